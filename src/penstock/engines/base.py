@@ -1,0 +1,56 @@
+"""The port for placing processes: on this host, in a container, on a cluster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSpec:
+    """What to run. `name` is unique among the engine's processes and derived from what the process is for."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]  # all of it; nothing of the platform's own environment is added
+    folder: Path  # working directory
+    log: Path  # stdout and stderr are appended here, readable by their owner only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process as the engine sees it. `exit_code` is None while it runs, or when nobody could see it end."""
+
+    name: str
+    pid: int
+    started_at: datetime
+    running: bool
+    exit_code: int | None = None  # negative: the signal that ended it
+
+
+class Engine(Protocol):
+    """Starts, stops and finds processes. All calls return at once and may be repeated; calls may come from any thread.
+
+    Processes outlive the control plane. An engine made anew finds those that an earlier one started for the same
+    owner, by marks that the processes carry themselves, so that no crash leaves one behind unseen.
+    """
+
+    def start(self, spec: ProcessSpec) -> Process:
+        """Start the process, or return the running one of that name. Raises `failed` if it cannot be started."""
+        ...
+
+    def inspect(self) -> Sequence[Process]:
+        """All processes of this owner: running ones, and ended ones that `forget` has not been called for."""
+        ...
+
+    def stop(self, name: str, grace: timedelta) -> None:
+        """Ask the process and all its children to end; once `grace` has passed since the first call, kill them.
+
+        Returns at once: call again until `inspect` says that it is not running. Unknown names are fine.
+        """
+        ...
+
+    def forget(self, name: str) -> None:
+        """Drop what is kept of an ended process."""
+        ...

@@ -1,0 +1,55 @@
+"""The routing table: everything the gateway does, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, order=True, kw_only=True)
+class Server:
+    """An instance. A draining one finishes what it has and gets nothing new."""
+
+    name: str  # the instance's name, unique in the table
+    socket: str  # path of its unix socket
+    draining: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """A deployment and its instances.
+
+    `concurrency` bounds the requests that one instance works on at a time. More wait, up to `queue_per_instance`
+    for each instance and no longer than `queue_wait`; beyond that the answer is 429.
+    """
+
+    endpoint: str
+    deployment: str
+    servers: tuple[Server, ...]
+    request_timeout: timedelta
+    concurrency: int
+    queue_per_instance: int
+    queue_wait: timedelta
+
+    @property
+    def name(self) -> str:
+        return f"{self.endpoint}/{self.deployment}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """An endpoint: who may call it and which deployment answers.
+
+    `keys` maps the key's name (primary, secondary) to its SHA-256 in upper-case hex. `traffic` maps deployments to
+    percents that sum to 0 or 100, `mirror` at most one deployment to the percent that it is sent a copy of.
+    """
+
+    endpoint: str
+    keys: Mapping[str, str]
+    traffic: Mapping[str, int] = field(default_factory=dict[str, int])
+    mirror: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutingTable:
+    routes: tuple[Route, ...] = ()
+    backends: tuple[Backend, ...] = ()

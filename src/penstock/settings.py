@@ -1,0 +1,83 @@
+"""Settings of the platform, and where everything lies in its home folder. The only reader of `os.environ`."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.domain.errors import invalid
+
+DEFAULT_PORT = 8700
+DEFAULT_GATEWAY_PORT = 8080
+_SOCKET_ROOM = 100  # bytes; sun_path holds 108
+_LONGEST_SOCKET = (
+    2 * 32 + 8 + 4 + len("...") + len(".sock") + 24
+)  # an instance's name, and the gateway's temporary suffix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, with the variable that sets each. Flags of `penstock up` win over variables."""
+
+    home: Path  # PENSTOCK_HOME
+    host: str = "127.0.0.1"  # PENSTOCK_HOST: address of API and gateway
+    port: int = DEFAULT_PORT  # PENSTOCK_PORT
+    gateway_port: int = DEFAULT_GATEWAY_PORT  # PENSTOCK_GATEWAY_PORT
+    database_url: str | None = None  # PENSTOCK_DATABASE_URL; None: SQLite in the home folder
+    haproxy: str | None = None  # PENSTOCK_HAPROXY; None: the bundled one, else the one on the PATH
+    max_body_bytes: int = 10 * 1024 * 1024  # PENSTOCK_MAX_BODY_BYTES: larger requests are answered 413
+    retry_body_bytes: int = 256 * 1024  # PENSTOCK_RETRY_BODY_BYTES: smaller requests survive the death of an instance
+    instance_memory_bytes: int | None = None  # PENSTOCK_INSTANCE_MEMORY_BYTES; None: 80 % of the host's memory
+    python_policy: str = "nearest"  # PENSTOCK_PYTHON_POLICY: nearest or strict
+    log_bytes: int = 10 * 1024 * 1024  # PENSTOCK_LOG_BYTES: size at which an instance's log is rotated
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'penstock.db'}"
+
+    @property
+    def token_file(self) -> Path:
+        return self.home / "token"
+
+    @property
+    def server_file(self) -> Path:
+        """Where the running control plane writes its addresses and pid."""
+        return self.home / "server.json"
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of unix sockets: in the home, or in the temporary folder if the home's path is too long for them."""
+        inside = self.home / "run"
+        if len(os.fsencode(inside)) + _LONGEST_SOCKET <= _SOCKET_ROOM:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"penstock-{os.getuid()}-{digest}"
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings as the environment gives them; raises `invalid` naming the variable that cannot be read."""
+    env = os.environ if environ is None else environ
+    home = Path(env.get("PENSTOCK_HOME") or Path.home() / ".penstock").expanduser().resolve()
+    return Settings(
+        home=home,
+        host=env.get("PENSTOCK_HOST", "127.0.0.1"),
+        port=_number(env, "PENSTOCK_PORT", DEFAULT_PORT),
+        gateway_port=_number(env, "PENSTOCK_GATEWAY_PORT", DEFAULT_GATEWAY_PORT),
+        database_url=env.get("PENSTOCK_DATABASE_URL") or None,
+        haproxy=env.get("PENSTOCK_HAPROXY") or None,
+        max_body_bytes=_number(env, "PENSTOCK_MAX_BODY_BYTES", 10 * 1024 * 1024),
+        retry_body_bytes=_number(env, "PENSTOCK_RETRY_BODY_BYTES", 256 * 1024),
+        instance_memory_bytes=_number(env, "PENSTOCK_INSTANCE_MEMORY_BYTES", 0) or None,
+        python_policy=env.get("PENSTOCK_PYTHON_POLICY", "nearest"),
+        log_bytes=_number(env, "PENSTOCK_LOG_BYTES", 10 * 1024 * 1024),
+    )
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, "")
+    try:
+        return int(text) if text else default
+    except ValueError:
+        raise invalid(f"{name}={text!r} is not a whole number") from None
