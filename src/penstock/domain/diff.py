@@ -31,7 +31,7 @@ def _walk(path: str, old: object, new: object) -> list[Difference]:
         for name in sorted({*before, *after}):
             found += _walk(f"{path}.{name}" if path else name, before.get(name), after.get(name))
         return found
-    return [] if old == new else [Difference(path, old, new)]
+    return [] if old == new else [Difference(path, cast(object, old), cast(object, new))]
 
 
 def _shown(value: object) -> str:
