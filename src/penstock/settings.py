@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.domain.errors import invalid
@@ -12,9 +12,7 @@ from penstock.domain.errors import invalid
 DEFAULT_PORT = 8700
 DEFAULT_GATEWAY_PORT = 8080
 _SOCKET_ROOM = 100  # bytes; sun_path holds 108
-_LONGEST_SOCKET = (
-    2 * 32 + 8 + 4 + len("...") + len(".sock") + 24
-)  # an instance's name, and the gateway's temporary suffix
+_LONGEST_SOCKET = 40  # an instance's socket is 16 hex digits; the gateway needs some more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +30,9 @@ class Settings:
     instance_memory_bytes: int | None = None  # PENSTOCK_INSTANCE_MEMORY_BYTES; None: 80 % of the host's memory
     python_policy: str = "nearest"  # PENSTOCK_PYTHON_POLICY: nearest or strict
     log_bytes: int = 10 * 1024 * 1024  # PENSTOCK_LOG_BYTES: size at which an instance's log is rotated
+    environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)  # for processes that are started
+    url: str | None = None  # PENSTOCK_URL: the platform that clients speak to; None: the one of the home folder
+    token: str | None = field(default=None, repr=False)  # PENSTOCK_TOKEN: what clients show it
 
     @property
     def database(self) -> str:
@@ -72,6 +73,9 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         instance_memory_bytes=_number(env, "PENSTOCK_INSTANCE_MEMORY_BYTES", 0) or None,
         python_policy=env.get("PENSTOCK_PYTHON_POLICY", "nearest"),
         log_bytes=_number(env, "PENSTOCK_LOG_BYTES", 10 * 1024 * 1024),
+        environ=dict(env),
+        url=env.get("PENSTOCK_URL") or None,
+        token=env.get("PENSTOCK_TOKEN") or None,
     )
 
 

@@ -19,7 +19,10 @@ class Artifacts(Protocol):
         ...
 
     def put_tree(self, tree: Tree) -> str:
-        """Store a tree and return its digest. Raises `invalid` for paths that leave it, `conflict` for missing blobs."""
+        """Store a tree and return its digest.
+
+        Raises `invalid` for paths that leave it and sizes that are wrong, `conflict` for missing blobs.
+        """
         ...
 
     def tree(self, digest: str) -> Tree:

@@ -14,7 +14,10 @@ from penstock.domain.errors import invalid
 from penstock.domain.resource import Frozen
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-_MAX_PATH = 1024
+_ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")  # controls, backslash, and halves of characters
+_MAX_PATH = 1024  # characters
+_MAX_NAME = 255  # bytes, what file systems allow between two slashes
+MAX_FILES = 100_000
 
 
 class Entry(Frozen):
@@ -45,13 +48,13 @@ def check_digest(text: str) -> str:
 
 def check_tree(tree: Tree) -> Tree:
     """`tree` if every path stays inside it and stands once; else an `invalid` error that names the path."""
+    if not 0 < len(tree.entries) <= MAX_FILES:
+        raise invalid(f"an artifact has 1 to {MAX_FILES:,} files; this one has {len(tree.entries):,}")
     seen: set[str] = set()
     for entry in tree.entries:
         check_digest(entry.sha256)
-        parts = PurePosixPath(entry.path).parts
-        plain = entry.path == "/".join(parts) and "\0" not in entry.path and "\\" not in entry.path
-        if not plain or not parts or ".." in parts or parts[0] == "/" or len(entry.path) > _MAX_PATH:
-            raise invalid(f"artifact path {entry.path[:120]!r} is not a plain relative path")
+        if not _is_plain(entry.path):
+            raise invalid(f"artifact path {_shown(entry.path)} is not a plain relative path")
         if entry.size < 0:
             raise invalid(f"artifact path {entry.path!r} has a negative size")
         if entry.path in seen:
@@ -79,7 +82,17 @@ def parse_artifact_reference(text: str) -> ArtifactReference | None:
     if not text.startswith("artifact:"):
         return None
     digest, slash, path = text.removeprefix("artifact:").partition("/")
-    parts = PurePosixPath(path).parts
-    if not _DIGEST.match(digest) or not slash or not parts or ".." in parts or parts[0] == "/":
-        raise invalid(f"{text[:120]!r} is not an artifact reference")
+    if not _DIGEST.match(digest) or not slash or not _is_plain(path):
+        raise invalid(f"{_shown(text)} is not an artifact reference")
     return ArtifactReference(digest, path)
+
+
+def _is_plain(path: str) -> bool:
+    """True for names joined by `/` that any file system takes: none empty, `.` or `..`, none with odd characters."""
+    if len(path) > _MAX_PATH or _ODD.search(path):
+        return False
+    return all(part not in ("", ".", "..") and len(part.encode()) <= _MAX_NAME for part in path.split("/"))
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= 120 else f"{text[:117]}...")

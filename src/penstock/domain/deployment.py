@@ -82,7 +82,7 @@ class OnlineDeployment(Frozen):
     code_configuration: CodeConfiguration | None = None
     environment: str | Environment | None = None
     environment_variables: dict[str, str] = {}
-    instance_count: int = Field(default=1, ge=0, le=50)
+    instance_count: int = Field(default=1, ge=1, le=50)
     request_settings: RequestSettings = RequestSettings()
     liveness_probe: Probe = Probe()
     readiness_probe: Probe = Probe()
@@ -117,6 +117,7 @@ class OnlineDeploymentStatus(Status):
     """What the controller has found. `revision` is what serves; a change that cannot start leaves it as it was."""
 
     revision: str | None = None
+    serving_generation: int = 0  # the generation whose spec the serving revision has
     ready_instances: int = 0
     environment: str | None = None  # fingerprint of what was built
     failure: str | None = None  # the user's own traceback, or the end of the build's output, while Ready is false

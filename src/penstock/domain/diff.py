@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from penstock.domain.resource import Frozen
 
@@ -25,13 +25,17 @@ def differences(old: Frozen, new: Frozen) -> tuple[Difference, ...]:
 
 
 def _walk(path: str, old: object, new: object) -> list[Difference]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        before, after = cast(Mapping[str, Any], old), cast(Mapping[str, Any], new)
+    before, after = _mapping(old), _mapping(new)
+    if before is not None and after is not None:
         found: list[Difference] = []
         for name in sorted({*before, *after}):
             found += _walk(f"{path}.{name}" if path else name, before.get(name), after.get(name))
         return found
-    return [] if old == new else [Difference(path, cast(object, old), cast(object, new))]
+    return [] if old == new else [Difference(path, old, new)]
+
+
+def _mapping(value: object) -> Mapping[str, object] | None:
+    return cast(Mapping[str, object], value) if isinstance(value, Mapping) else None
 
 
 def _shown(value: object) -> str:

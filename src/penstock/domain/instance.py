@@ -31,20 +31,28 @@ def parse_instance_name(text: str) -> InstanceName | None:
 
 class Phase(StrEnum):
     STARTING = "starting"  # the process runs, the model is being loaded
-    READY = "ready"  # takes requests
-    UNREADY = "unready"  # was ready; its readiness probe fails
+    READY = "ready"  # takes requests, and the gateway knows it
+    UNREADY = "unready"  # loaded, but its readiness probe fails or the gateway does not reach it yet
     DRAINING = "draining"  # takes no new requests, finishes those it has
     EXITED = "exited"  # the process is gone
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One instance at one moment. `active` counts requests that it works on."""
+    """One instance at one moment.
+
+    `live` is false when its liveness probe has failed for good; `listening` says that the gateway may send it
+    requests (it has loaded, and its readiness probe does not fail). `active` counts the requests that it works on; for a draining one it is at least 1 until the gateway has confirmed
+    that it sends nothing new. `restart_at` is when an exited one may be started again.
+    """
 
     name: InstanceName
     phase: Phase
     started_at: datetime
     pid: int
     exit_code: int | None = None
+    live: bool = True
+    listening: bool = False
     active: int = 0
     draining_since: datetime | None = None
+    restart_at: datetime | None = None

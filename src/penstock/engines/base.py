@@ -45,9 +45,10 @@ class Engine(Protocol):
         ...
 
     def stop(self, name: str, grace: timedelta) -> None:
-        """Ask the process and all its children to end; once `grace` has passed since the first call, kill them.
+        """Ask the process to end; once `grace` has passed since the first call, kill it and all its children.
 
-        Returns at once: call again until `inspect` says that it is not running. Unknown names are fine.
+        Returns at once: call again until `inspect` says that it is not running. Unknown names are fine. Children
+        that are left when a process has ended, in whatever way, are killed.
         """
         ...
 

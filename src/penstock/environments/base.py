@@ -40,7 +40,10 @@ class Environments(Protocol):
         ...
 
     def plan(self, requirements: Requirements) -> Build:
-        """Choose the interpreter and compute the fingerprint; fast, builds nothing. Raises `failed` without an interpreter."""
+        """Choose the interpreter and compute the fingerprint; fast, builds nothing.
+
+        Raises `failed` if there is no fitting interpreter, naming what was looked for and where.
+        """
         ...
 
     def built(self, fingerprint: str) -> BuiltEnvironment | None:
@@ -50,8 +53,8 @@ class Environments(Protocol):
     def ensure(self, build: Build) -> BuiltEnvironment:
         """Build it, or wait for who is building it; output goes to `log`.
 
-        Raises `failed` with a message that names the packages that clash or are missing, and the last lines of
-        the build's output in `details["log"]`.
+        Raises `failed` with a message that names the packages that clash or are missing, or `unavailable` if it may
+        work later (network, full disk); both with the last lines of the build's output in `details["log"]`.
         """
         ...
 

@@ -21,7 +21,11 @@ class Store(Protocol):
     def get(self, kind: Kind[SpecT, StatusT], name: str) -> Resource[SpecT, StatusT] | None: ...
 
     def list(self, kind: Kind[SpecT, StatusT], prefix: str = "") -> Sequence[Resource[SpecT, StatusT]]:
-        """All resources of a kind whose name begins with `prefix`, by name; those being deleted too."""
+        """All resources of a kind whose name begins with `prefix`, by name; those being deleted too.
+
+        One that this version cannot read is left out: ask `get`, which fails for it, before taking absence for
+        deletion.
+        """
         ...
 
     def create(self, kind: Kind[SpecT, StatusT], name: str, spec: SpecT, event: Event) -> Resource[SpecT, StatusT]:
@@ -36,7 +40,8 @@ class Store(Protocol):
     ) -> Resource[SpecT, StatusT]:
         """Replace the spec, count the generation up, and keep it in the history under `action`.
 
-        Raises `conflict` if the resource is gone or its generation is no longer `resource.generation`.
+        Raises `conflict` if the resource is gone or being deleted, or its generation is no longer
+        `resource.generation`.
         """
         ...
 
@@ -49,7 +54,10 @@ class Store(Protocol):
     def mark_deleting(
         self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], event: Event
     ) -> Resource[SpecT, StatusT]:
-        """Set `deleting_since`; fine if it is set already. Raises `conflict` as `update_spec` does."""
+        """Set `deleting_since`; fine if it is set already, and no event then.
+
+        Raises `conflict` if the resource is gone, or its generation is no longer `resource.generation`.
+        """
         ...
 
     def remove(self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], event: Event) -> None:

@@ -7,9 +7,12 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+VERSION = "0.1.0"  # of this distribution
+
 # Azure's variables, with Azure's meaning (Azure ML inference server 1.5.1).
 APP_ROOT = "AML_APP_ROOT"
 ENTRY_SCRIPT = "AZUREML_ENTRY_SCRIPT"
+SOURCE_DIRECTORY = "AZUREML_SOURCE_DIRECTORY"
 MODEL_DIR = "AZUREML_MODEL_DIR"
 
 # Penstock's own.
@@ -33,13 +36,22 @@ EXIT_CANNOT_LOAD = 3  # as Azure's server: the script or model did not load; the
 
 LOADING, READY, FAILED = "loading", "ready", "failed"
 
+SCRIPT_FILE_NOT_FOUND = "UserScriptFileNotFound"
+SCRIPT_IMPORT_ERROR = "UserScriptImportError"
+SCRIPT_FUNCTION_NOT_FOUND = "UserScriptFunctionNotFound"  # no init() or run(), or a run() that cannot be called
+SCRIPT_INIT_FAILED = "UserScriptInitFailed"
+MODEL_LOAD_FAILED = "ModelLoadFailed"
+MEMORY_LIMIT_EXCEEDED = "MemoryLimitExceeded"
+CANNOT_LISTEN = "CannotListen"
+
 
 @dataclass(frozen=True)
 class Report:
     """What an instance says of its own start. The worker listens on its socket only when `phase` is `ready`.
 
     `reason` is one of Azure's names (`UserScriptInitFailed`, `UserScriptImportError`,
-    `UserScriptFunctionNotFound`, `UserScriptFileNotFound`) or `ModelLoadFailed`, `MemoryLimitExceeded`;
+    `UserScriptFunctionNotFound`, `UserScriptFileNotFound`) or `ModelLoadFailed`, `MemoryLimitExceeded`,
+    `CannotListen`;
     `message` is a sentence with the user's file and line where there is one; `traceback` holds only frames of the
     user's code and what it called.
     """

@@ -1,0 +1,83 @@
+# Everything a developer runs. Needs Python 3.11 or newer with pip, make and git; the rest is fetched into this folder.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+# The interpreter of the platform; by default the first of these that is new enough.
+PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
+
+# No interpreter is downloaded: the one found above is used.
+UV = UV_PYTHON_DOWNLOADS=never .uv/bin/uv
+SYNC = $(UV) sync --locked --quiet --python "$$(cat .uv/python)"
+PIP = PIP_ROOT_USER_ACTION=ignore "$$(cat .uv/python)" -m pip install --quiet --disable-pip-version-check --target .uv --upgrade \
+	'uv>=0.9,<1'
+LOCKED = uv.lock pyproject.toml worker/pyproject.toml
+
+# Runs $(1) and prints a line every two seconds, so that nothing is silent for long.
+define patiently
+	@(while sleep 2; do echo '  ...'; done) & dots=$$!; \
+	trap 'kill $$dots 2>/dev/null' EXIT INT TERM; \
+	$(1)
+endef
+
+help:
+	@printf '%s\n' \
+	  'make setup   install the platform and the tools for working on it into .venv' \
+	  'make demo    train two models, serve them side by side, roll back a bad release (about a minute)' \
+	  'make test    all tests' \
+	  'make check   format, lint, types, layers and the unit tests' \
+	  'make bench   side-by-side benchmark (some minutes)' \
+	  'make clean   remove what the targets above have made' \
+	  '' \
+	  'PYTHON=/path/to/python chooses the interpreter (3.11 or newer).'
+
+setup: .venv/setup.done
+	@echo 'Ready: .venv/bin/penstock --help'
+
+demo: .venv/run.done
+	@.venv/bin/python examples/demo/demo.py
+
+test: .venv/setup.done
+	@.venv/bin/pytest
+
+check: .venv/setup.done
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+	.venv/bin/pytest tests/unit
+
+bench: .venv/run.done
+	@.venv/bin/python bench/online/run.py
+
+clean:
+	rm -rf .venv .uv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+
+# The platform alone; what `make setup` has added is left in place.
+.venv/run.done: .uv/done $(LOCKED)
+	@echo 'Installing the platform into .venv'
+	$(call patiently,$(SYNC) --no-dev --inexact)
+	@touch $@
+
+.venv/setup.done: .uv/done $(LOCKED)
+	@echo 'Installing the platform and its development tools into .venv'
+	$(call patiently,$(SYNC) --all-groups --all-packages)
+	@touch $@ .venv/run.done
+
+# uv comes from the package index like everything else. `pip --target` needs no venv, which some systems leave out.
+.uv/done:
+	@set -e; mkdir -p .uv; rm -f .uv/python; echo '*' > .uv/.gitignore; \
+	for python in $(PYTHONS); do \
+	  if "$$python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    "$$python" -c 'import sys; print(sys.executable)' > .uv/python; break; \
+	  fi; \
+	done; \
+	if ! test -s .uv/python; then \
+	  echo 'None of these is a Python 3.11 or newer with pip: $(PYTHONS).' >&2; \
+	  echo 'Install one (Debian, Ubuntu: apt install python3 python3-pip), or name it: make PYTHON=/path/to/python' >&2; \
+	  exit 1; \
+	fi; \
+	echo "Using $$(cat .uv/python)"; echo 'Installing uv into .uv'
+	$(call patiently,$(PIP))
+	@touch $@

@@ -1,0 +1,83 @@
+"""Online deployments over HTTP."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from penstock.api.services import Actor, Generation, JsonBody, Platform
+from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment
+from penstock.domain.endpoint import ONLINE_ENDPOINT
+from penstock.domain.fields import parse
+from penstock.online.deployments import notices
+from penstock.online.logs import Log, instance_logs, tail
+
+router = APIRouter(prefix="/online-endpoints/{endpoint}/deployments", tags=["online deployments"])
+
+
+class Logs(BaseModel):
+    logs: list[Log]
+
+
+@router.get("")
+def list_deployments(endpoint: str, platform: Platform, _: Actor) -> Items:
+    platform.resources.get(ONLINE_ENDPOINT, endpoint)
+    return items(platform.resources.list(ONLINE_DEPLOYMENT, f"{endpoint}/"))
+
+
+@router.get("/{name}")
+def get_deployment(endpoint: str, name: str, platform: Platform, _: Actor) -> Any:
+    return shown(platform.resources.get(ONLINE_DEPLOYMENT, f"{endpoint}/{name}"))
+
+
+@router.put("/{name}")
+def put_deployment(  # noqa: PLR0913 - one parameter for each part of the request
+    endpoint: str,
+    name: str,
+    platform: Platform,
+    actor: Actor,
+    generation: Generation,
+    body: JsonBody,
+    *,
+    dry_run: bool = Query(default=False),
+) -> Changed:
+    """Create the deployment, or change it if its content differs. A dry run only says what would change."""
+    spec = parse(OnlineDeployment, body, f"deployment {name!r}")
+    before = platform.resources.find(ONLINE_DEPLOYMENT, f"{endpoint}/{name}")
+    if dry_run:
+        return previewed(before, platform.deployments.preview(endpoint, name, spec), "", notices(spec))
+    after, change = platform.deployments.apply(endpoint, name, spec, actor=actor, generation=generation)
+    rows = difference_rows(before.spec if before else None, after.spec)
+    return Changed(resource=shown(after), change=change, notices=list(notices(spec)), differences=rows)
+
+
+@router.delete("/{name}", response_model=None)
+def delete_deployment(endpoint: str, name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
+    """Begin to delete the deployment; 204 if there is none, 409 while it takes traffic."""
+    deployment = platform.deployments.delete(endpoint, name, actor=actor)
+    if deployment is None:
+        return Response(status_code=204)
+    return {"resource": shown(deployment).model_dump()}
+
+
+@router.get("/{name}/logs")
+def get_logs(
+    endpoint: str,
+    name: str,
+    platform: Platform,
+    _: Actor,
+    *,
+    lines: int = Query(default=50, ge=1, le=10_000),
+    container: Literal["inference-server", "storage-initializer", "build"] = "inference-server",
+) -> Logs:
+    """Logs of the instances, ended ones too; of `build` (on Azure: storage-initializer) the environment's."""
+    deployment = platform.resources.get(ONLINE_DEPLOYMENT, f"{endpoint}/{name}")
+    if container == "inference-server":
+        found = instance_logs(platform.fleet.places, endpoint, name, lines)
+        if found or deployment.status.environment is not None:
+            return Logs(logs=list(found))
+    fingerprint = platform.deployments.fingerprint(deployment)
+    if fingerprint is None:
+        return Logs(logs=[])
+    return Logs(logs=[Log(name=f"build {fingerprint}", text=tail(platform.environments.log(fingerprint), lines))])

@@ -1,0 +1,90 @@
+"""The platform itself over HTTP: health, status, events, metrics, the end."""
+
+from typing import Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic import BaseModel
+
+from penstock.api.services import Actor, Platform
+from penstock.domain.deployment import ONLINE_DEPLOYMENT
+from penstock.domain.endpoint import ONLINE_ENDPOINT
+from penstock.domain.events import Event
+from penstock.domain.instance import Phase
+from penstock.domain.resource import Key
+from penstock.version import VERSION
+
+router = APIRouter(tags=["platform"])
+open_router = APIRouter(tags=["platform"])
+
+_PAGE = """<!doctype html><title>Penstock</title><h1>Penstock</h1>
+<p>The API is described at <a href="/api/v1/docs">/api/v1/docs</a>.</p>"""
+
+
+class Events(BaseModel):
+    items: list[Event]
+
+
+@open_router.get("/", response_class=HTMLResponse, include_in_schema=False)
+def front_page() -> str:
+    return _PAGE
+
+
+@open_router.get("/healthz")
+def healthz() -> dict[str, str]:
+    """200 while the process answers."""
+    return {"status": "ok"}
+
+
+@open_router.get("/readyz")
+def readyz(platform: Platform) -> Response:
+    """200 when the store answers, this control plane has its part, and the gateway is up."""
+    platform.resources.last_events(limit=1)
+    ready = platform.gateway.alive()
+    return PlainTextResponse("ready" if ready else "the gateway does not answer", 200 if ready else 503)
+
+
+@open_router.get("/metrics")
+def metrics(platform: Platform, _: Actor) -> Response:
+    """The gateway's metrics in Prometheus' text format; needs the token."""
+    return Response(platform.gateway.metrics(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/status")
+def status(platform: Platform, _: Actor) -> dict[str, Any]:
+    instances = [i for i in platform.fleet.instances() if i.phase is not Phase.EXITED]
+    return {
+        "version": VERSION,
+        "home": platform.home,
+        "started_at": platform.started_at.isoformat(),
+        "gateway_url": platform.gateway_url,
+        "gateway_alive": platform.gateway.alive(),
+        "leader": platform.leading(),
+        "endpoints": len(platform.resources.list(ONLINE_ENDPOINT)),
+        "deployments": len(platform.resources.list(ONLINE_DEPLOYMENT)),
+        "instances": len(instances),
+    }
+
+
+@router.get("/events")
+def events(
+    platform: Platform,
+    _: Actor,
+    *,
+    after: int | None = Query(default=None, ge=0),
+    kind: str | None = None,
+    name: str | None = None,
+    limit: int = Query(default=100, ge=1, le=1000),
+) -> Events:
+    """The newest events, or those after an id; an endpoint's include its deployments'."""
+    key = None if name is None else Key(kind or (ONLINE_DEPLOYMENT if "/" in name else ONLINE_ENDPOINT).name, name)
+    if after is None:
+        return Events(items=list(platform.resources.last_events(key=key, limit=limit)))
+    return Events(items=list(platform.resources.events(after=after, key=key, limit=limit)))
+
+
+@router.post("/shutdown", status_code=202)
+def shut_down(platform: Platform, _: Actor) -> dict[str, str]:
+    """End the platform with its gateway and instances."""
+    platform.shut_down()
+    return {"status": "ending"}

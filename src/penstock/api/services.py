@@ -1,0 +1,84 @@
+"""What the API calls, and who is calling it."""
+
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, cast
+
+from fastapi import Body, Depends, Header, Request
+
+from penstock.artifacts.base import Artifacts
+from penstock.control.resources import Resources
+from penstock.domain.errors import Code, PenstockError, invalid
+from penstock.environments.base import Environments
+from penstock.gateway.base import Gateway
+from penstock.online.deployments import Deployments
+from penstock.online.endpoints import Endpoints
+from penstock.online.fleet import Fleet
+from penstock.registry.base import Registry
+
+_ACTOR = re.compile(r"[^\x20-\x7e]")
+_LONGEST_ACTOR = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The platform behind the API. `leading` tells whether this control plane acts, `shut_down` ends it."""
+
+    resources: Resources
+    endpoints: Endpoints
+    deployments: Deployments
+    registry: Registry
+    artifacts: Artifacts
+    environments: Environments
+    fleet: Fleet
+    gateway: Gateway
+    token: str
+    home: str
+    host: str
+    max_blob_bytes: int
+    started_at: datetime
+    now: Callable[[], datetime]
+    leading: Callable[[], bool]
+    shut_down: Callable[[], None]
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{self.host}:{self.gateway.port}"
+
+
+def services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+def actor(
+    request: Request,
+    authorization: Annotated[str | None, Header()] = None,
+    x_penstock_actor: Annotated[str | None, Header()] = None,
+) -> str:
+    """Who calls, for the event log; raises `denied` unless the token is right (compared in constant time)."""
+    scheme, _, token = (authorization or "").partition(" ")
+    expected = services(request).token
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):
+        raise PenstockError(
+            Code.DENIED, "no or wrong token: send `Authorization: Bearer TOKEN`; clients read it from PENSTOCK_TOKEN"
+        )
+    return _ACTOR.sub("?", x_penstock_actor or "admin")[:_LONGEST_ACTOR]
+
+
+def precondition(if_match: Annotated[str | None, Header()] = None) -> int | None:
+    """The generation in `If-Match`, if any."""
+    if if_match is None:
+        return None
+    text = if_match.strip().strip('"')
+    if not text.isdigit():
+        raise invalid(f"If-Match: {if_match!r} is not a generation (a whole number)")
+    return int(text)
+
+
+Platform = Annotated[Services, Depends(services)]
+Actor = Annotated[str, Depends(actor)]
+Generation = Annotated[int | None, Depends(precondition)]
+JsonBody = Annotated[dict[str, Any], Body()]

@@ -1,0 +1,215 @@
+"""Artifacts in a folder of this host: `blobs/aa/DIGEST` and `trees/DIGEST.json`, each written once."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from penstock.domain.artifact import Entry, Tree, check_digest, check_tree
+from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found, unavailable
+
+_STALE_SECONDS = 24 * 3600
+_LINK_BYTES = 1024 * 1024  # smaller files are copied: cheap, and a slip of their user's harms only the copy
+_UNFINISHED = ".unfinished-"  # how names of trees begin that are being laid out
+
+
+class FileArtifacts:
+    """Artifacts below `folder`, which is made if need be. Safe for several threads and processes at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._temporary = folder / "tmp"
+        for part in (folder, folder / "blobs", folder / "trees", self._temporary):
+            part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_stale(self._temporary)
+
+    def missing(self, digests: Iterable[str]) -> Sequence[str]:
+        unique = dict.fromkeys(check_digest(digest) for digest in digests)
+        return [digest for digest in unique if not self._blob(digest).exists()]
+
+    def put_blob(self, digest: str, chunks: Iterable[bytes]) -> int:
+        target = self._blob(check_digest(digest))
+        if target.exists():
+            # Read to the end all the same: who sends half a body and is answered sees a broken connection.
+            return _checked(digest, chunks)
+        with _disk_full_named(self._folder), self._new_file() as (path, descriptor):
+            size = _checked(digest, _copied(chunks, descriptor))
+            os.fchmod(descriptor, 0o444)
+            os.fsync(descriptor)
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            os.replace(path, target)
+            _sync_folder(target.parent)
+        return size
+
+    def put_tree(self, tree: Tree) -> str:
+        self._check_blobs(check_tree(tree))
+        digest = tree.digest()
+        target = self._tree(digest)
+        if not target.exists():
+            with _disk_full_named(self._folder), self._new_file() as (path, descriptor):
+                _write_all(descriptor, tree.model_dump_json().encode())
+                os.fsync(descriptor)
+                os.replace(path, target)
+                _sync_folder(target.parent)
+        return digest
+
+    def tree(self, digest: str) -> Tree:
+        try:
+            tree = Tree.model_validate_json(self._tree(check_digest(digest)).read_bytes())
+        except FileNotFoundError:
+            raise not_found(f"artifact {digest} is not here: upload it again") from None
+        except ValueError as err:
+            raise PenstockError(Code.INTERNAL, f"the record of artifact {digest} in {self._folder} is damaged") from err
+        return tree
+
+    def read(self, digest: str, path: str) -> bytes:
+        entry = next((entry for entry in self.tree(digest).entries if entry.path == path), None)
+        if entry is None:
+            raise not_found(f"artifact {digest} has no file {path!r}")
+        return self._blob(entry.sha256).read_bytes()
+
+    def materialise(self, digest: str, target: Path, *, link: bool) -> Path:
+        if target.exists():
+            return target
+        tree = self.tree(digest)
+        with _disk_full_named(target.parent):
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _only_one_below(target.parent):
+                if not target.exists():
+                    self._lay_out(tree, target, link=link)
+        return target
+
+    def _lay_out(self, tree: Tree, target: Path, *, link: bool) -> None:
+        for left in target.parent.glob(f"{_UNFINISHED}*"):  # by a crash: whoever lays out here holds the lock
+            shutil.rmtree(left)
+        unfinished = target.parent / f"{_UNFINISHED}{uuid.uuid4().hex}"
+        unfinished.mkdir(mode=0o700)
+        try:
+            for entry in tree.entries:
+                file = unfinished / entry.path
+                _make_folders(unfinished, file.parent)
+                self._place(entry, file, link=link)
+            os.rename(unfinished, target)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+    def _place(self, entry: Entry, file: Path, *, link: bool) -> None:
+        blob = self._blob(entry.sha256)
+        # The mode belongs to the bytes, not to the name: a linked blob cannot be executable here and not there.
+        if link and not entry.executable and entry.size >= _LINK_BYTES and _linked(blob, file):
+            return
+        shutil.copyfile(blob, file)
+        file.chmod(0o555 if entry.executable else 0o444)
+
+    def _check_blobs(self, tree: Tree) -> None:
+        absent = self.missing(entry.sha256 for entry in tree.entries)
+        if absent:
+            raise conflict(f"{len(absent)} of the artifact's files are not here yet: upload {absent[0]} and the others")
+        for entry in tree.entries:
+            size = self._blob(entry.sha256).stat().st_size
+            if size != entry.size:
+                raise invalid(f"artifact path {entry.path!r} is said to have {entry.size} bytes and has {size}")
+
+    def _blob(self, digest: str) -> Path:
+        return self._folder / "blobs" / digest[:2] / digest
+
+    def _tree(self, digest: str) -> Path:
+        return self._folder / "trees" / f"{digest}.json"
+
+    @contextmanager
+    def _new_file(self) -> Generator[tuple[Path, int]]:
+        """A file to write and then to rename; it is gone afterwards if it was not."""
+        path = self._temporary / uuid.uuid4().hex
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            yield path, descriptor
+        finally:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+
+
+def _checked(digest: str, chunks: Iterable[bytes]) -> int:
+    """The number of bytes in `chunks`, which are read to the end; raises `invalid` if their digest is another."""
+    size, sha256 = 0, hashlib.sha256()
+    for chunk in chunks:
+        sha256.update(chunk)
+        size += len(chunk)
+    if sha256.hexdigest() != digest:
+        raise invalid(f"the {size} bytes sent as {digest} have the SHA-256 {sha256.hexdigest()}: send them again")
+    return size
+
+
+def _copied(chunks: Iterable[bytes], descriptor: int) -> Iterable[bytes]:
+    for chunk in chunks:
+        _write_all(descriptor, chunk)
+        yield chunk
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _linked(blob: Path, file: Path) -> bool:
+    """True if `file` could be made a second name of `blob`; not across disks, nor beyond a disk's limit of names."""
+    try:
+        os.link(blob, file)
+    except OSError as err:
+        if err.errno in (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP):
+            return False
+        raise
+    return True
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    """`folder` and what lies between it and `root`, each for the owner only (`parents=True` would ignore the mode)."""
+    if folder != root and not folder.exists():
+        _make_folders(root, folder.parent)
+        folder.mkdir(mode=0o700)
+
+
+@contextmanager
+def _only_one_below(folder: Path) -> Generator[None]:
+    """Holds a lock on `folder`, which the kernel releases if the process dies."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk_full_named(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as err:
+        if err.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise unavailable(f"the disk that holds {folder} is full: free some space and try again") from err
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a crash left; younger files may be another process's that is still writing."""
+    for file in folder.iterdir():
+        try:
+            if file.stat().st_mtime < time.time() - _STALE_SECONDS:
+                file.unlink()
+        except FileNotFoundError:
+            continue

@@ -1,0 +1,43 @@
+"""Bringing a deployment to serve: the wait with its remedies, and the traffic after it."""
+
+from typing import TYPE_CHECKING
+
+from penstock.cli.errors import NEXT, notice
+from penstock.cli.progress import Progress
+from penstock.domain.errors import Code, PenstockError
+
+if TYPE_CHECKING:
+    from penstock.client.client import Client
+    from penstock.client.resources import AppliedDeployment, Deployment
+
+_TRIES = 5  # at a traffic that others are changing
+
+
+def ready(client: "Client", applied: "AppliedDeployment", progress: Progress) -> "Deployment":
+    """The deployment once it serves; its failure comes with the command that says more."""
+    resource = applied.resource
+    try:
+        return client.wait(resource.kind, resource.name, resource.generation, on_progress=progress)
+    except PenstockError as err:
+        if err.code is Code.FAILED:
+            endpoint, _, name = resource.name.partition("/")
+            err.details.setdefault(NEXT, f"penstock online-deployment get-logs -n {name} -e {endpoint}")
+        raise
+
+
+def give_all_traffic(client: "Client", endpoint: str, deployment: str) -> None:
+    """All live traffic of `endpoint` to `deployment`; a mirror to it ends."""
+    for left in reversed(range(_TRIES)):
+        present = client.online_endpoints.get(endpoint)
+        mirror = {name: percent for name, percent in present.spec.mirror_traffic.items() if name != deployment}
+        spec = present.spec.model_copy(update={"traffic": {deployment: 100}, "mirror_traffic": mirror})
+        try:
+            applied = client.online_endpoints.create_or_update(spec, if_match=present.generation)
+        except PenstockError as err:
+            if err.code is Code.CONFLICT and left:
+                continue
+            raise
+        resource = applied.resource
+        client.wait(resource.kind, resource.name, resource.generation)
+        notice(f"endpoint {endpoint!r} sends all traffic to {deployment!r}")
+        return

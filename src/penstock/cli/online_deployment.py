@@ -1,0 +1,183 @@
+"""`penstock online-deployment`: models that serve behind an endpoint."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.cli import shapes
+from penstock.cli.command import command, noun
+from penstock.cli.confirm import confirm
+from penstock.cli.connection import connect
+from penstock.cli.deploying import give_all_traffic, ready
+from penstock.cli.documents import Document, DocumentKind, read_one
+from penstock.cli.edits import Edits, Sets, edited
+from penstock.cli.errors import notice
+from penstock.cli.flags import (
+    EndpointName,
+    File,
+    Name,
+    NoWait,
+    OptionalEndpointName,
+    OptionalFile,
+    OptionalName,
+    Yes,
+)
+from penstock.cli.progress import Progress
+from penstock.cli.show import Output
+from penstock.cli.upload import uploaded
+from penstock.domain.errors import invalid
+
+if TYPE_CHECKING:
+    from penstock.client.client import Client
+    from penstock.client.resources import AppliedDeployment
+
+NOUN = "online-deployment"
+app = noun("Deployments: models that serve behind an endpoint.")
+
+_LOCAL = ("--local", "--local-enable-gpu", "--vscode-debug", "--web", "--skip-script-validation")
+
+_AllTraffic = Annotated[
+    bool, typer.Option("--all-traffic", help="When it is ready, give it all of the endpoint's traffic.")
+]
+_Lines = Annotated[int, typer.Option("--lines", "-l", min=1, max=10_000, help="How many lines, from the end.")]
+_Container = Annotated[
+    str, typer.Option("--container", "-c", help="inference-server, or storage-initializer or build for the build's.")
+]
+
+
+@command(
+    app,
+    "create",
+    example="penstock online-deployment create -f blue.yml --all-traffic",
+    text=shapes.DEPLOYMENTS,
+    ignored=(*_LOCAL, "--package-model"),
+)
+def create(
+    file: File,
+    name: OptionalName = None,
+    endpoint_name: OptionalEndpointName = None,
+    all_traffic: _AllTraffic = False,
+    sets: Sets = Sets(),
+    no_wait: NoWait = False,
+) -> Any:
+    """Create a deployment, or make an existing one be as the file says; waits until it serves."""
+    if all_traffic and no_wait:
+        raise invalid("--all-traffic needs the deployment to be ready first: leave out --no-wait")
+    document = read_one(file, DocumentKind.DEPLOYMENT).with_fields(name=name, endpoint_name=endpoint_name)
+    document = document.replaced(edited(dict(document.fields), sets))
+    from penstock.domain.deployment import OnlineDeployment
+
+    _check_named(document)
+    with connect() as client:
+        spec = uploaded(client, OnlineDeployment, document)
+        shown = _finished(client, client.online_deployments.create_or_update(spec), no_wait=no_wait)
+        if all_traffic:
+            give_all_traffic(client, shown["endpoint_name"], shown["name"])
+        return shown
+
+
+@command(
+    app,
+    "update",
+    example="penstock online-deployment update -n blue -e fraud --set instance_count=2",
+    text=shapes.DEPLOYMENTS,
+    ignored=_LOCAL,
+)
+def update(
+    name: OptionalName = None,
+    endpoint_name: OptionalEndpointName = None,
+    file: OptionalFile = None,
+    edits: Edits = Edits(),
+    no_wait: NoWait = False,
+) -> Any:
+    """Change a deployment, one instance after the other; fields that are not named stay as they are."""
+    from penstock.domain.deployment import OnlineDeployment
+
+    document = Document.empty(DocumentKind.DEPLOYMENT) if file is None else read_one(file, DocumentKind.DEPLOYMENT)
+    document = document.with_fields(name=name, endpoint_name=endpoint_name)
+    name, endpoint_name = _check_named(document)
+    with connect() as client:
+        present = client.online_deployments.get(endpoint_name, name)
+        fields = {**present.spec.model_dump(mode="json"), **document.fields}
+        document = document.replaced(edited(fields, edits))
+        spec = uploaded(client, OnlineDeployment, document)
+        applied = client.online_deployments.create_or_update(spec, if_match=present.generation)
+        return _finished(client, applied, no_wait=no_wait)
+
+
+@command(
+    app,
+    "show",
+    example="penstock online-deployment show -n blue -e fraud",
+    text=shapes.DEPLOYMENTS,
+    ignored=("--local", "--web"),
+)
+def show(name: Name, endpoint_name: EndpointName) -> Any:
+    """Show a deployment."""
+    with connect() as client:
+        return shapes.deployment(client.online_deployments.get(endpoint_name, name))
+
+
+@command(
+    app, "list", example="penstock online-deployment list -e fraud", text=shapes.DEPLOYMENTS, ignored=("--local",)
+)
+def list_all(endpoint_name: EndpointName) -> Any:
+    """List an endpoint's deployments."""
+    with connect() as client:
+        return [shapes.deployment(deployment) for deployment in client.online_deployments.list(endpoint_name)]
+
+
+@command(app, "delete", example="penstock online-deployment delete -n blue -e fraud --yes", ignored=("--local",))
+def delete(name: Name, endpoint_name: EndpointName, yes: Yes = False, no_wait: NoWait = False) -> Any:
+    """Delete a deployment that takes no traffic."""
+    confirm(f"Delete deployment {name!r} of endpoint {endpoint_name!r}?", yes=yes)
+    with connect() as client:
+        going = client.online_deployments.delete(endpoint_name, name)
+        if going is not None and not no_wait:
+            client.wait_gone(going, on_progress=Progress())
+    what = f"deployment {name!r} of endpoint {endpoint_name!r}"
+    notice(f"there is no {what}" if going is None else f"{what} is deleted")
+
+
+@command(
+    app,
+    "get-logs",
+    example="penstock online-deployment get-logs -n blue -e fraud --lines 100",
+    text=lambda data: logs_text(data),
+    ignored=("--local",),
+    piped=Output.TABLE,
+)
+def get_logs(
+    name: Name, endpoint_name: EndpointName, lines: _Lines = 50, container: _Container = "inference-server"
+) -> Any:
+    """Show the end of each instance's log (also of ended ones), or of the environment's build."""
+    with connect() as client:
+        found = client.online_deployments.logs(endpoint_name, name, lines=lines, container=container)
+    return [log.model_dump() for log in found]
+
+
+def logs_text(logs: list[dict[str, str]]) -> str:
+    """Logs one below the other, each under its name if there are several."""
+    if len(logs) == 1:
+        return logs[0]["text"].rstrip("\n")
+    return "\n\n".join(f"==> {log['name']} <==\n{log['text'].rstrip()}" for log in logs)
+
+
+def _check_named(document: Document) -> tuple[str, str]:
+    """The names of deployment and endpoint; raises `invalid` saying where to give the one that is missing."""
+    name, endpoint = document.text("name"), document.text("endpoint_name")
+    if name is None:
+        raise invalid(f"{document.source}: the deployment has no name: give `name` in the file, or --name")
+    if endpoint is None:
+        raise invalid(f"{document.source}: give `endpoint_name` in the file, or --endpoint-name")
+    return name, endpoint
+
+
+def _finished(client: "Client", applied: "AppliedDeployment", *, no_wait: bool) -> dict[str, Any]:
+    """The deployment after the change, once it serves."""
+    for sentence in applied.notices:
+        notice(sentence)
+    notice(f"deployment {applied.resource.name!r} {applied.change}")
+    if no_wait:
+        return shapes.deployment(applied.resource)
+    return shapes.deployment(ready(client, applied, Progress()))

@@ -1,0 +1,69 @@
+"""Results as `az ml` shapes them: the spec's fields at the top, what the platform knows beside them."""
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.cli.show import table
+
+if TYPE_CHECKING:
+    from penstock.client.resources import AnyRemote, Deployment, Endpoint, Preview, RegisteredEnvironment
+    from penstock.domain.model import ModelVersion
+
+ENDPOINTS = table("name", "provisioning_state", "traffic", "mirror_traffic", "scoring_uri")
+DEPLOYMENTS = table("name", "endpoint_name", "provisioning_state", "ready_instances", "instance_count", "reason")
+MODELS = table("name", "version", "type", "archived", "created_at", "description")
+ENVIRONMENTS = table("name", "version", "image", "description")
+
+
+def endpoint(resource: "Endpoint") -> dict[str, Any]:
+    return {
+        "name": resource.name,
+        **_spec(resource),
+        "provisioning_state": resource.provisioning_state,
+        "scoring_uri": resource.scoring_uri,
+        "openapi_uri": resource.openapi_uri,
+        **_marks(resource),
+    }
+
+
+def deployment(resource: "Deployment") -> dict[str, Any]:
+    owner, _, name = resource.name.partition("/")
+    ready = resource.status.condition("Ready")
+    return {
+        "name": name,
+        **_spec(resource),
+        "endpoint_name": owner,
+        "provisioning_state": resource.provisioning_state,
+        "reason": ready.reason if ready else None,
+        "ready_instances": resource.status.ready_instances,
+        "revision": resource.status.revision,
+        "failure": resource.status.failure,
+        **_marks(resource),
+    }
+
+
+def environment(resource: "RegisteredEnvironment") -> dict[str, Any]:
+    name, _, version = resource.name.rpartition(":")
+    return {**_spec(resource), "name": name, "version": version, "created_at": resource.created_at.isoformat()}
+
+
+def model(version: "ModelVersion") -> dict[str, Any]:
+    return version.model_dump(mode="json")
+
+
+def difference_lines(preview: "Preview") -> list[dict[str, Any]]:
+    return [change.model_dump(mode="json") for change in preview.differences]
+
+
+def _spec(resource: "AnyRemote") -> dict[str, Any]:
+    """The spec without what is not set; its name is the resource's."""
+    fields: dict[str, Any] = resource.spec.model_dump(mode="json", exclude_none=True)
+    return {name: value for name, value in fields.items() if name != "name"}
+
+
+def _marks(resource: "AnyRemote") -> dict[str, Any]:
+    return {
+        "generation": resource.generation,
+        "conditions": [condition.model_dump(mode="json") for condition in resource.status.conditions],
+        "created_at": resource.created_at.isoformat(),
+        "updated_at": resource.updated_at.isoformat(),
+    }

@@ -1,0 +1,74 @@
+"""`penstock up`, `down` and `status`: the platform of this machine."""
+
+import dataclasses
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.command import Outcome, command, noun
+from penstock.cli.connection import connect
+from penstock.cli.errors import notice
+from penstock.cli.show import table
+from penstock.settings import Settings, from_environment
+
+NOUN = None  # the commands stand alone
+app = noun("")
+
+_PortFlag = Annotated[int | None, typer.Option("--port", help="Of the API; 0 picks a free one. [default: 8700]")]
+_GatewayPortFlag = Annotated[
+    int | None, typer.Option("--gateway-port", help="Of the predictions; 0 picks a free one. [default: 8080]")
+]
+_HostFlag = Annotated[str | None, typer.Option("--host", help="Address to listen on. [default: 127.0.0.1]")]
+
+
+@command(app, "up", example="penstock up --detach", text=table("url", "gateway_url", "pid"))
+def up(
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it is up; it stays up.")] = False,
+    port: _PortFlag = None,
+    gateway_port: _GatewayPortFlag = None,
+    host: _HostFlag = None,
+) -> Any:
+    """Start the platform on this machine; without --detach, stay with it until Ctrl-C."""
+    settings = _settings(port, gateway_port, host)
+    if not detach:
+        notice(f"penstock keeps its state in {settings.home}; Ctrl-C stops it")
+        from penstock.server import serve
+
+        return Outcome(None, serve(settings))
+    from penstock.server import start_detached
+
+    started = start_detached(settings)
+    notice("penstock was up already" if started["already_running"] else "penstock is up")
+    notice(f"token: in {settings.token_file}; commands of this machine find it themselves")
+    notice("next: penstock apply -f FILE_OR_FOLDER")
+    return started
+
+
+@command(app, "down", example="penstock down")
+def down() -> Any:
+    """Stop the platform of this machine, and everything that it runs."""
+    from penstock.server import stop
+
+    settings = from_environment()
+    ended = stop(settings)
+    for name in ended:
+        notice(f"ended {name}")
+    if not ended:
+        notice(f"nothing was running in {settings.home}")
+
+
+@command(
+    app,
+    "status",
+    example="penstock status",
+    text=table("version", "url", "gateway_url", "gateway_alive", "endpoints", "deployments", "instances", "home"),
+)
+def status() -> Any:
+    """Show what runs; fails with exit code 5 if nothing does."""
+    with connect() as client:
+        return client.status().model_dump(mode="json")
+
+
+def _settings(port: int | None, gateway_port: int | None, host: str | None) -> Settings:
+    given = {"port": port, "gateway_port": gateway_port, "host": host}
+    return dataclasses.replace(from_environment(), **{k: v for k, v in given.items() if v is not None})

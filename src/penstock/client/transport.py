@@ -1,0 +1,182 @@
+"""HTTP to the platform: the token, bounded retries, timeouts on everything, and errors turned back into ours."""
+
+import getpass
+import json
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+
+from penstock.client.address import Address
+from penstock.domain.errors import Code, PenstockError, invalid, unavailable
+
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_FIRST_PATIENCE = 1.0  # seconds of retries before the platform has answered once: it is probably not running
+_PATIENCE = 20.0  # seconds of retries after it has: it is probably being restarted
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds
+_RETRIED_STATUSES = frozenset({502, 503, 504})
+_CODES = {
+    400: Code.INVALID,
+    401: Code.DENIED,
+    403: Code.DENIED,
+    404: Code.NOT_FOUND,
+    409: Code.CONFLICT,
+    412: Code.CONFLICT,
+    413: Code.INVALID,
+    422: Code.INVALID,
+    429: Code.UNAVAILABLE,
+    502: Code.UNAVAILABLE,
+    503: Code.UNAVAILABLE,
+    504: Code.UNAVAILABLE,
+}
+
+Content = Callable[[], bytes | Iterable[bytes]]  # called once per attempt
+
+
+class Transport:
+    """One connection pool to one platform. Calls may come from any thread."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        http: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.address = address
+        self._sleep = sleep
+        self._clock = clock
+        self._answered = False
+        headers = {"X-Penstock-Actor": _actor(), "Accept": "application/json"}
+        if address.token:
+            headers["Authorization"] = f"Bearer {address.token}"
+        # A proxy of the environment must not be asked for the platform of this very machine.
+        self._http = httpx.Client(headers=headers, timeout=_TIMEOUT, trust_env=not address.local, transport=http)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, query: Mapping[str, str | int | bool | None] | None = None) -> Any:
+        return self._decoded(self.send("GET", path, query=query))
+
+    def post(self, path: str, data: Any = None) -> Any:
+        content = json.dumps(data).encode() if data is not None else b""
+        return self._decoded(self.send("POST", path, content=lambda: content))
+
+    def put(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        query: Mapping[str, str | int | bool | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        return self._decoded(self.send("PUT", path, content=lambda: content, query=query, headers=headers))
+
+    def delete(self, path: str) -> Any:
+        return self._decoded(self.send("DELETE", path))
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: Content = bytes,
+        query: Mapping[str, str | int | bool | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """The answer to one call; raises PenstockError for anything but a 2xx.
+
+        Tried again while that may help: every call of the API may be repeated without a second effect.
+        """
+        began, pause = self._clock(), _FIRST_PAUSE
+        while True:
+            outcome, again = self._attempt(method, path, content(), query or {}, headers or {})
+            patience = _PATIENCE if self._answered else _FIRST_PATIENCE
+            if again and self._clock() - began + pause <= patience:
+                self._sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            if isinstance(outcome, httpx.HTTPError):
+                raise self._unreachable(outcome) from outcome
+            if not outcome.is_success:
+                raise _error(outcome)
+            return outcome
+
+    def _attempt(
+        self,
+        method: str,
+        path: str,
+        content: bytes | Iterable[bytes],
+        query: Mapping[str, str | int | bool | None],
+        headers: Mapping[str, str],
+    ) -> tuple[httpx.Response | httpx.HTTPError, bool]:
+        """One try: an answer or an error, and whether another try may do better."""
+        sent = {"Content-Type": "application/json", **headers} if content else dict(headers)
+        params = {name: value for name, value in query.items() if value is not None}
+        try:
+            answer = self._http.request(
+                method, f"{self.address.url}/api/v1{path}", content=content, params=params, headers=sent
+            )
+        except httpx.RequestError as err:
+            return err, not isinstance(err, (httpx.UnsupportedProtocol, httpx.ProxyError, httpx.DecodingError))
+        self._answered = self._answered or answer.is_success
+        return answer, answer.status_code in _RETRIED_STATUSES
+
+    def _unreachable(self, err: httpx.HTTPError) -> PenstockError:
+        url = self.address.url
+        if isinstance(err, (httpx.ConnectError, httpx.ConnectTimeout)):
+            return unavailable(f"no platform answers at {url}; start it with `penstock up`, or set PENSTOCK_URL")
+        if isinstance(err, httpx.TimeoutException):
+            return unavailable(f"the platform at {url} did not answer in time; try again, or see its log")
+        return unavailable(f"the connection to the platform at {url} broke ({err}); try again")
+
+    def _decoded(self, answer: httpx.Response) -> Any:
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise unavailable(f"{self.address.url} answered without JSON: is it a Penstock platform?") from None
+
+
+def segment(name: str) -> str:
+    """`name` as one part of a URL's path. Raises `invalid` for names that would lead elsewhere."""
+    if name in ("", ".", ".."):
+        raise invalid(f"{name!r} is not a name")
+    return quote(name, safe="")
+
+
+def _error(answer: httpx.Response) -> PenstockError:
+    """The platform's own error; or, where something else answered, one made from the status."""
+    code = _CODES.get(answer.status_code, Code.INTERNAL)
+    fallback = f"{answer.request.url.copy_with(query=None)} answered {answer.status_code} {answer.reason_phrase}"
+    try:
+        body: object = answer.json()
+    except ValueError:
+        body = None
+    error = cast(Mapping[str, Any], body).get("error") if isinstance(body, Mapping) else None
+    if not isinstance(error, Mapping):
+        return PenstockError(code, fallback)
+    told = cast(Mapping[str, Any], error)
+    details: object = told.get("details")
+    pairs: Mapping[str, Any] = cast(Mapping[str, Any], details) if isinstance(details, Mapping) else {}
+    known = {c.value: c for c in Code}
+    return PenstockError(
+        known.get(str(told.get("code")), code),
+        str(told.get("message") or fallback),
+        {str(name): str(value) for name, value in pairs.items()},
+    )
+
+
+def _actor() -> str:
+    """Who calls, for the audit trail; not a credential."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}".encode("ascii", "replace").decode()

@@ -1,0 +1,65 @@
+"""The part of HAProxy's configuration that a deployment has: limits, failures, and its servers."""
+
+from datetime import timedelta
+from pathlib import PurePosixPath
+
+from penstock.gateway import answers
+from penstock.gateway.maps import backend_name
+from penstock.gateway.settings import GatewaySettings
+from penstock.gateway.table import Backend, Server
+from penstock.gateway.validity import check_socket
+
+
+def section(backend: Backend, settings: GatewaySettings) -> str:
+    """The backend without its servers: what cannot change without a reload."""
+    name, retry = backend_name(backend.name), settings.retry_body_bytes
+    wait_ms, timeout_ms = _milliseconds(backend.queue_wait), _milliseconds(backend.request_timeout)
+    lines = [
+        f"timeout queue {wait_ms if backend.queue_per_instance else 1}ms",
+        f"timeout server {timeout_ms}ms",
+        # HAProxy tells how much of a chunked body has come, not whether that is all; half a buffer is all of it.
+        "http-request lua.mirror if { var(txn.shadow) -m found } { req.hdr(content-length) -m found }"
+        f" {{ req.body_size le {retry} }}",
+        "http-request lua.mirror if { var(txn.shadow) -m found } !{ req.hdr(content-length) -m found }"
+        f" {{ req.body_size le {retry // 2} }}",
+        *_bounded_queue(backend),
+        f"http-error {answers.broken_answer(backend.name)}",
+        f"http-error {answers.no_server(name)}",
+        f"http-error {answers.no_answer(backend.name, timeout_ms)}",
+        f"default-server {server_options(backend)}",
+    ]
+    return f"backend {name}\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def server_options(backend: Backend) -> str:
+    """Options of every server of the backend, whether it is in the configuration or added while HAProxy runs.
+
+    The check only connects: an instance that is busy for long must not be taken for dead.
+    """
+    return (
+        f"check inter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down maxconn {backend.concurrency}"
+    )
+
+
+def server_address(server: Server, settings: GatewaySettings) -> str:
+    """Address of an instance. Sockets of the run folder are reached by a link beside the configuration, so that
+    neither the length of the home's path nor the characters in it matter."""
+    path = PurePosixPath(server.socket)
+    if path.parent == PurePosixPath(settings.run_folder):
+        return "unix@run" + check_socket(f"/{path.name}")
+    return "unix@" + check_socket(server.socket)
+
+
+def _bounded_queue(backend: Backend) -> list[str]:
+    """Without a queue, whoever finds no free instance is refused after the shortest timeout there is."""
+    if not backend.queue_per_instance:
+        return []
+    full = f"{{ nbsrv gt 0 }} {{ nbsrv,mul({backend.queue_per_instance}),sub(txn.waiting) le 0 }}"
+    return [
+        "http-request set-var(txn.waiting) queue",
+        f"http-request return {answers.queue_full(backend.name)} if {full}",
+    ]
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return max(1, round(duration.total_seconds() * 1000))

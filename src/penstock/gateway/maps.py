@@ -1,0 +1,58 @@
+"""The contents of HAProxy's maps: what of the routing table changes without a reload.
+
+Every map is read by one rule of the configuration, and what must change at once stands in one entry.
+"""
+
+from collections.abc import Mapping
+from itertools import accumulate
+
+from penstock.gateway.table import Route, RoutingTable
+
+ENDPOINTS = "maps/endpoints.map"  # name -> name
+HOSTS = "maps/hosts.map"  # name in lower case -> name
+KEYS = "maps/keys.map"  # name:SHA256 -> name of the key
+TRAFFIC = "maps/traffic.map"  # name -> 90|blue|100|green: cumulative percents; no entry without traffic
+MIRRORS = "maps/mirrors.map"  # name -> 10|green
+BACKENDS = "maps/backends.map"  # name/deployment -> name of the backend
+
+# Entries are added in this order and removed in the reverse one, so that an endpoint is complete when it appears.
+ALL = (BACKENDS, KEYS, TRAFFIC, MIRRORS, HOSTS, ENDPOINTS)
+
+Maps = Mapping[str, Mapping[str, str]]
+
+
+def contents(table: RoutingTable) -> Maps:
+    """All maps of a checked table, by file name."""
+    routes = sorted(table.routes, key=lambda r: r.endpoint)
+    return {
+        BACKENDS: {b.name: backend_name(b.name) for b in table.backends},
+        KEYS: {f"{r.endpoint}:{digest}": name for r in routes for name, digest in sorted(r.keys.items(), reverse=True)},
+        TRAFFIC: {r.endpoint: _thresholds(r.traffic) for r in routes if any(r.traffic.values())},
+        MIRRORS: {r.endpoint: f"{p}|{name}" for r in routes for name, p in r.mirror.items() if p},
+        HOSTS: _hosts(routes),
+        ENDPOINTS: {r.endpoint: r.endpoint for r in routes},
+    }
+
+
+def backend_name(name: str) -> str:
+    """HAProxy's name for the backend of ENDPOINT/DEPLOYMENT. Unique, as neither part has a dot."""
+    return name.replace("/", ".")
+
+
+def written(entries: Mapping[str, str]) -> str:
+    """A map file with these entries."""
+    return "".join(f"{key} {value}\n" for key, value in entries.items())
+
+
+def _thresholds(traffic: Mapping[str, int]) -> str:
+    shares = {name: percent for name, percent in sorted(traffic.items()) if percent}
+    return "|".join(f"{limit}|{name}" for limit, name in zip(accumulate(shares.values()), shares, strict=True))
+
+
+def _hosts(routes: list[Route]) -> dict[str, str]:
+    """Hosts have no case, endpoints do: of two that differ in case only, the one in lower case has the host."""
+    names = sorted((r.endpoint for r in routes), key=lambda name: (name != name.lower(), name))
+    hosts: dict[str, str] = {}
+    for name in names:
+        hosts.setdefault(name.lower(), name)
+    return hosts

@@ -1,0 +1,78 @@
+"""What the running gateway says of itself, parsed from the answers of its admin socket."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_RUNNING = 2  # HAProxy's numbers for the state of a server
+_MAINTENANCE = 0x01 | 0x02 | 0x04 | 0x20
+_DRAIN = 0x08 | 0x10
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningServer:
+    """A server in the running gateway."""
+
+    backend: str
+    name: str
+    up: bool
+    draining: bool = False
+    in_maintenance: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """The running gateway, as far as a routing table decides it."""
+
+    structure: Mapping[str, str]
+    maps: Mapping[str, Mapping[str, str]]
+    servers: tuple[RunningServer, ...]
+
+
+def parse_structure(description: str) -> Mapping[str, str]:
+    """The answer to `show info`: the structure that the description spells, empty if it spells none."""
+    line = next((part for part in description.splitlines() if part.startswith("description:")), "")
+    pairs = (word.partition("=") for word in line.removeprefix("description:").split())
+    return {part: digest for part, equals, digest in pairs if equals}
+
+
+def parse_map(text: str) -> Mapping[str, str]:
+    """The answer to `show map`: lines of address, key, value."""
+    rows = (line.split(" ", 2) for line in text.splitlines() if line.startswith("0x"))
+    return {row[1]: row[2] for row in rows if len(row) == 3}
+
+
+def parse_servers(text: str) -> tuple[RunningServer, ...]:
+    """The answer to `show servers state`. Columns are found by name, as later versions add some."""
+    lines = text.splitlines()
+    head = next((line for line in lines if line.startswith("# ")), "# ").removeprefix("# ").split()
+    rows = [dict(zip(head, line.split(), strict=False)) for line in lines[1:] if line and not line.startswith("#")]
+    return tuple(_server(row) for row in rows if "srv_name" in row)
+
+
+def parse_active(text: str) -> Mapping[str, int]:
+    """The answer to `show stat`: requests that each server works on or that wait for it alone, by server."""
+    rows = csv.DictReader(text.removeprefix("# ").splitlines())
+    return {
+        row["svname"]: int(row["scur"] or 0) + int(row["qcur"] or 0)
+        for row in rows
+        if row.get("svname") not in (None, "FRONTEND", "BACKEND")
+    }
+
+
+def parse_old_workers(text: str) -> tuple[int, ...]:
+    """The answer to `show proc`: pids of workers that only finish what they had before a reload."""
+    _, _, old = text.partition("# old workers")
+    rows = (line.split() for line in old.partition("# programs")[0].splitlines())
+    return tuple(int(row[0]) for row in rows if len(row) > 1 and row[1] == "worker")
+
+
+def _server(row: Mapping[str, str]) -> RunningServer:
+    admin = int(row["srv_admin_state"])
+    return RunningServer(
+        backend=row["be_name"],
+        name=row["srv_name"],
+        up=int(row["srv_op_state"]) == _RUNNING,
+        draining=bool(admin & _DRAIN),
+        in_maintenance=bool(admin & _MAINTENANCE),
+    )

@@ -1,0 +1,135 @@
+"""Talking to a running HAProxy over its unix sockets: commands, reloads, and metrics, all within bounded times."""
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from penstock.domain.errors import Code, PenstockError, unavailable
+from penstock.gateway import maps
+from penstock.gateway.observed import (
+    Observed,
+    RunningServer,
+    parse_active,
+    parse_map,
+    parse_old_workers,
+    parse_servers,
+    parse_structure,
+)
+
+_DONE = ("", "New server registered.", "Server deleted.")
+_TIMEOUT_SECONDS = 5.0
+_RELOAD_SECONDS = 60.0
+_METRICS_SECONDS = 10.0
+
+
+class Runtime:
+    """The sockets of one HAProxy. Every method raises `unavailable` if it does not answer in time."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._admin = run_folder / "admin.sock"
+        self._master = run_folder / "master.sock"
+        self._metrics = run_folder / "metrics.sock"
+
+    def structure(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> Mapping[str, str]:
+        """Fingerprints of the configuration that is running."""
+        return parse_structure(_ask(self._admin, "show info", timeout_seconds))
+
+    def observe(self) -> Observed:
+        """All that a routing table decides. Maps that an older configuration does not have are empty."""
+        return Observed(
+            structure=self.structure(),
+            maps={file: parse_map(_ask(self._admin, f"show map {file}")) for file in maps.ALL},
+            servers=self.servers(),
+        )
+
+    def servers(self) -> tuple[RunningServer, ...]:
+        return parse_servers(self.server_states())
+
+    def server_states(self) -> str:
+        """The states of all servers as HAProxy writes them, and reads them after a reload."""
+        return _ask(self._admin, "show servers state")
+
+    def active(self) -> Mapping[str, int]:
+        """Requests that each server works on, by server; those of workers that finish after a reload count too."""
+        total = dict(parse_active(_ask(self._admin, "show stat")))
+        for pid in parse_old_workers(_ask(self._master, "show proc")):
+            for server, count in parse_active(_ask(self._master, f"@!{pid} show stat")).items():
+                total[server] = total.get(server, 0) + count
+        return total
+
+    def command(self, line: str) -> None:
+        """Run a command that changes something. Raises `internal` with HAProxy's words if it was refused."""
+        answer = _ask(self._admin, line).strip()
+        if answer not in _DONE:
+            raise PenstockError(Code.INTERNAL, f"the gateway refused {line!r}: {answer[:300]}")
+
+    def remove(self, lines: Sequence[str], bound_seconds: float) -> int:
+        """Run commands that are refused while a server is busy, again and again within the bound.
+
+        Returns how many were done; the others are left for another time.
+        """
+        deadline = time.monotonic() + bound_seconds
+        left = list(lines)
+        while True:
+            left = [line for line in left if _ask(self._admin, line).strip() != "Server deleted."]
+            if not left or time.monotonic() > deadline:
+                return len(lines) - len(left)
+            time.sleep(0.02)
+
+    def reload(self) -> None:
+        """Have the master start a new worker and retire the old one. Raises `internal` with the reason if it cannot."""
+        answer = _ask(self._master, "reload", _RELOAD_SECONDS)
+        if not answer.startswith("Success=1"):
+            raise PenstockError(Code.INTERNAL, f"the gateway could not reload: {answer.strip()[-2000:]}")
+
+    def metrics(self) -> bytes:
+        connection = _UnixConnection(self._metrics, _METRICS_SECONDS)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read()
+        except (OSError, HTTPException) as err:
+            raise _silent(self._metrics, err) from err
+        finally:
+            connection.close()
+
+
+class _UnixConnection(HTTPConnection):
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = _connected(self._path, self.timeout or _METRICS_SECONDS)
+
+
+def _ask(path: Path, command: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> str:
+    """The answer to one command. The whole exchange is bounded, not only each part of it."""
+    deadline = time.monotonic() + timeout_seconds
+    parts: list[bytes] = []
+    try:
+        with _connected(path, timeout_seconds) as connection:
+            connection.sendall(f"{command}\n".encode())
+            connection.shutdown(socket.SHUT_WR)  # the master's socket stays open otherwise
+            while part := connection.recv(65536):
+                parts.append(part)
+                connection.settimeout(max(0.001, deadline - time.monotonic()))
+    except OSError as err:
+        raise _silent(path, err) from err
+    return b"".join(parts).decode(errors="replace")
+
+
+def _connected(path: Path, timeout_seconds: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(timeout_seconds)
+    try:
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _silent(path: Path, err: Exception) -> PenstockError:
+    return unavailable(f"the gateway does not answer on {path.name} ({err}): see its log, or start it again")

@@ -1,0 +1,159 @@
+"""Everything a deployment's processes need, brought together: ingredients, environment, files, command line."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.domain.deployment import OnlineDeployment
+from penstock.domain.errors import Code, PenstockError
+from penstock.domain.instance import InstanceName
+from penstock.engines.base import ProcessSpec
+from penstock.environments.base import BuiltEnvironment, Environments
+from penstock.online.builds import Builds
+from penstock.online.fleet import Places
+from penstock.online.preparation import Preparation, read_build, write_build
+from penstock.online.revisions import Ingredients, process_environment, worker_variables
+from penstock_worker import contract
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A revision that can be started."""
+
+    spec: OnlineDeployment
+    revision: str
+    ingredients: Ingredients
+    app: Path
+    environment: BuiltEnvironment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Building:
+    """A revision whose environment is being built."""
+
+    revision: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a revision cannot serve. `step` is the condition that it belongs to, `detail` the traceback or build log."""
+
+    revision: str | None
+    step: str
+    reason: str
+    message: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """What every process gets, whatever its deployment says."""
+
+    base_environment: Mapping[str, str]  # PATH, HOME, locale and the like, from the host
+    memory_bytes: int
+    max_body_bytes: int
+    log_bytes: int
+
+
+class Assembly:
+    def __init__(
+        self,
+        preparation: Preparation,
+        environments: Environments,
+        builds: Builds,
+        apps: Path,
+        places: Places,
+        defaults: Defaults,
+    ) -> None:
+        self._preparation = preparation
+        self._environments = environments
+        self._builds = builds
+        self._apps = apps
+        self._places = places
+        self._defaults = defaults
+
+    def prepare(self, name: str, spec: OnlineDeployment, done: Callable[[], None]) -> Prepared | Building | Failure:
+        """One step towards a startable revision of deployment `name`; `done` is called when a build has ended."""
+        try:
+            ingredients = self._preparation.ingredients(name, spec)
+        except PenstockError as err:
+            return Failure(revision=None, step="Model", reason=_reason(err, "NotResolved"), message=err.message)
+        revision = ingredients.revision()
+        app = self.app(name, revision)
+        environment = self._environment(ingredients, app, done)
+        if isinstance(environment, str):
+            return Building(revision=revision, fingerprint=environment)
+        if isinstance(environment, PenstockError):
+            return Failure(
+                revision=revision,
+                step="Environment",
+                reason=_reason(environment, "BuildFailed"),
+                message=environment.message,
+                detail=environment.details.get("log"),
+            )
+        try:
+            self._preparation.place(app, ingredients)
+            write_build(app, environment.fingerprint)
+        except OSError as err:
+            message = f"files of deployment {name!r} cannot be laid out: {err.strerror}: {err.filename}"
+            return Failure(revision=None, step="Model", reason="NoSpace", message=message)
+        return Prepared(spec=spec, revision=revision, ingredients=ingredients, app=app, environment=environment)
+
+    def retry(self, name: str, spec: OnlineDeployment) -> None:
+        """Let the next `prepare` build anew an environment that has failed."""
+        try:
+            ingredients = self._preparation.ingredients(name, spec)
+            self._builds.retry(self._environments.plan(ingredients.requirements).fingerprint)
+        except PenstockError as err:
+            log.info("nothing to build again", extra={"deployment": name, "error": err.message})
+
+    def process(self, name: InstanceName, prepared: Prepared) -> ProcessSpec:
+        """The process that serves as instance `name`."""
+        variables = {
+            contract.SOCKET: str(self._places.socket(name)),
+            contract.REPORT: str(self._places.report(name)),
+            contract.LOG: str(self._places.log(name)),
+            contract.LOG_BYTES: str(self._defaults.log_bytes),
+            contract.MAX_BODY_BYTES: str(self._defaults.max_body_bytes),
+            contract.MEMORY_BYTES: str(self._defaults.memory_bytes),
+            **worker_variables(prepared.app, prepared.ingredients),
+        }
+        python = prepared.environment.python
+        return ProcessSpec(
+            name=str(name),
+            argv=(str(python), "-m", "penstock_worker"),
+            environment=process_environment(self._defaults.base_environment, prepared.ingredients, python, variables),
+            folder=Path(variables[contract.APP_ROOT]),
+            log=self._places.log(name),
+        )
+
+    def app(self, name: str, revision: str) -> Path:
+        """Folder of the files of a revision."""
+        return self.deployment_folder(name) / revision
+
+    def deployment_folder(self, name: str) -> Path:
+        endpoint, _, deployment = name.partition("/")
+        return self._apps / endpoint / deployment
+
+    def _environment(
+        self, ingredients: Ingredients, app: Path, done: Callable[[], None]
+    ) -> BuiltEnvironment | PenstockError | str:
+        """The environment, or why there is none, or the fingerprint of the build that goes on."""
+        noted = read_build(app)
+        built = self._environments.built(noted) if noted is not None else None
+        if built is not None:
+            return built
+        try:
+            build = self._environments.plan(ingredients.requirements)
+        except PenstockError as err:
+            return err
+        outcome = self._builds.outcome(build, done)
+        return build.fingerprint if outcome is None else outcome
+
+
+def _reason(error: PenstockError, otherwise: str) -> str:
+    return "Unavailable" if error.code is Code.UNAVAILABLE else otherwise

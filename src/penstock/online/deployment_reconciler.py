@@ -1,0 +1,289 @@
+"""Makes a deployment so: prepares its revision, proves it with one instance, then rolls, scales and heals.
+
+The decisions are in `instances.py`, `preflight.py` and `progress.py`; here they are carried out.
+"""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from datetime import timedelta
+
+from penstock.control.clock import Clock
+from penstock.control.resources import PLATFORM, Resources
+from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus
+from penstock.domain.events import Event
+from penstock.domain.instance import Instance, InstanceName, Phase
+from penstock.domain.resource import Key, Resource, Truth
+from penstock.online import logs
+from penstock.online.assembly import Assembly, Building, Failure, Prepared
+from penstock.online.fleet import Fleet
+from penstock.online.instances import Wanted, drained, plan
+from penstock.online.preflight import cannot_start, ending, start_deadline, too_slow
+from penstock.online.progress import Findings, status
+from penstock.online.routing import Routing
+
+log = logging.getLogger(__name__)
+
+_MOVING = timedelta(milliseconds=100)
+_RESYNC = timedelta(seconds=10)
+_DRAIN_MARGIN = timedelta(seconds=5)
+_FAILURE_LINES = 40
+
+Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
+Outcome = Prepared | Building | Failure
+
+
+class DeploymentReconciler:
+    def __init__(
+        self,
+        resources: Resources,
+        assembly: Assembly,
+        fleet: Fleet,
+        routing: Routing,
+        clock: Clock,
+        *,
+        memory_bytes: int,
+    ) -> None:
+        self._resources = resources
+        self._assembly = assembly
+        self._fleet = fleet
+        self._routing = routing
+        self._clock = clock
+        self._memory_bytes = memory_bytes
+
+    def reconcile(self, key: Key) -> timedelta | None:
+        deployment = self._resources.find(ONLINE_DEPLOYMENT, key.name)
+        if deployment is None:
+            return None if self._empty(key.name, _DRAIN_MARGIN) else _MOVING
+        if deployment.deleting_since is not None:
+            return self._delete(deployment)
+        return self._converge(deployment)
+
+    def _converge(self, deployment: Deployment) -> timedelta | None:
+        """One step: prepare what is wanted, prove it, keep what serves alive until then, and say how far it is."""
+        outcome = self._outcome(deployment)
+        instances = self._fleet.instances(*deployment.name.split("/"))
+        self._note_crashes(deployment, instances)
+        proven = isinstance(outcome, Prepared) and self._proven(deployment, outcome, instances)
+        if isinstance(outcome, Prepared) and proven:
+            self._step(outcome, instances)
+        else:
+            serving = self._serving(deployment)
+            trial = [i for i in instances if serving is None or i.name.revision != serving.revision]
+            if serving is not None:
+                self._step(serving, [i for i in instances if i.name.revision == serving.revision])
+            outcome = self._try(deployment, outcome, trial)
+        self._routing.apply()
+        return self._report(deployment, outcome, proven=proven)
+
+    def _outcome(self, deployment: Deployment) -> Outcome:
+        seen = deployment.status.observed_generation == deployment.generation
+        if seen and deployment.status.failed_revision is not None:
+            return _remembered(deployment.status)
+        if not seen:
+            self._assembly.retry(deployment.name, deployment.spec)
+        return self._assembly.prepare(deployment.name, deployment.spec, lambda: self._resources.enqueue(deployment.key))
+
+    def _proven(self, deployment: Deployment, wanted: Prepared, instances: Sequence[Instance]) -> bool:
+        """True if this revision has served before, or an instance of it has loaded by now."""
+        return deployment.status.revision == wanted.revision or any(
+            i.listening and i.name.revision == wanted.revision for i in instances
+        )
+
+    def _serving(self, deployment: Deployment) -> Prepared | None:
+        """What served before the change that is being tried, if that can still be started."""
+        if deployment.status.revision is None:
+            return None
+        history = self._resources.history(ONLINE_DEPLOYMENT, deployment.name)
+        spec = next((r.spec for r in history if r.generation == deployment.status.serving_generation), None)
+        if spec is None:
+            return None
+        outcome = self._assembly.prepare(deployment.name, spec, lambda: self._resources.enqueue(deployment.key))
+        return outcome if isinstance(outcome, Prepared) else None
+
+    def _try(self, deployment: Deployment, outcome: Outcome, trial: Sequence[Instance]) -> Outcome:
+        """Start the first instance of a new revision, or judge how its start has gone."""
+        revision = outcome.revision if isinstance(outcome, Prepared) else None
+        self._discard([i for i in trial if i.name.revision != revision])
+        if not isinstance(outcome, Prepared):
+            return outcome
+        first = next((i for i in trial if i.name.revision == revision), None)
+        if first is None:
+            endpoint, name = deployment.name.split("/")
+            first_name = InstanceName(endpoint, name, outcome.revision, 0)
+            self._fleet.forgive(first_name)
+            self._start(first_name, outcome)
+            return outcome
+        failure = self._judge(first, outcome)
+        if failure is None:
+            return outcome
+        self._discard([first])
+        return failure
+
+    def _judge(self, first: Instance, prepared: Prepared) -> Failure | None:
+        if first.phase is Phase.EXITED:
+            tail = logs.tail(self._fleet.places.log(first.name), _FAILURE_LINES)
+            return cannot_start(first, self._fleet.report(first), tail, self._limit(prepared))
+        if first.phase is Phase.STARTING and self._overdue(first, prepared.spec):
+            return too_slow(first, start_deadline(prepared.spec))
+        return None
+
+    def _step(self, prepared: Prepared, instances: Sequence[Instance]) -> None:
+        """Carry out one step of the plan for a proven revision."""
+        endpoint, name = str(prepared.spec.endpoint_name), str(prepared.spec.name)
+        wanted = Wanted(
+            endpoint=endpoint,
+            deployment=name,
+            revision=prepared.revision,
+            count=prepared.spec.instance_count,
+            drain=_drain_time(prepared.spec),
+        )
+        todo = plan(wanted, instances, self._clock.now())
+        for instance in instances:
+            self._tend(instance, prepared, restarting=instance.name in todo.start)
+        for instance_name in todo.start:
+            self._start(instance_name, prepared)
+        for instance_name in todo.drain:
+            self._fleet.drain(instance_name)
+        for instance_name in todo.stop:
+            self._fleet.stop(instance_name)
+
+    def _tend(self, instance: Instance, prepared: Prepared, *, restarting: bool) -> None:
+        """Keep an instance probed, replace one that does not answer, and forget one that is gone for good."""
+        if instance.phase is Phase.EXITED:
+            waiting = instance.restart_at is not None and instance.name.revision == prepared.revision
+            if self._fleet.stopping(instance.name) or not (waiting or restarting):
+                self._fleet.forget(instance.name)
+            return
+        if instance.name.revision == prepared.revision:
+            self._fleet.probe(instance.name, instance, prepared.spec)
+        hung = instance.phase is Phase.STARTING and self._overdue(instance, prepared.spec)
+        if hung or not instance.live:
+            reason = "did not load in time" if hung else "failed its liveness probe"
+            log.warning("instance replaced", extra={"instance": str(instance.name), "why": reason})
+            self._fleet.kill(instance.name)
+
+    def _start(self, name: InstanceName, prepared: Prepared) -> None:
+        self._fleet.start(name, self._assembly.process(name, prepared), prepared.spec)
+        logs.prune(self._fleet.places, name.endpoint, name.deployment)
+
+    def _discard(self, instances: Sequence[Instance]) -> None:
+        """End instances that never served."""
+        for instance in instances:
+            if instance.phase is Phase.EXITED:
+                self._fleet.forget(instance.name)
+            else:
+                self._fleet.stop(instance.name)
+
+    def _note_crashes(self, deployment: Deployment, instances: Sequence[Instance]) -> None:
+        for instance in instances:
+            if instance.phase is not Phase.EXITED or self._fleet.stopping(instance.name):
+                continue
+            crash = self._fleet.crash(instance)
+            if crash is not None:
+                message = f"instance {instance.name} {ending(instance.exit_code, self._memory_bytes)}"
+                self._resources.record(
+                    ONLINE_DEPLOYMENT.name, deployment.name, "InstanceDied", message, generation=deployment.generation
+                )
+
+    def _report(self, deployment: Deployment, outcome: Outcome, *, proven: bool) -> timedelta:
+        """Write the status if it has changed, and say when to look again."""
+        instances = self._fleet.instances(*deployment.name.split("/"))
+        found = Findings(
+            generation=deployment.generation,
+            count=deployment.spec.instance_count,
+            outcome=outcome,
+            proven=proven,
+            load_seconds=self._load_seconds(deployment, outcome, instances),
+            instances=instances,
+        )
+        after = status(deployment.status, found, self._clock.now())
+        if after != deployment.status:
+            events = self._events(deployment, after)
+            if self._resources.set_status(ONLINE_DEPLOYMENT, deployment, after, *events) is None:
+                return _MOVING
+        return _RESYNC if _settled(after, instances) else _MOVING
+
+    def _load_seconds(self, deployment: Deployment, outcome: Outcome, instances: Sequence[Instance]) -> float | None:
+        """How long the model took to load, when that is news."""
+        if not isinstance(outcome, Prepared) or deployment.status.revision == outcome.revision:
+            return None
+        reports = [self._fleet.report(i) for i in instances if i.listening and i.name.revision == outcome.revision]
+        return next((r.load_seconds for r in reports if r is not None), None)
+
+    def _events(self, deployment: Deployment, after: OnlineDeploymentStatus) -> Sequence[Event]:
+        """An event when the deployment becomes ready or fails, not for each step on the way."""
+        before, now = deployment.status.condition("Ready"), after.condition("Ready")
+        if (
+            now is None
+            or now.truth is Truth.UNKNOWN
+            or (before and (before.truth, before.reason) == (now.truth, now.reason))
+        ):
+            return []
+        reason = "DeploymentReady" if now.truth is Truth.TRUE else "DeploymentFailed"
+        return [
+            Event(
+                at=self._clock.now(),
+                kind=ONLINE_DEPLOYMENT.name,
+                name=deployment.name,
+                generation=deployment.generation,
+                reason=reason,
+                message=f"{now.reason}: {now.message}",
+                actor=PLATFORM,
+            )
+        ]
+
+    def _delete(self, deployment: Deployment) -> timedelta | None:
+        """Instances finish their requests and end; then files, row and backend go."""
+        if not self._empty(deployment.name, _drain_time(deployment.spec)):
+            self._routing.apply()
+            return _MOVING
+        shutil.rmtree(self._assembly.deployment_folder(deployment.name), ignore_errors=True)
+        shutil.rmtree(self._fleet.places.log_folder(*deployment.name.split("/")), ignore_errors=True)
+        self._resources.remove(ONLINE_DEPLOYMENT, deployment)
+        self._routing.apply()
+        return None
+
+    def _empty(self, name: str, limit: timedelta) -> bool:
+        """Drain and end all instances of a deployment; True when there are none."""
+        instances = self._fleet.instances(*name.split("/"))
+        for instance in instances:
+            if instance.phase is Phase.EXITED:
+                self._fleet.forget(instance.name)
+            elif drained(instance, limit, self._clock.now()):
+                self._fleet.stop(instance.name)
+            else:
+                self._fleet.drain(instance.name)
+        return not instances
+
+    def _overdue(self, instance: Instance, spec: OnlineDeployment) -> bool:
+        return self._clock.now() - instance.started_at > start_deadline(spec)
+
+    def _limit(self, prepared: Prepared) -> int:
+        return prepared.ingredients.memory_bytes or self._memory_bytes
+
+
+def _remembered(status_: OnlineDeploymentStatus) -> Failure:
+    """The failure that the status tells of."""
+    failed = next(c for c in status_.conditions if c.truth is Truth.FALSE)
+    return Failure(
+        revision=status_.failed_revision,
+        step=failed.name,
+        reason=failed.reason,
+        message=failed.message,
+        detail=status_.failure,
+    )
+
+
+def _settled(status_: OnlineDeploymentStatus, instances: Sequence[Instance]) -> bool:
+    """True if only a change of spec or processes can need another look soon."""
+    ready = status_.condition("Ready")
+    if ready is None or ready.truth is Truth.UNKNOWN or ready.reason in ("Degraded", "NoInstances"):
+        return False
+    return all(i.phase in (Phase.READY, Phase.EXITED) and i.draining_since is None for i in instances)
+
+
+def _drain_time(spec: OnlineDeployment) -> timedelta:
+    """As long as a request may wait and run, and a little."""
+    settings = spec.request_settings
+    return timedelta(milliseconds=settings.request_timeout_ms + (settings.max_queue_wait_ms or 0)) + _DRAIN_MARGIN

@@ -1,0 +1,104 @@
+"""What users do with online deployments."""
+
+from collections.abc import Sequence
+
+from penstock.control.resources import Change, Resources
+from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus, ignored_fields
+from penstock.domain.endpoint import ONLINE_ENDPOINT
+from penstock.domain.errors import PenstockError, conflict, invalid, not_found
+from penstock.domain.names import check_name
+from penstock.domain.resource import Resource, provisioning_state
+from penstock.online.preparation import Preparation
+
+Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
+
+MOST_DEPLOYMENTS = 20  # of an endpoint; Azure's limit
+
+
+class Deployments:
+    def __init__(self, resources: Resources, preparation: Preparation) -> None:
+        self._resources = resources
+        self._preparation = preparation
+
+    def named(self, endpoint: str, name: str, spec: OnlineDeployment) -> OnlineDeployment:
+        """`spec` under its names. Raises `invalid` for bad names."""
+        check_name("endpoint", endpoint)
+        check_name("deployment", name)
+        for field, said, meant in (("name", spec.name, name), ("endpoint_name", spec.endpoint_name, endpoint)):
+            if said not in (None, meant):
+                raise invalid(f"deployment {name!r}: the file says {field}: {said!r}, the command says {meant!r}")
+        return spec.model_copy(update={"name": name, "endpoint_name": endpoint})
+
+    def preview(self, endpoint: str, name: str, spec: OnlineDeployment) -> OnlineDeployment:
+        """`spec` as it would be stored, as far as that can be told before everything it names is there."""
+        spec = self.named(endpoint, name, spec)
+        try:
+            return self._preparation.pinned(spec)
+        except PenstockError:
+            return spec
+
+    def check(self, endpoint: str, name: str, spec: OnlineDeployment) -> OnlineDeployment:
+        """`spec` as it is stored: names filled in, `@latest` replaced by versions.
+
+        Raises `invalid`, `not_found` or `conflict` for everything that can be seen without running the model.
+        """
+        spec = self.named(endpoint, name, spec)
+        parent = self._resources.find(ONLINE_ENDPOINT, endpoint)
+        if parent is None:
+            raise not_found(
+                f"deployment {name!r}: endpoint {endpoint!r} does not exist; "
+                f"create it with `penstock online-endpoint create --name {endpoint}`"
+            )
+        if parent.deleting_since is not None:
+            raise conflict(f"deployment {name!r}: endpoint {endpoint!r} is being deleted")
+        siblings = {d.name for d in self._resources.list(ONLINE_DEPLOYMENT, f"{endpoint}/")}
+        if len(siblings | {f"{endpoint}/{name}"}) > MOST_DEPLOYMENTS:
+            raise conflict(f"endpoint {endpoint!r} has {MOST_DEPLOYMENTS} deployments already: delete one first")
+        spec = self._preparation.pinned(spec)
+        self._preparation.ingredients(f"{endpoint}/{name}", spec)
+        return spec
+
+    def apply(
+        self, endpoint: str, name: str, spec: OnlineDeployment, *, actor: str, generation: int | None = None
+    ) -> tuple[Deployment, Change]:
+        """Create or change a deployment; applying a failed one again tries it again."""
+        spec = self.check(endpoint, name, spec)
+        full = f"{endpoint}/{name}"
+        deployment, change = self._resources.apply(ONLINE_DEPLOYMENT, full, spec, actor=actor, generation=generation)
+        if change is Change.UNCHANGED and provisioning_state(deployment) == "Failed":
+            return self._retried(deployment), Change.UPDATED
+        return deployment, change
+
+    def delete(self, endpoint: str, name: str, *, actor: str) -> Deployment | None:
+        """Begin to delete a deployment; None if there is none. Raises `conflict` while it takes traffic."""
+        parent = self._resources.find(ONLINE_ENDPOINT, endpoint)
+        if parent is not None and parent.deleting_since is None:
+            share = parent.spec.traffic.get(name) or parent.spec.mirror_traffic.get(name)
+            if share:
+                raise conflict(
+                    f"deployment {name!r} takes {share} % of the traffic of endpoint {endpoint!r}: first run "
+                    f'`penstock online-endpoint update --name {endpoint} --traffic "{name}=0 OTHER=100"`'
+                )
+        return self._resources.delete(ONLINE_DEPLOYMENT, f"{endpoint}/{name}", actor=actor)
+
+    def fingerprint(self, deployment: Deployment) -> str | None:
+        """Of the environment that this deployment's spec needs; None if that cannot be told."""
+        try:
+            return self._preparation.fingerprint(deployment.name, deployment.spec)
+        except PenstockError:
+            return deployment.status.environment
+
+    def _retried(self, deployment: Deployment) -> Deployment:
+        """Forget the failure, so that the controller starts afresh."""
+        status = deployment.status.model_copy(
+            update={"failed_revision": None, "failure": None, "conditions": (), "observed_generation": 0}
+        )
+        stored = self._resources.set_status(ONLINE_DEPLOYMENT, deployment, status)
+        self._resources.enqueue(deployment.key)
+        return stored if stored is not None else self._resources.get(ONLINE_DEPLOYMENT, deployment.name)
+
+
+def notices(spec: OnlineDeployment) -> Sequence[str]:
+    """Sentences about fields that have no effect."""
+    fields = ignored_fields(spec)
+    return [f"ignored, as it has no effect here: {', '.join(fields)}"] if fields else []

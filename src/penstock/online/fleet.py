@@ -1,0 +1,203 @@
+"""The instances of all deployments as engine, reports, probes and gateway see them, and the effects on them."""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from penstock.control.clock import Clock
+from penstock.domain.deployment import OnlineDeployment
+from penstock.domain.errors import PenstockError
+from penstock.domain.instance import Instance, InstanceName, Phase, parse_instance_name
+from penstock.engines.base import Engine, Process, ProcessSpec
+from penstock.gateway.base import Gateway, ServerState
+from penstock.online.instances import restart_pause
+from penstock.online.probes import Prober, Target
+from penstock_worker import contract
+
+log = logging.getLogger(__name__)
+
+_STOP_GRACE = timedelta(seconds=10)
+_LONG_LIVED = timedelta(seconds=60)  # an instance that lived this long starts counting its crashes anew
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the files of an instance lie."""
+
+    run: Path  # sockets and reports; short
+    logs: Path
+
+    def socket(self, name: InstanceName) -> Path:
+        return self.run / f"{_short(name)}.sock"
+
+    def report(self, name: InstanceName) -> Path:
+        return self.run / f"{_short(name)}.json"
+
+    def log(self, name: InstanceName) -> Path:
+        return self.log_folder(name.endpoint, name.deployment) / f"{name.revision}.{name.ordinal}.log"
+
+    def log_folder(self, endpoint: str, deployment: str) -> Path:
+        return self.logs / endpoint / deployment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crash:
+    """An unwanted end of an instance. `count` is how many it has had in a row."""
+
+    pid: int
+    at: datetime
+    count: int
+
+
+class Fleet:
+    """Knows and changes instances. What cannot be found out again (who drains, who crashed) is kept in memory only:
+    a control plane that starts anew decides anew."""
+
+    def __init__(self, engine: Engine, gateway: Gateway, prober: Prober, places: Places, clock: Clock) -> None:
+        self._engine = engine
+        self._gateway = gateway
+        self._prober = prober
+        self.places = places
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._draining: dict[str, datetime] = {}
+        self._stopping: set[str] = set()
+        self._crashes: dict[str, Crash] = {}
+        self._states: Mapping[str, ServerState] = {}
+
+    def instances(self, endpoint: str = "", deployment: str = "") -> Sequence[Instance]:
+        """Instances of a deployment, or of all, by name."""
+        self._observe_gateway()
+        found: list[Instance] = []
+        for process in self._engine.inspect():
+            name = parse_instance_name(process.name)
+            if name is not None and (not endpoint or (name.endpoint, name.deployment) == (endpoint, deployment)):
+                found.append(self._instance(name, process))
+        return sorted(found, key=lambda i: i.name)
+
+    def start(self, name: InstanceName, spec: ProcessSpec, settings: OnlineDeployment) -> None:
+        """Start the process; probes begin with it."""
+        with self._lock:
+            self._draining.pop(str(name), None)
+            self._stopping.discard(str(name))
+        self.places.report(name).unlink(missing_ok=True)
+        spec.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        process = self._engine.start(spec)
+        self.probe(name, process, settings)
+        log.info("instance started", extra={"instance": str(name), "pid": process.pid})
+
+    def probe(self, name: InstanceName, process: Process | Instance, settings: OnlineDeployment) -> None:
+        """Have the instance probed; needed again for those that an earlier control plane started."""
+        self._prober.watch(
+            Target(
+                name=str(name),
+                identity=(process.pid, process.started_at.timestamp()),
+                socket=self.places.socket(name),
+                liveness=settings.liveness_probe,
+                readiness=settings.readiness_probe,
+            )
+        )
+
+    def drain(self, name: InstanceName) -> None:
+        with self._lock:
+            self._draining.setdefault(str(name), self._clock.now())
+
+    def stop(self, name: InstanceName) -> None:
+        """End the instance for good; call again until it is gone."""
+        with self._lock:
+            self._stopping.add(str(name))
+        self._engine.stop(str(name), _STOP_GRACE)
+
+    def kill(self, name: InstanceName) -> None:
+        """End an instance that does not answer; it counts as crashed and is started again."""
+        self._engine.stop(str(name), timedelta(0))
+
+    def forget(self, name: InstanceName) -> None:
+        """Drop what is kept of an ended instance, but for its log."""
+        self._engine.forget(str(name))
+        self._prober.forget(str(name))
+        self.places.socket(name).unlink(missing_ok=True)
+        self.places.report(name).unlink(missing_ok=True)
+        with self._lock:
+            self._draining.pop(str(name), None)
+            self._stopping.discard(str(name))
+
+    def stopping(self, name: InstanceName) -> bool:
+        """True if the end of this instance is wanted."""
+        with self._lock:
+            return str(name) in self._stopping or str(name) in self._draining
+
+    def crash(self, instance: Instance) -> Crash | None:
+        """Note that an instance has ended unwanted; the crash if this end is news, else None."""
+        with self._lock:
+            known = self._crashes.get(str(instance.name))
+            if known is not None and known.pid == instance.pid:
+                return None
+            now = self._clock.now()
+            again = known is not None and now - instance.started_at < _LONG_LIVED
+            crash = Crash(pid=instance.pid, at=now, count=known.count + 1 if known and again else 1)
+            self._crashes[str(instance.name)] = crash
+            return crash
+
+    def forgive(self, name: InstanceName) -> None:
+        """Drop the crashes of an instance, so that it may be started at once."""
+        with self._lock:
+            self._crashes.pop(str(name), None)
+
+    def report(self, instance: Instance) -> contract.Report | None:
+        """What the instance's process has said of its start, if it was this very process."""
+        report = contract.read_report(self.places.report(instance.name))
+        return report if report is not None and report.pid == instance.pid else None
+
+    def _instance(self, name: InstanceName, process: Process) -> Instance:
+        with self._lock:
+            draining_since = self._draining.get(str(name))
+            crash = self._crashes.get(str(name))
+        restart_at = crash.at + restart_pause(crash.count) if crash and crash.pid == process.pid else None
+        live, ready = self._prober.outcome(str(name)) if process.running else (True, False)
+        state = self._states.get(str(name))
+        return Instance(
+            name=name,
+            phase=self._phase(name, process, ready=ready and (state is None or state.up)),
+            listening=process.running and ready and self._loaded(name, process),
+            started_at=process.started_at,
+            pid=process.pid,
+            exit_code=process.exit_code,
+            live=live,
+            active=_active(state, draining=draining_since is not None),
+            draining_since=draining_since,
+            restart_at=restart_at,
+        )
+
+    def _phase(self, name: InstanceName, process: Process, *, ready: bool) -> Phase:
+        if not process.running:
+            return Phase.EXITED
+        if not self._loaded(name, process):
+            return Phase.STARTING
+        return Phase.READY if ready and str(name) in self._states else Phase.UNREADY
+
+    def _loaded(self, name: InstanceName, process: Process) -> bool:
+        report = contract.read_report(self.places.report(name))
+        return report is not None and report.pid == process.pid and report.phase == contract.READY
+
+    def _observe_gateway(self) -> None:
+        try:
+            self._states = self._gateway.observe()
+        except PenstockError as err:
+            # The gateway is being restarted: what it said last still decides, so that nothing is replaced for it.
+            log.warning("gateway cannot be observed", extra={"error": err.message})
+
+
+def _active(state: ServerState | None, *, draining: bool) -> int:
+    if state is None:
+        return 0
+    return state.active if state.draining or not draining else max(1, state.active)
+
+
+def _short(name: InstanceName) -> str:
+    """Sixteen hex digits for a name, because paths of unix sockets are short."""
+    return hashlib.sha256(str(name).encode()).hexdigest()[:16]

@@ -1,0 +1,163 @@
+"""From a deployment's spec to what its processes are made of: models, code and environments looked up and laid out."""
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+
+from penstock.artifacts.base import Artifacts
+from penstock.control.resources import Resources
+from penstock.domain.artifact import Tree, parse_artifact_reference
+from penstock.domain.deployment import CodeConfiguration, OnlineDeployment
+from penstock.domain.environment import Environment, Requirements
+from penstock.domain.errors import invalid, not_found
+from penstock.domain.model import Model, ModelType
+from penstock.domain.names import check_asset_name, parse_asset_reference
+from penstock.domain.quantities import memory_bytes
+from penstock.environments.base import Environments
+from penstock.environments.packaged import requirements_of
+from penstock.online.environments import find_environment
+from penstock.online.revisions import Ingredients, PlacedCode, PlacedModel, code_folder, model_folder
+from penstock.registry.base import Registry
+
+
+class Preparation:
+    """Resolves specs and lays out files."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        registry: Registry,
+        artifacts: Artifacts,
+        environments: Environments,
+    ) -> None:
+        self._resources = resources
+        self._registry = registry
+        self._artifacts = artifacts
+        self._environments = environments
+
+    def pinned(self, spec: OnlineDeployment) -> OnlineDeployment:
+        """`spec` with `@latest` references replaced by the versions that they mean now."""
+        update: dict[str, object] = {}
+        if isinstance(spec.model, str):
+            version = self._registry.resolve(parse_asset_reference("model", spec.model))
+            update["model"] = f"azureml:{version.name}:{version.version}"
+        if isinstance(spec.environment, str) and self._environments.curated(spec.environment) is None:
+            update["environment"] = f"azureml:{self._registered(spec.environment)[0]}"
+        return spec.model_copy(update=update)
+
+    def ingredients(self, name: str, spec: OnlineDeployment) -> Ingredients:
+        """What a process of deployment `name` (ENDPOINT/DEPLOYMENT) is made of.
+
+        Raises `invalid` or `not_found` naming the field, for anything that can be seen without running the model.
+        """
+        model, tree = self._model(name, spec)
+        code = None if spec.code_configuration is None else self._code(name, spec.code_configuration)
+        if code is None and model is not None and not model.mlflow:
+            raise invalid(
+                f"deployment {name!r}: model {model.basename!r} is not an MLflow model (no MLmodel file), "
+                "so it needs code_configuration with a scoring script"
+            )
+        limit = spec.resources.limits.memory
+        return Ingredients(
+            model=model,
+            code=code,
+            requirements=self._requirements(spec, model, tree),
+            environment_variables=spec.environment_variables,
+            memory_bytes=memory_bytes(limit) if limit else None,
+        )
+
+    def fingerprint(self, name: str, spec: OnlineDeployment) -> str:
+        """Of the environment that the spec needs. Raises what `ingredients` and `Environments.plan` raise."""
+        return self._environments.plan(self.ingredients(name, spec).requirements).fingerprint
+
+    def place(self, app: Path, ingredients: Ingredients) -> None:
+        """Lay model and code out below `app`; what is there already is left alone."""
+        app.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if ingredients.model is not None:
+            folder = model_folder(app, ingredients.model)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            self._artifacts.materialise(ingredients.model.digest, folder, link=True)
+        if ingredients.code is not None:
+            self._artifacts.materialise(ingredients.code.digest, code_folder(app), link=False)
+
+    def _model(self, name: str, spec: OnlineDeployment) -> tuple[PlacedModel | None, Tree | None]:
+        if spec.model is None:
+            return None, None
+        if isinstance(spec.model, str):
+            version = self._registry.resolve(parse_asset_reference("model", spec.model))
+            model = Model(name=version.name, version=version.version, path=version.path, type=version.type)
+        else:
+            model = spec.model
+        digest, basename, tree = self._tree(f"deployment {name!r}: model.path", model.path)
+        mlflow = any(e.path == f"{basename}/MLmodel" for e in tree.entries)
+        if model.type is ModelType.TRITON:
+            raise invalid(f"deployment {name!r}: triton_model needs a Triton image, which cannot be run yet")
+        if model.type is ModelType.MLFLOW and not mlflow:
+            raise invalid(f"deployment {name!r}: type mlflow_model, but {basename!r} has no MLmodel file at its top")
+        placed = PlacedModel(
+            digest=digest,
+            basename=basename,
+            name=check_asset_name("model", model.name or name.replace("/", "-")),
+            version=check_asset_name("model version", model.version or "1"),
+            mlflow=mlflow and model.type is not ModelType.CUSTOM,
+        )
+        return placed, tree
+
+    def _code(self, name: str, code: CodeConfiguration) -> PlacedCode:
+        if code.code is None:
+            raise invalid(f"deployment {name!r}: code_configuration.code is required: the folder of the scoring script")
+        digest, basename, tree = self._tree(f"deployment {name!r}: code_configuration.code", code.code)
+        script = PurePosixPath(code.scoring_script)
+        paths = [e.path for e in tree.entries]
+        if script.is_absolute() or ".." in script.parts or f"{basename}/{script}" not in paths:
+            scripts = sorted(p.partition("/")[2] for p in paths if p.endswith(".py"))[:10]
+            raise invalid(
+                f"deployment {name!r}: scoring_script {code.scoring_script!r} is not in the code folder "
+                f"{basename!r}; there are: {', '.join(scripts) or 'no Python files'}"
+            )
+        return PlacedCode(digest=digest, basename=basename, scoring_script=str(script))
+
+    def _requirements(self, spec: OnlineDeployment, model: PlacedModel | None, tree: Tree | None) -> Requirements:
+        environment = spec.environment
+        if environment is None and model is not None and model.mlflow and tree is not None:
+            return requirements_of(lambda path: self._file(model, tree, path))
+        if environment is None:
+            return Requirements()
+        if isinstance(environment, str):
+            curated = self._environments.curated(environment)
+            return curated or self._environments.read(self._registered(environment)[1])
+        return self._environments.read(environment)
+
+    def _registered(self, text: str) -> tuple[str, Environment]:
+        """Name (NAME:VERSION) and spec of a registered environment."""
+        reference = parse_asset_reference("environment", text)
+        found = find_environment(self._resources, reference.name, reference.version)
+        return found.name, found.spec
+
+    def _tree(self, field: str, text: str) -> tuple[str, str, Tree]:
+        reference = parse_artifact_reference(text)
+        if reference is None:
+            raise invalid(f"{field} is {text!r}: a local path must be uploaded first, as the penstock command does")
+        tree = self._artifacts.tree(reference.digest)
+        if "/" in reference.path or not any(PurePosixPath(e.path).parts[0] == reference.path for e in tree.entries):
+            raise not_found(f"{field}: {reference.path!r} is not at the top of the uploaded artifact")
+        return reference.digest, reference.path, tree
+
+    def _file(self, model: PlacedModel, tree: Tree, path: str) -> bytes | None:
+        full = f"{model.basename}/{path}"
+        return self._artifacts.read(model.digest, full) if any(e.path == full for e in tree.entries) else None
+
+
+def write_build(app: Path, fingerprint: str) -> None:
+    """Note which environment a revision was started with, so that a restart of the platform uses the same one."""
+    temporary = app / "environment.json.tmp"
+    temporary.write_text(json.dumps({"fingerprint": fingerprint}))
+    os.replace(temporary, app / "environment.json")
+
+
+def read_build(app: Path) -> str | None:
+    """The fingerprint that `write_build` noted, if any."""
+    try:
+        return str(json.loads((app / "environment.json").read_text())["fingerprint"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,0 +1,113 @@
+"""A deployment's status from what has been found. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from penstock.domain.deployment import OnlineDeploymentStatus
+from penstock.domain.instance import Instance, Phase
+from penstock.domain.resource import Condition, Truth, with_condition
+from penstock.online.assembly import Building, Failure, Prepared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What one pass over a deployment has found.
+
+    `proven` is true once an instance of the wanted revision has loaded; `load_seconds` is how long that took.
+    `instances` are all of the deployment's, of whatever revision.
+    """
+
+    generation: int
+    count: int
+    outcome: Prepared | Building | Failure
+    proven: bool
+    load_seconds: float | None
+    instances: Sequence[Instance]
+
+
+def status(before: OnlineDeploymentStatus, found: Findings, now: datetime) -> OnlineDeploymentStatus:
+    """The status after this pass. A failure is kept with the revision that failed, until the spec changes."""
+    conditions = before.conditions if before.observed_generation == found.generation else ()
+    for name, truth, reason, message in _conditions(before, found):
+        new = Condition(name=name, truth=truth, reason=reason, message=message, since=now)
+        conditions = with_condition(conditions, new)
+    failure = found.outcome if isinstance(found.outcome, Failure) else None
+    serving = isinstance(found.outcome, Prepared) and found.proven
+    return before.model_copy(
+        update={
+            "observed_generation": found.generation,
+            "conditions": conditions,
+            "revision": found.outcome.revision if serving else before.revision,
+            "serving_generation": found.generation if serving else before.serving_generation,
+            "ready_instances": len(_ready(found.instances)),
+            "environment": found.outcome.environment.fingerprint
+            if isinstance(found.outcome, Prepared)
+            else before.environment,
+            "failure": failure.detail if failure else None,
+            "failed_revision": failure.revision if failure else None,
+        }
+    )
+
+
+Row = tuple[str, Truth, str, str]
+
+
+def _conditions(before: OnlineDeploymentStatus, found: Findings) -> list[Row]:
+    outcome = found.outcome
+    if isinstance(outcome, Building):
+        return [
+            ("Model", Truth.TRUE, "Resolved", "model and code are in place"),
+            ("Environment", Truth.UNKNOWN, "Building", f"environment {outcome.fingerprint} is being built"),
+            ("Ready", Truth.UNKNOWN, "Progressing", "the environment is being built"),
+        ]
+    if isinstance(outcome, Failure):
+        return _failed(before, found, outcome)
+    rows: list[Row] = [
+        ("Model", Truth.TRUE, "Resolved", "model and code are in place"),
+        ("Environment", Truth.TRUE, "Ready", f"environment {outcome.environment.fingerprint} is ready"),
+    ]
+    if not found.proven:
+        return [
+            *rows,
+            ("Preflight", Truth.UNKNOWN, "Loading", "the first instance is loading the model"),
+            ("Ready", Truth.UNKNOWN, "Progressing", "the model is being loaded"),
+        ]
+    loaded = "loaded" if found.load_seconds is None else f"loaded in {found.load_seconds:.2f} s"
+    if found.load_seconds is not None or not _has(before, found, "Preflight"):
+        rows.append(("Preflight", Truth.TRUE, "Loaded", loaded))
+    return rows + _instances(found, outcome.revision)
+
+
+def _instances(found: Findings, revision: str) -> list[Row]:
+    current = [i for i in found.instances if i.name.revision == revision and i.draining_since is None]
+    ready = len(_ready(current))
+    outdated = [i for i in found.instances if i.name.revision != revision]
+    message = f"{ready} of {found.count} instances are ready"
+    if ready == found.count == len(current) and not outdated:
+        return [("Instances", Truth.TRUE, "Ready", message), ("Ready", Truth.TRUE, "Serving", message)]
+    if any(i.phase is Phase.EXITED and i.restart_at is not None for i in current):
+        truth = Truth.TRUE if ready else Truth.FALSE
+        return [
+            ("Instances", Truth.FALSE, "Restarting", f"{message}; others have died and are started again"),
+            ("Ready", truth, "Degraded" if ready else "NoInstances", f"{message}; see get-logs"),
+        ]
+    # A rolling update or scaling: the old and the new instances both serve meanwhile.
+    return [("Instances", Truth.UNKNOWN, "Progressing", message), ("Ready", Truth.UNKNOWN, "Progressing", message)]
+
+
+def _failed(before: OnlineDeploymentStatus, found: Findings, failure: Failure) -> list[Row]:
+    serving = before.revision is not None and bool(_ready(found.instances))
+    suffix = "; the version before goes on serving" if serving else ""
+    return [
+        (failure.step, Truth.FALSE, failure.reason, failure.message),
+        ("Ready", Truth.FALSE, failure.reason, failure.message + suffix),
+    ]
+
+
+def _has(before: OnlineDeploymentStatus, found: Findings, name: str) -> bool:
+    return before.observed_generation == found.generation and before.condition(name) is not None
+
+
+def _ready(instances: Sequence[Instance]) -> list[Instance]:
+    return [i for i in instances if i.phase is Phase.READY]

@@ -1,0 +1,85 @@
+"""What a deployment's process is made of, the mark that tells two such makings apart, and where its parts lie.
+
+Pure: the folders are named here and filled in `preparation.py`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from penstock.domain.artifact import ArtifactReference
+from penstock.domain.environment import Requirements
+from penstock.domain.resource import Frozen
+from penstock_worker import contract
+
+
+class PlacedModel(Frozen):
+    """A model's files: `basename` is the folder or file below `AZUREML_MODEL_DIR`."""
+
+    digest: str
+    basename: str
+    name: str
+    version: str
+    mlflow: bool
+
+
+class PlacedCode(Frozen):
+    digest: str
+    basename: str
+    scoring_script: str
+
+
+class Ingredients(Frozen):
+    """Everything that decides how a process behaves. Two equal ones never need a restart."""
+
+    model: PlacedModel | None
+    code: PlacedCode | None
+    requirements: Requirements
+    environment_variables: dict[str, str]
+    memory_bytes: int | None
+
+    def revision(self) -> str:
+        """Eight hex digits of the SHA-256 of the canonical JSON; notices do not count."""
+        content = self.model_dump(mode="json", exclude={"requirements": {"notices"}})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def code_folder(app: Path) -> Path:
+    return app / "code"
+
+
+def model_folder(app: Path, model: PlacedModel) -> Path:
+    """`AZUREML_MODEL_DIR`: .../azureml-models/NAME/VERSION, as in Azure's containers."""
+    return app / "azureml-models" / model.name / model.version
+
+
+def worker_variables(app: Path, ingredients: Ingredients) -> dict[str, str]:
+    """Those of the contract's variables that follow from the ingredients (as Azure ML's local endpoints set them)."""
+    variables: dict[str, str] = {}
+    if ingredients.code is not None:
+        script = PurePosixPath(ingredients.code.scoring_script)
+        root = code_folder(app) / ingredients.code.basename / script.parent
+        variables |= {contract.APP_ROOT: str(root), contract.ENTRY_SCRIPT: script.name}
+    else:
+        variables[contract.APP_ROOT] = str(app)
+    if ingredients.model is not None:
+        folder = model_folder(app, ingredients.model)
+        variables[contract.MODEL_DIR] = str(folder)
+        if ingredients.model.mlflow and ingredients.code is None:
+            variables[contract.MLFLOW_MODEL] = str(folder / ingredients.model.basename)
+    if ingredients.memory_bytes is not None:
+        variables[contract.MEMORY_BYTES] = str(ingredients.memory_bytes)
+    return variables
+
+
+def process_environment(
+    base: Mapping[str, str], ingredients: Ingredients, python: Path, contract_variables: Mapping[str, str]
+) -> dict[str, str]:
+    """The whole environment of a process: the host's basics, the user's variables, then the contract's."""
+    path = f"{python.parent}:{base.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
+    return {**base, "PATH": path, "PYTHONUNBUFFERED": "1", **ingredients.environment_variables, **contract_variables}
+
+
+def basename_of(reference: ArtifactReference) -> str:
+    return PurePosixPath(reference.path).name

@@ -1,0 +1,74 @@
+"""From endpoints, deployments and instances to the gateway's routing table. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus, RequestSettings
+from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
+from penstock.domain.instance import Instance, InstanceName, Phase
+from penstock.domain.resource import Resource
+from penstock.gateway.table import Backend, Route, RoutingTable, Server
+
+Endpoint = Resource[OnlineEndpoint, OnlineEndpointStatus]
+Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
+
+# Without max_concurrent_requests_per_instance an instance still works on one request at a time; a few more lie in
+# its socket so that it never idles between two, and the others wait in the gateway.
+_DEFAULT_CONCURRENCY = 4
+_DEFAULT_QUEUE = 100
+
+
+def table(
+    endpoints: Iterable[Endpoint],
+    deployments: Iterable[Deployment],
+    instances: Mapping[str, Sequence[Instance]],
+    sockets: Mapping[InstanceName, Path],
+) -> RoutingTable:
+    """The table. `instances` are by deployment name (ENDPOINT/DEPLOYMENT).
+
+    An endpoint that is being deleted has no route any more; a deployment keeps its backend until it is gone.
+    """
+    return RoutingTable(
+        routes=tuple(_route(e) for e in endpoints if e.deleting_since is None and e.status.keys is not None),
+        backends=tuple(_backend(d, instances.get(d.name, ()), sockets) for d in deployments),
+    )
+
+
+def _route(endpoint: Endpoint) -> Route:
+    keys = endpoint.status.keys
+    return Route(
+        endpoint=endpoint.name,
+        keys=keys.model_dump() if keys is not None else {},
+        traffic={name: percent for name, percent in endpoint.spec.traffic.items() if percent},
+        mirror={name: percent for name, percent in endpoint.spec.mirror_traffic.items() if percent},
+    )
+
+
+def _backend(deployment: Deployment, instances: Sequence[Instance], sockets: Mapping[InstanceName, Path]) -> Backend:
+    endpoint, _, name = deployment.name.partition("/")
+    concurrency, queue, wait = limits(deployment.spec.request_settings)
+    return Backend(
+        endpoint=endpoint,
+        deployment=name,
+        servers=tuple(
+            Server(name=str(i.name), socket=str(sockets[i.name]), draining=i.draining_since is not None)
+            for i in instances
+            if i.phase is not Phase.EXITED and (i.listening or i.draining_since is not None)
+        ),
+        request_timeout=timedelta(milliseconds=deployment.spec.request_settings.request_timeout_ms),
+        concurrency=concurrency,
+        queue_per_instance=queue,
+        queue_wait=wait,
+    )
+
+
+def limits(settings: RequestSettings) -> tuple[int, int, timedelta]:
+    """Requests at a time per instance, waiting requests per instance, and how long one may wait.
+
+    With max_concurrent_requests_per_instance M given, Azure's rule holds: more than 2 x M x instances in flight is
+    answered 429 (managed online endpoints, troubleshooting page).
+    """
+    wait = timedelta(milliseconds=settings.max_queue_wait_ms or settings.request_timeout_ms)
+    given = settings.max_concurrent_requests_per_instance
+    return (given, given, wait) if given is not None else (_DEFAULT_CONCURRENCY, _DEFAULT_QUEUE, wait)

@@ -1,0 +1,57 @@
+"""The version of the database's schema, and the steps from each version to the next.
+
+Steps only add, so that a control plane of the version before can go on beside the new one. Because the first step
+makes the tables as they are now, each later step looks first whether what it adds is there.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, delete, insert, inspect, select
+
+from penstock.domain.errors import conflict
+from penstock.store.tables import metadata
+
+Step = Callable[[Connection], None]
+
+_mark = Table("schema_version", MetaData(), Column("version", Integer, nullable=False))
+
+
+def create_tables(connection: Connection) -> None:
+    """Step 1: resources, history, events, leases."""
+    metadata.create_all(connection)
+
+
+STEPS: tuple[Step, ...] = (create_tables,)  # the first leads to version 1
+
+
+def current(connection: Connection, steps: Sequence[Step] = STEPS) -> bool:
+    """True if the database needs no step. Raises `conflict` if it is newer than this code."""
+    return _checked_version(connection, steps) == len(steps)
+
+
+def migrate(connection: Connection, steps: Sequence[Step] = STEPS) -> None:
+    """Bring the database to the newest version, in the caller's transaction, which must exclude other writers.
+
+    Raises `conflict` if the database is newer than this code.
+    """
+    version = _checked_version(connection, steps)
+    if version == len(steps):
+        return
+    for step in steps[version:]:
+        step(connection)
+    _mark.create(connection, checkfirst=True)
+    connection.execute(delete(_mark))
+    connection.execute(insert(_mark).values(version=len(steps)))
+
+
+def _checked_version(connection: Connection, steps: Sequence[Step]) -> int:
+    """The version of the database; 0 for an empty one."""
+    version = 0
+    if inspect(connection).has_table(_mark.name):
+        version = connection.execute(select(_mark.c.version)).scalar_one()
+    if version > len(steps):
+        raise conflict(
+            f"the database has schema version {version}, and this Penstock knows versions up to {len(steps)}: "
+            "upgrade Penstock, or restore a backup that is as old as it"
+        )
+    return version

@@ -1,0 +1,98 @@
+"""The tables of the store, the same on SQLite and PostgreSQL: resources, history, events and leases."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, Integer, MetaData, Table, Text, TypeDecorator
+
+metadata = MetaData()
+
+
+class PlainText(TypeDecorator[str]):
+    """Text that both databases can hold and order alike, by code points.
+
+    A null character and halves of surrogate pairs, which PostgreSQL refuses, become replacement characters: the
+    messages of events quote what users' programs print.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Text:  # type: ignore[override]
+        return Text(collation="C" if dialect.name == "postgresql" else None)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time, in UTC on the way in and out. SQLite keeps it without an offset."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError(f"the store takes times with a time zone, got {value.isoformat()}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# Specs and statuses are JSON in text columns: nothing queries inside them, and PostgreSQL's own JSON type would
+# refuse texts that SQLite takes.
+resources = Table(
+    "resources",
+    metadata,
+    Column("kind", PlainText, primary_key=True),
+    Column("name", PlainText, primary_key=True),
+    Column("uid", PlainText, nullable=False, unique=True),
+    Column("generation", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("deleting_since", UtcTime),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("uid", PlainText, primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("spec", Text, nullable=False),
+    Column("action", PlainText, nullable=False),
+    Column("actor", PlainText, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+# SQLite counts up by itself only in a column declared INTEGER, and gives an id twice unless told not to.
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", PlainText, nullable=False),
+    Column("name", PlainText, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Column("message", PlainText, nullable=False),
+    Column("actor", PlainText, nullable=False),
+    Index("events_by_resource", "kind", "name", "id"),
+    sqlite_autoincrement=True,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("holder", PlainText, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)

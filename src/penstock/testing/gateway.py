@@ -1,0 +1,74 @@
+"""A gateway in memory: remembers the table, and reports its servers as the test says they are."""
+
+from collections.abc import Mapping
+
+from penstock.domain.errors import unavailable
+from penstock.gateway.base import Applied, ServerState
+from penstock.gateway.table import RoutingTable, Server
+from penstock.gateway.validity import check_table
+
+_PORT = 8080
+
+
+class FakeGateway:
+    """A `Gateway` for tests of controllers.
+
+    `table` is what was applied last and `tables` all that was. `active` and `down` may be set: how many requests a
+    server works on, and which servers do not answer.
+    """
+
+    def __init__(self) -> None:
+        self.table = RoutingTable()
+        self.tables: list[RoutingTable] = []
+        self.active: dict[str, int] = {}
+        self.down: set[str] = set()
+        self._running = False
+
+    @property
+    def port(self) -> int:
+        return _PORT
+
+    def start(self) -> None:
+        self._running = True
+
+    def kill(self) -> None:
+        """End the gateway as a crash would; `start` brings it back with its table."""
+        self._running = False
+
+    def apply(self, table: RoutingTable) -> Applied:
+        self._check_running()
+        check_table(table)
+        before, self.table = self.table, table
+        self.tables.append(table)
+        if before == table:
+            return Applied()
+        old, new = _deployments(before), _deployments(table)
+        added = tuple(f"deployment {name} was added" for name in sorted(new - old))
+        removed = tuple(f"deployment {name} was removed" for name in sorted(old - new))
+        return Applied(reasons=added + removed, commands=1)
+
+    def observe(self) -> Mapping[str, ServerState]:
+        self._check_running()
+        return {server.name: self._state(server) for backend in self.table.backends for server in backend.servers}
+
+    def alive(self) -> bool:
+        return self._running
+
+    def metrics(self) -> bytes:
+        self._check_running()
+        return b"# TYPE haproxy_process_nbproc gauge\nhaproxy_process_nbproc 1\n"
+
+    def stop(self) -> None:
+        self._running = False
+
+    def _state(self, server: Server) -> ServerState:
+        up = server.name not in self.down
+        return ServerState(up=up, draining=server.draining, active=self.active.get(server.name, 0))
+
+    def _check_running(self) -> None:
+        if not self._running:
+            raise unavailable("the gateway does not run: start it")
+
+
+def _deployments(table: RoutingTable) -> set[str]:
+    return {backend.name for backend in table.backends}

@@ -1,0 +1,5 @@
+"""The version of the platform."""
+
+from importlib.metadata import version
+
+VERSION = version("penstock")

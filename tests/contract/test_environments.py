@@ -1,0 +1,83 @@
+"""What every implementation of the environments port holds to."""
+
+import os
+import stat
+
+import pytest
+
+from penstock.domain.environment import Environment, Requirements
+from penstock.domain.errors import Code, PenstockError, failed
+from penstock.environments.uv import UvEnvironments
+from penstock.testing.environments import FakeEnvironments
+
+CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
+SIX = Requirements(packages=("six",))
+
+
+@pytest.fixture(params=["uv", "fake"])
+def environments(request, tmp_path):
+    if request.param == "uv":
+        return UvEnvironments(
+            tmp_path / "environments", environ=os.environ, owner=str(tmp_path), curated_file=tmp_path / "curated.yml"
+        )
+    fake = FakeEnvironments(tmp_path / "environments")
+    fake.curated_names[CURATED] = Requirements(packages=("scikit-learn>=1.5,<1.6",))
+    fake.failures["six==99.0"] = failed("there is no version six==99.0", {"log": "no version of six==99.0"})
+    return fake
+
+
+def test_an_environment_is_built_once_and_found_again(environments):
+    build = environments.plan(SIX)
+    assert environments.built(build.fingerprint) is None
+    built = environments.ensure(build)
+    assert built.fingerprint == build.fingerprint
+    assert built.python.exists()
+    assert environments.built(build.fingerprint) == built
+    assert environments.ensure(build) == built
+
+
+def test_the_log_of_a_build_is_kept_for_its_owner_only(environments):
+    build = environments.plan(SIX)
+    environments.ensure(build)
+    log = environments.log(build.fingerprint)
+    assert "creating environment" in log.read_text()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_failed_build_says_why_and_may_be_tried_again(environments):
+    build = environments.plan(Requirements(packages=("six==99.0",)))
+    for _ in range(2):
+        with pytest.raises(PenstockError, match=r"no version six==99\.0") as caught:
+            environments.ensure(build)
+        assert caught.value.code is Code.FAILED
+        assert "six==99.0" in caught.value.details["log"]
+    assert environments.built(build.fingerprint) is None
+
+
+def test_the_fingerprint_tells_what_is_installed_and_nothing_else(environments):
+    def fingerprint(*packages: str, notices: tuple[str, ...] = ()) -> str:
+        return environments.plan(Requirements(packages=packages, notices=notices)).fingerprint
+
+    assert fingerprint("six", "Packaging>=23") == fingerprint("packaging >= 23", "six", notices=("said",))
+    assert fingerprint("six") != fingerprint("six>=1")
+    assert fingerprint("--index-url https://a:1@host/simple", "six") == fingerprint(
+        "--index-url https://b:2@host/simple", "six"
+    )
+
+
+def test_curated_names_are_known_and_others_are_not(environments):
+    known = environments.curated(CURATED)
+    assert any(package.startswith("scikit-learn") for package in known.packages)
+    assert environments.curated("no-such-environment") is None
+
+
+def test_images_without_a_conda_file_are_refused(environments):
+    with pytest.raises(PenstockError, match=r"example\.org/mine:1.*container engine"):
+        environments.read(Environment(image="example.org/mine:1"))
+
+
+@pytest.mark.parametrize("fingerprint", ["../../etc/passwd", "", "a/b"])
+def test_what_is_no_fingerprint_leads_to_no_file(environments, fingerprint):
+    assert environments.built(fingerprint) is None
+    with pytest.raises(PenstockError, match="not the fingerprint"):
+        environments.log(fingerprint)

@@ -1,0 +1,271 @@
+"""What every store does, on SQLite and on a real PostgreSQL."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment
+from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint, OnlineEndpointStatus
+from penstock.domain.errors import Code, PenstockError
+from penstock.domain.events import Event
+from penstock.domain.resource import Condition, Key, Truth
+from penstock.store.base import Store
+from penstock.store.sql import open_store
+
+NOW = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def happened(name: str = "fraud", kind: str = "online-endpoint", **fields: Any) -> Event:
+    given = {"at": NOW, "reason": "Created", "message": "it was", "actor": "alice@host", **fields}
+    return Event(kind=kind, name=name, **given)
+
+
+def described(text: str) -> OnlineEndpoint:
+    return OnlineEndpoint(description=text)
+
+
+def create(store: Store, name: str = "fraud", text: str = "first"):
+    return store.create(ONLINE_ENDPOINT, name, described(text), happened(name, generation=1))
+
+
+def create_deployment(store: Store, name: str):
+    spec = OnlineDeployment(model="azureml:m:1")
+    return store.create(ONLINE_DEPLOYMENT, name, spec, happened(name, "online-deployment"))
+
+
+def codes(calls: list[Callable[[], object]]) -> list[str]:
+    """Run all at once; `ok` or the error's code for each, sorted."""
+    barrier = threading.Barrier(len(calls))
+
+    def outcome(call: Callable[[], object]) -> str:
+        barrier.wait()
+        try:
+            call()
+        except PenstockError as err:
+            return err.code.value
+        return "ok"
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return sorted(pool.map(outcome, calls))
+
+
+def test_a_created_resource_is_read_back_as_it_was_given(store: Store) -> None:
+    created = create(store)
+    assert store.get(ONLINE_ENDPOINT, "fraud") == created
+    assert (created.generation, created.version, created.spec) == (1, 1, described("first"))
+    assert (created.created_at, created.updated_at, created.deleting_since) == (NOW, NOW, None)
+    assert created.created_at.tzinfo is UTC
+    assert store.get(ONLINE_ENDPOINT, "other") is None
+    assert store.get(ONLINE_DEPLOYMENT, "fraud") is None
+    assert [(e.id, e.message) for e in store.events()] == [(1, "it was")]
+
+
+def test_of_many_creators_of_one_name_exactly_one_wins(store: Store) -> None:
+    outcomes = codes([lambda n=n: create(store, text=f"by {n}") for n in range(6)])
+    assert outcomes == ["conflict"] * 5 + ["ok"]
+    assert len(store.history(ONLINE_ENDPOINT, "fraud")) == len(store.events()) == 1
+
+
+def test_of_many_editors_of_one_generation_exactly_one_wins(store: Store) -> None:
+    read = create(store)
+    outcomes = codes(
+        [
+            lambda n=n: store.update_spec(ONLINE_ENDPOINT, read, described(f"by {n}"), happened(), "update")
+            for n in range(6)
+        ]
+    )
+    assert outcomes == ["conflict"] * 5 + ["ok"]
+    present = store.get(ONLINE_ENDPOINT, "fraud")
+    assert present is not None
+    assert (present.generation, present.version) == (2, 2)
+    assert [r.spec for r in store.history(ONLINE_ENDPOINT, "fraud")] == [present.spec, described("first")]
+
+
+def test_of_two_controllers_the_second_writes_nothing(store: Store) -> None:
+    read = create(store)
+    status = OnlineEndpointStatus(observed_generation=1)
+    first = store.update_status(ONLINE_ENDPOINT, read, status, happened(reason="Seen"))
+    assert first is not None
+    assert (first.generation, first.version, first.status) == (1, 2, status)
+    assert store.update_status(ONLINE_ENDPOINT, read, OnlineEndpointStatus(), happened(reason="Lost")) is None
+    assert store.get(ONLINE_ENDPOINT, "fraud") == first
+    assert [e.reason for e in store.events()] == ["Created", "Seen"]
+
+
+def test_a_status_does_not_hinder_the_user_but_an_edit_hinders_the_controller(store: Store) -> None:
+    read = create(store)
+    assert store.update_status(ONLINE_ENDPOINT, read, OnlineEndpointStatus(observed_generation=1)) is not None
+    edited = store.update_spec(ONLINE_ENDPOINT, read, described("second"), happened(at=NOW + MINUTE), "update")
+    assert (edited.generation, edited.version, edited.status.observed_generation) == (2, 3, 1)
+    assert (edited.created_at, edited.updated_at) == (NOW, NOW + MINUTE)
+    assert store.update_status(ONLINE_ENDPOINT, read, OnlineEndpointStatus()) is None
+
+
+def test_history_holds_the_present_resource_only_not_an_earlier_one_of_that_name(store: Store) -> None:
+    old = create(store, text="old")
+    store.update_spec(ONLINE_ENDPOINT, old, described("older"), happened(), "update")
+    store.remove(ONLINE_ENDPOINT, old, happened(reason="Deleted"))
+    assert store.history(ONLINE_ENDPOINT, "fraud") == []
+    new = create(store, text="new")
+    assert new.uid != old.uid
+    rolled = store.update_spec(ONLINE_ENDPOINT, new, described("newer"), happened(actor="bob@host"), "rollback")
+    found = store.history(ONLINE_ENDPOINT, "fraud")
+    assert [(r.uid, r.generation, r.spec.description, r.action, r.actor) for r in found] == [
+        (new.uid, 2, "newer", "rollback", "bob@host"),
+        (new.uid, 1, "new", "create", "alice@host"),
+    ]
+    assert store.history(ONLINE_ENDPOINT, "fraud", limit=1) == found[:1]
+    with pytest.raises(PenstockError) as error:
+        store.update_spec(ONLINE_ENDPOINT, old, described("ghost"), happened(), "update")
+    assert error.value.code is Code.CONFLICT
+    store.remove(ONLINE_ENDPOINT, old, happened(reason="Deleted"))
+    assert store.get(ONLINE_ENDPOINT, "fraud") == rolled
+
+
+def test_deletion_is_marked_once_and_stops_edits(store: Store) -> None:
+    read = create(store)
+    marked = store.mark_deleting(ONLINE_ENDPOINT, read, happened(reason="Deleting"))
+    assert (marked.deleting_since, marked.generation, marked.version) == (NOW, 1, 2)
+    assert store.mark_deleting(ONLINE_ENDPOINT, read, happened(reason="Deleting", at=NOW + MINUTE)) == marked
+    assert [e.reason for e in store.events()] == ["Created", "Deleting"]
+    assert [r.name for r in store.list(ONLINE_ENDPOINT)] == ["fraud"]
+    for late in (
+        lambda: store.update_spec(ONLINE_ENDPOINT, read, described("late"), happened(), "update"),
+        lambda: create(store),
+    ):
+        with pytest.raises(PenstockError, match="fraud"):
+            late()
+    store.remove(ONLINE_ENDPOINT, marked, happened(reason="Deleted"))
+    store.remove(ONLINE_ENDPOINT, marked, happened(reason="Deleted"))
+    assert [e.reason for e in store.events()] == ["Created", "Deleting", "Deleted"]
+    with pytest.raises(PenstockError, match="fraud"):
+        store.mark_deleting(ONLINE_ENDPOINT, read, happened())
+
+
+def test_lists_are_by_name_in_code_points_and_prefixes_are_exact(store: Store) -> None:
+    for name in ("fraud/blue", "fraud/Green", "fraud_x/blue", "Fraud/blue", "fraud/100%", "fra"):
+        create_deployment(store, name)
+    assert [r.name for r in store.list(ONLINE_DEPLOYMENT, "fraud/")] == ["fraud/100%", "fraud/Green", "fraud/blue"]
+    everything = [r.name for r in store.list(ONLINE_DEPLOYMENT)]
+    assert everything == sorted(everything)
+    assert len(everything) == 6
+    assert store.list(ONLINE_DEPLOYMENT, "%") == store.list(ONLINE_ENDPOINT) == []
+
+
+def test_events_come_in_order_after_an_id_and_an_endpoints_with_its_deployments(store: Store) -> None:
+    names = [
+        ("online-endpoint", "fraud"),
+        ("online-deployment", "fraud/blue"),
+        ("online-deployment", "fraud2/blue"),
+        ("environment", "fraud"),
+        ("online-endpoint", "fraud"),
+    ]
+    ids = [store.record(happened(name, kind)).id for kind, name in names]
+    assert ids == [1, 2, 3, 4, 5]
+    assert [e.id for e in store.events()] == ids
+    assert [e.id for e in store.events(after=2, limit=2)] == [3, 4]
+    assert [e.id for e in store.events(key=Key("online-endpoint", "fraud"))] == [1, 2, 5]
+    assert [e.id for e in store.events(key=Key("online-deployment", "fraud/blue"))] == [2]
+    assert [e.id for e in store.events(key=Key("environment", "fraud"))] == [4]
+    assert [e.id for e in store.last_events(limit=2)] == [4, 5]
+    assert [e.id for e in store.last_events(key=Key("online-endpoint", "fraud"), limit=2)] == [2, 5]
+    assert store.events(after=4)[0] == happened("fraud", id=5)
+
+
+def test_who_follows_the_events_misses_none_of_many_writers(store: Store) -> None:
+    seen: list[int] = []
+    writers = [threading.Thread(target=lambda: [store.record(happened()) for _ in range(20)]) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    while len(seen) < 80:
+        seen += [e.id for e in store.events(after=seen[-1] if seen else 0)]
+    for writer in writers:
+        writer.join()
+    assert seen == sorted({e.id for e in store.events()})
+
+
+def test_a_lease_is_taken_renewed_and_taken_over_only_once_expired(store: Store) -> None:
+    assert store.acquire_lease("controllers", "a", NOW, MINUTE)
+    assert not store.acquire_lease("controllers", "b", NOW + MINUTE * 0.9, MINUTE)
+    assert store.acquire_lease("other", "b", NOW, MINUTE)
+    assert store.acquire_lease("controllers", "a", NOW + MINUTE * 0.9, MINUTE)
+    assert not store.acquire_lease("controllers", "b", NOW + MINUTE, MINUTE)
+    assert store.acquire_lease("controllers", "b", NOW + MINUTE * 2, MINUTE)
+    store.release_lease("controllers", "a")  # not a's any more
+    assert not store.acquire_lease("controllers", "a", NOW + MINUTE * 2, MINUTE)
+    store.release_lease("controllers", "b")
+    assert store.acquire_lease("controllers", "a", NOW + MINUTE * 2, MINUTE)
+
+
+def test_of_many_that_want_a_lease_exactly_one_gets_it(store: Store) -> None:
+    def wanted_by(holder: str, now: datetime) -> bool:
+        return store.acquire_lease("controllers", holder, now, MINUTE)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(wanted_by, "abcdef", [NOW] * 6)) == 1
+        assert sum(pool.map(wanted_by, "abcdef", [NOW + MINUTE * 2] * 6)) == 1
+
+
+def test_every_text_is_kept_and_a_null_character_hurts_nobody(store: Store) -> None:
+    text = "Zürich 東京 \U0001f600 ' \" % _ \\ \x00 \x1b[31m"
+    created = create(store, "größe", text)
+    assert store.get(ONLINE_ENDPOINT, "größe") == created
+    assert created.spec.description == text
+    recorded = store.record(happened(message="a\0b\x1b"))
+    assert store.events(after=recorded.id - 1)[0].message == "a\N{REPLACEMENT CHARACTER}b\x1b"
+    assert store.get(ONLINE_ENDPOINT, "a\0b") is None
+
+
+def test_a_spec_of_ten_megabytes_is_kept(store: Store) -> None:
+    text = "x" * 10_000_000
+    assert create(store, text=text).spec.description == text
+
+
+def test_times_are_kept_to_the_microsecond_and_must_have_a_zone(store: Store) -> None:
+    east = NOW.astimezone(timezone(timedelta(hours=9)))
+    status = OnlineEndpointStatus(
+        conditions=(Condition(name="Ready", truth=Truth.TRUE, reason="Up", message="is up", since=east),)
+    )
+    written = store.update_status(ONLINE_ENDPOINT, create(store), status, happened(at=east))
+    assert written is not None
+    assert written.status == status
+    assert (store.last_events()[-1].at, store.last_events()[-1].at.tzinfo) == (NOW, UTC)
+    with pytest.raises(PenstockError, match="time zone"):
+        store.record(happened(at=datetime(2030, 1, 1)))
+
+
+def test_a_row_that_cannot_be_read_is_named_and_does_not_hide_the_others(
+    database_url: str, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    create(store, "good")
+    create(store, "odd")
+    engine = sa.create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        broken = '{"description": "hunter2", "from_the_future": 1}'
+        connection.execute(sa.text("UPDATE resources SET spec = :spec WHERE name = 'odd'"), {"spec": broken})
+    engine.dispose()
+    assert [r.name for r in store.list(ONLINE_ENDPOINT)] == ["good"]
+    with pytest.raises(PenstockError, match=r"spec of online-endpoint 'odd'.*from_the_future") as error:
+        store.get(ONLINE_ENDPOINT, "odd")
+    assert error.value.code is Code.INTERNAL
+    assert "hunter2" not in error.value.message + caplog.text
+
+
+def test_a_second_process_sees_what_the_first_has_committed(database_url: str, store: Store) -> None:
+    with closing(open_store(database_url)) as other:
+        created = create(store)
+        assert other.get(ONLINE_ENDPOINT, "fraud") == created
+        outcomes = codes(
+            [
+                lambda s=s, n=n: s.update_spec(ONLINE_ENDPOINT, created, described(f"{n}"), happened(), "update")
+                for n, s in enumerate([store, other] * 3)
+            ]
+        )
+    assert outcomes == ["conflict"] * 5 + ["ok"]

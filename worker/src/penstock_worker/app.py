@@ -1,0 +1,80 @@
+"""The serving process: an asyncio loop on the main thread, from the first connection to the end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Callable
+
+from penstock_worker.connection import connections
+from penstock_worker.listener import BACKLOG
+from penstock_worker.logs import log
+from penstock_worker.traffic import Traffic
+
+if TYPE_CHECKING:
+    from penstock_worker.listener import Listener
+    from penstock_worker.routes import Routes
+
+_SWEEP_SECONDS = 5.0
+_QUIET_SECONDS = 0.1
+_LAST_TURNS = 5  # of the loop: accept, connect, register, read, answer
+
+
+def serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening: Callable[[], None]) -> None:
+    """Answer requests until SIGTERM; calls `on_listening` once. Must run on the main thread."""
+    # Not asyncio.run(): a loop that is not the thread's current one leaves asyncio to the scripts.
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(_serve(routes, listener, max_body_bytes, on_listening))
+    finally:
+        loop.close()
+
+
+async def _serve(
+    routes: Routes, listener: Listener, max_body_bytes: int, on_listening: Callable[[], None]
+) -> None:
+    loop = asyncio.get_running_loop()
+    traffic = Traffic(loop, routes.answer, max_body_bytes)
+    terminated = asyncio.Event()
+
+    def terminate(_signal: int, _frame: object) -> None:
+        # A second signal ends the process at once, whatever run() is doing.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        loop.call_soon_threadsafe(terminated.set)
+
+    # Not loop.add_signal_handler(): its callbacks wait until run() has ended.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, terminate)
+    server = await loop.create_server(connections(traffic), sock=listener.socket, backlog=BACKLOG)
+    on_listening()
+    sweeping = loop.create_task(_sweep(traffic))
+    await terminated.wait()
+    sweeping_until_empty = sweeping
+    await _drain(traffic, listener, server)
+    sweeping_until_empty.cancel()
+
+
+async def _sweep(traffic: Traffic) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        traffic.sweep()
+
+
+async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractServer) -> None:
+    """Answer what has been received, and return when the last connection is closed.
+
+    1. Nobody new finds the socket; from now on an answer closes its connection if nothing else is under way on it.
+    2. For a moment, connections that wait in the backlog are accepted and what they sent is read.
+    3. Idle connections are closed; the others end with their last answer, or by the sweeps.
+    """
+    log.info("stopping: %d connections are open", len(traffic.open))
+    listener.unlink()
+    traffic.stopping = True
+    await asyncio.sleep(_QUIET_SECONDS)
+    for _ in range(_LAST_TURNS):
+        await asyncio.sleep(0)
+    server.close()
+    for connection in list(traffic.open):
+        connection.finish()
+    if traffic.open:
+        await traffic.empty.wait()

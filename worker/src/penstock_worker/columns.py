@@ -1,0 +1,132 @@
+"""Values of a column as MLflow's types want them, from what JSON can say. Pure Python; times need a parser."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import TYPE_CHECKING, Any, Callable
+
+from penstock_worker.kinds import kind_of
+from penstock_worker.payload import refusal
+from penstock_worker.signature import ANY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from penstock_worker.signature import Field
+
+# How numpy holds a column without nulls; all others are held as objects.
+DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
+
+_EXPECTED = {
+    "double": "a number (double)",
+    "float": "a number (float)",
+    "long": "a whole number (long)",
+    "integer": "a whole number (integer) of at most 32 bits",
+    "boolean": "true or false (boolean)",
+    "string": "a string",
+    "binary": "a string of base64 (binary)",
+    "datetime": "a date and time in ISO 8601 (datetime)",
+}
+_PLAIN = {"double": (float, int), "float": (float, int), "string": (str,), "boolean": (bool,)}
+
+
+def converted(field: Field, label: str, values: list[Any], parse_time: Callable[[str], Any]) -> list[Any]:
+    """`values` as the field's type; raises `BadInput` naming column and row of one that does not convert.
+
+    `parse_time` raises ValueError for a text that is no time.
+    """
+    if field.type == ANY or set(map(type, values)) <= set(_PLAIN.get(field.type, ())):
+        return _finite_size(field, label, values)
+    convert = _CONVERTERS.get(field.type) or parse_time_strictly(parse_time)
+    result: list[Any] = []
+    for row, value in enumerate(values):
+        try:
+            result.append(_empty(field) if value is None else convert(value))
+        except (ValueError, TypeError, OverflowError):
+            raise _mismatch(field, label, row, value) from None
+    return result
+
+
+def parse_time_strictly(parse_time: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """`parse_time` for strings only: a bare number does not say what it counts, or since when."""
+
+    def parse(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise TypeError
+        return parse_time(value)
+
+    return parse
+
+
+def _finite_size(field: Field, label: str, values: list[Any]) -> list[Any]:
+    if field.type not in ("double", "float"):
+        return values
+    for row, value in enumerate(values):
+        try:
+            float(value)
+        except OverflowError:
+            raise _mismatch(field, label, row, value) from None
+    return values
+
+
+def _empty(field: Field) -> Any:
+    """What null becomes; raises TypeError where the type has no such value."""
+    if field.type in ("double", "float"):
+        return math.nan
+    if field.type in ("long", "integer") or (field.type == "boolean" and field.required):
+        raise TypeError
+    return None
+
+
+def _mismatch(field: Field, label: str, row: int, value: Any) -> Exception:
+    expected = _EXPECTED.get(field.type, field.type)
+    return refusal(f"column {label}, row {row}: expected {expected}, got {kind_of(value)}")
+
+
+def _number(value: Any) -> float:
+    # MLflow's own server takes numbers that are spelled as strings; true and false are no numbers in either.
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value)
+
+
+def _whole(bits: int) -> Callable[[Any], int]:
+    def convert(value: Any) -> int:
+        if isinstance(value, bool):
+            raise TypeError
+        number = int(value)
+        if isinstance(value, float) and number != value:
+            raise ValueError
+        if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
+            raise OverflowError
+        return number
+
+    return convert
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _bytes(value: Any) -> bytes:
+    return base64.b64decode(_text(value), validate=True)
+
+
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
+    "double": _number,
+    "float": _number,
+    "long": _whole(64),
+    "integer": _whole(32),
+    "boolean": _truth,
+    "string": _text,
+    "binary": _bytes,
+}

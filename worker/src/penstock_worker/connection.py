@@ -1,0 +1,249 @@
+"""One HTTP/1.1 connection: bytes to requests, and answers to bytes, in the order in which the requests came.
+
+The gateway's connections live long and carry one request at a time; pipelining, slow clients and broken ones are
+served correctly, and so that no other connection suffers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
+
+import httptools
+
+from penstock_worker.messages import Request, Response, message_response
+from penstock_worker.wire import encode, split_target
+
+if TYPE_CHECKING:
+    from penstock_worker.traffic import Traffic
+
+MAX_HEAD_BYTES = 64 * 1024
+# Counted in sweeps, not in seconds: between two sweeps the loop has read from every socket, however long a run() took.
+_IDLE_SWEEPS = 15
+_STALLED_SWEEPS = 6
+_LINGER_SWEEPS = 2
+
+
+class _Waiting(NamedTuple):
+    """A request to answer, or the refusal of one, and whether the connection stays open afterwards."""
+
+    message: Request | Response
+    keep: bool
+    old: bool  # an HTTP/1.0 client, which must be told that the connection stays
+
+
+class _Refused(Exception):
+    """Stops the parser: the answer is in the queue, and what follows is not read."""
+
+
+class Connection(asyncio.Protocol):
+    """Parses, queues, and answers through `traffic`, which all connections share."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport = cast("asyncio.Transport", None)
+        self._queue: deque[_Waiting] = deque()
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._size = 0  # bytes of the head, then of the body
+        self._receiving = False  # a request has begun and is not complete
+        self._in_head = False
+        self._fed = 0  # bytes of a head that is not complete
+        self._owes_continue = False
+        self._deaf = False  # nothing more is read as a request
+        self._lingering = False  # the last answer is sent; what the client still sends is thrown away
+        self._scheduled = False
+        self._paused = False  # the client does not read its answers
+        self._ended = False  # the client sends nothing more
+        self._quiet = 0
+        self._unsent = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._traffic.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._queue.clear()
+        self._traffic.leave(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._quiet = 0
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._deaf = True
+        except httptools.HttpParserCallbackError:
+            if not self._deaf:
+                raise
+        except httptools.HttpParserError as error:
+            if not self._deaf:
+                self._refuse(400, f"The request is not valid HTTP: {error}")
+        if self._in_head:
+            self._bound_head(len(data))
+        if not self._scheduled:
+            self._turn()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        return bool(self._queue)  # True keeps the connection until these are answered
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._schedule()
+
+    def finish(self) -> None:
+        """Close now if nothing is under way, else after the last answer. Called once `traffic.stopping` is set."""
+        if not (self._queue or self._receiving or self._paused):
+            self._transport.close()
+
+    def sweep(self) -> None:
+        """Called regularly: close what has been idle, stalled or lingering for too long."""
+        unsent = self._transport.get_write_buffer_size()
+        self._quiet = 0 if unsent < self._unsent else self._quiet + 1
+        self._unsent = unsent
+        if self._lingering or unsent:
+            if self._quiet >= (_STALLED_SWEEPS if unsent else _LINGER_SWEEPS):
+                self._transport.abort()
+        elif self._receiving and self._quiet >= _STALLED_SWEEPS:
+            self._refuse(408, "The request did not arrive in time")
+            self._schedule()
+        elif self._quiet >= _IDLE_SWEEPS and not self._queue:
+            self._transport.close()
+
+    # What follows is called by the parser.
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers = {}
+        self._body = []
+        self._size = self._fed = 0
+        self._receiving = self._in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._size += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # a trailer
+        name = name.lower()
+        self._size += len(name) + len(value)
+        headers = self._headers
+        headers[name] = headers[name] + b"," + value if name in headers else value
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._size > MAX_HEAD_BYTES:
+            self._stop(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes")
+        self._size = 0
+        length = self._headers.get(b"content-length")
+        if length is not None and int(length) > self._traffic.max_body_bytes:
+            self._stop_too_large()
+        if b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue":
+            self._owes_continue = True
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > self._traffic.max_body_bytes:
+            self._stop_too_large()
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._receiving = self._owes_continue = False
+        parser = self._parser
+        keep = parser.should_keep_alive() and not parser.should_upgrade()
+        old = keep and b"connection" in self._headers and parser.get_http_version() == "1.0"
+        path, query = split_target(self._url)
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        request = Request(parser.get_method().decode("ascii"), path, query, self._headers, body)
+        self._queue.append(_Waiting(request, keep, old))
+        self._deaf = not keep
+
+    def _bound_head(self, received: int) -> None:
+        # The exact bound is checked when the head is complete; this one keeps an endless head from filling the memory.
+        if self._fed > 2 * MAX_HEAD_BYTES:
+            self._refuse(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes")
+        self._fed += received
+
+    def _stop_too_large(self) -> None:
+        self._stop(413, f"The request's body is larger than {self._traffic.max_body_bytes} bytes")
+
+    def _stop(self, status: int, message: str) -> None:
+        self._refuse(status, message)
+        raise _Refused
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Queue the answer to a request that is not read to its end, and read nothing after it."""
+        self._deaf = True
+        self._receiving = self._in_head = self._owes_continue = False
+        self._queue.append(_Waiting(message_response(status, message), keep=False, old=False))
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._traffic.loop.call_soon(self._scheduled_turn)
+
+    def _scheduled_turn(self) -> None:
+        self._scheduled = False
+        self._turn()
+
+    def _turn(self) -> None:
+        """Answer the oldest request. The next one waits until the other connections have had their turns."""
+        if self._transport.is_closing():
+            return
+        if self._paused:
+            self._transport.pause_reading()
+            return
+        if self._queue:
+            self._answer(self._queue.popleft())
+        if self._queue:
+            self._transport.pause_reading()
+            self._schedule()
+        elif not self._transport.is_closing():
+            self._await_more()
+
+    def _answer(self, waiting: _Waiting) -> None:
+        message = waiting.message
+        response = self._traffic.answer(message) if isinstance(message, Request) else message
+        keep = waiting.keep and (not self._traffic.stopping or bool(self._queue) or self._receiving)
+        head_only = isinstance(message, Request) and message.method == "HEAD"
+        self._transport.write(encode(response, keep=keep, old=waiting.old, head_only=head_only))
+        if keep:
+            return
+        self._queue.clear()
+        if isinstance(message, Request):
+            self._transport.close()
+        else:
+            self._linger()
+
+    def _linger(self) -> None:
+        # To close while the client is sending would take away the answer before it is read.
+        self._lingering = True
+        self._quiet = 0
+        if self._ended:
+            self._transport.close()
+        else:
+            self._transport.write_eof()
+
+    def _await_more(self) -> None:
+        done = self._ended or (self._traffic.stopping and not self._receiving)
+        if done and not self._lingering:
+            self._transport.close()
+            return
+        if self._owes_continue:
+            self._owes_continue = False
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._transport.resume_reading()
+
+
+def connections(traffic: Traffic) -> Callable[[], Any]:
+    """A factory of connections for an asyncio server."""
+    return lambda: Connection(traffic)

@@ -1,0 +1,87 @@
+"""The unix socket that an instance listens on: owner-only, and never taken from a process that still serves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from penstock_worker import contract
+from penstock_worker.failure import LoadFailure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BACKLOG = 1024
+
+
+class Listener:
+    """A listening socket, and the path that leads to it."""
+
+    def __init__(self, path: Path, bound: socket.socket) -> None:
+        self.socket = bound
+        self._path = path
+        self._inode = os.stat(path).st_ino
+
+    def unlink(self) -> None:
+        """Take the path away, so that nobody new connects; unless another process has put its own there."""
+        with suppress(OSError):
+            if os.stat(self._path).st_ino == self._inode:
+                os.unlink(self._path)
+
+
+def listen(path: Path) -> Listener:
+    """Listen at `path`, in place of a socket that an ended process left. Raises `LoadFailure`."""
+    problem = _problem(path)
+    if problem:
+        raise LoadFailure(contract.CANNOT_LISTEN, f"cannot listen on {path}: {problem}")
+    try:
+        return Listener(path, _bind(path))
+    except OSError as error:
+        raise LoadFailure(contract.CANNOT_LISTEN, f"cannot listen on {path}: {error}") from error
+
+
+def _problem(path: Path) -> str:
+    """What stands in the way, empty if nothing does."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return str(error)
+    if not stat.S_ISSOCK(mode):
+        return "it exists and is not a socket; remove it"
+    return "another process serves there; stop it first" if _answers(path) else ""
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except socket.timeout:
+            return True  # its backlog is full: somebody holds it
+        except OSError:
+            return False
+        return True
+
+
+def _bind(path: Path) -> socket.socket:
+    """Bind beside `path` and move there once the socket listens: whoever finds the path can connect."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        mask = os.umask(0o177)
+        try:
+            bound.bind(str(temporary))
+        finally:
+            os.umask(mask)
+        bound.listen(BACKLOG)
+        os.replace(temporary, path)
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -1,0 +1,44 @@
+"""Requests and responses as scoring sees them, whatever brought them, and the refusal of a request."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+JSON_LINE = b"content-type: application/json\r\n"
+
+
+class Request(NamedTuple):
+    """A request that has arrived completely. Header names are in lower case; repeated headers are joined by commas."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+class Response(NamedTuple):
+    """An answer. `lines` holds header lines, each ended by CRLF; those of length and connection are added on the way."""
+
+    status: int
+    body: bytes
+    lines: bytes
+
+
+class BadInput(Exception):
+    """The request cannot be scored, by the caller's fault. `body` is the JSON to answer with, under status 400."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__(body)
+        self.body = body
+
+
+def json_response(status: int, value: object, lines: bytes = b"") -> Response:
+    """A response whose body is `value` as JSON; raises TypeError or ValueError if it has no JSON form."""
+    return Response(status, json.dumps(value).encode("ascii"), JSON_LINE + lines)
+
+
+def message_response(status: int, message: str, lines: bytes = b"") -> Response:
+    """A response that says what is wrong, in Azure's form."""
+    return json_response(status, {"message": message}, lines)

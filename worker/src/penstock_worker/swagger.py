@@ -1,0 +1,96 @@
+"""The OpenAPI document at /swagger.json, and the schema of a model's input derived from its signature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock_worker.contract import LIVENESS_ROUTE, SCORE_ROUTE
+
+if TYPE_CHECKING:
+    from penstock_worker.signature import Field, Signature
+
+ANYTHING: dict[str, Any] = {"type": "object", "example": {}}
+
+_TYPES: dict[str, dict[str, Any]] = {
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer", "format": "int32"},
+    "long": {"type": "integer", "format": "int64"},
+    "float": {"type": "number", "format": "float"},
+    "double": {"type": "number", "format": "double"},
+    "string": {"type": "string"},
+    "binary": {"type": "string", "format": "byte"},
+    "datetime": {"type": "string", "format": "date-time"},
+}
+
+
+def document(input_schema: dict[str, Any], output_schema: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI 3.0 document of the two routes that clients call."""
+    score = {
+        "operationId": "RunMLService",
+        "description": "Run the model on the input and return its result",
+        "security": [{"Bearer": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": input_schema}}},
+        "responses": {
+            "200": {"description": "The result", "content": {"application/json": {"schema": output_schema}}},
+            "400": {"description": "The input is at fault; the body says where"},
+            "500": {"description": "The model failed on the input"},
+        },
+    }
+    health = {
+        "operationId": "ServiceHealthCheck",
+        "description": "Answers while the process is alive",
+        "responses": {"200": {"description": "Healthy", "content": {"text/html": {"schema": {"type": "string"}}}}},
+    }
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": "ML service", "version": "1.0"},
+        "paths": {LIVENESS_ROUTE: {"get": health}, SCORE_ROUTE: {"post": score}},
+        "components": {"securitySchemes": {"Bearer": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def input_schema_of(signature: Signature) -> dict[str, Any]:
+    """The schema of a request body with `input_data` for a model with `signature`."""
+    data = _tensors(signature.fields) if signature.tensors else _columns(signature.fields)
+    return {"type": "object", "required": ["input_data"], "properties": {"input_data": data}}
+
+
+def _columns(fields: tuple[Field, ...]) -> dict[str, Any]:
+    names = [field.name for field in fields if field.name is not None]
+    records: dict[str, Any] = {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": [field.name for field in fields if field.required and field.name is not None],
+            "properties": {field.name: _TYPES.get(field.type, {}) for field in fields if field.name is not None},
+        },
+    }
+    rows: dict[str, Any] = {"type": "array", "items": {"type": "array", "items": {}}}
+    if not names:
+        return rows
+    columns = {"type": "array", "items": {"type": "string"}, "example": names}
+    split = {
+        "type": "object",
+        "required": ["columns", "data"],
+        "properties": {"columns": columns, "index": {"type": "array", "items": {}}, "data": rows},
+    }
+    return {"oneOf": [split, records]}
+
+
+def _tensors(fields: tuple[Field, ...]) -> dict[str, Any]:
+    if len(fields) == 1 and fields[0].name is None:
+        return _nested(fields[0])
+    return {
+        "type": "object",
+        "required": [field.name for field in fields if field.required],
+        "properties": {field.name: _nested(field) for field in fields},
+    }
+
+
+def _nested(field: Field) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for size in reversed(field.shape):
+        schema = {"type": "array", "items": schema}
+        if size >= 0:
+            schema.update(minItems=size, maxItems=size)
+    return schema

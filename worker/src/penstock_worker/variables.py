@@ -1,0 +1,64 @@
+"""The contract's variables as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock_worker import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAX_BODY_BYTES = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What the process serves, where, and within which limits. None: not given, so not done or not limited."""
+
+    socket: Path
+    report: Path | None
+    log: Path | None
+    log_bytes: int | None
+    app_root: Path
+    entry: str | None
+    source_directory: str | None
+    mlflow_model: Path | None
+    memory_bytes: int | None
+    max_body_bytes: int
+
+
+def read_variables(environ: Mapping[str, str]) -> Variables:
+    """What `environ` says; ends the process with a sentence if a variable is missing or not a number."""
+    socket = _path(environ, contract.SOCKET)
+    if socket is None:
+        raise SystemExit(f"{contract.SOCKET} is not set; it names the unix socket to listen on")
+    return Variables(
+        socket=socket,
+        report=_path(environ, contract.REPORT),
+        log=_path(environ, contract.LOG),
+        log_bytes=_number(environ, contract.LOG_BYTES),
+        app_root=_path(environ, contract.APP_ROOT) or Path.cwd(),
+        entry=environ.get(contract.ENTRY_SCRIPT) or None,
+        source_directory=environ.get(contract.SOURCE_DIRECTORY) or None,
+        mlflow_model=_path(environ, contract.MLFLOW_MODEL),
+        memory_bytes=_number(environ, contract.MEMORY_BYTES),
+        max_body_bytes=_number(environ, contract.MAX_BODY_BYTES) or _MAX_BODY_BYTES,
+    )
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(name)
+    return Path(text).absolute() if text else None
+
+
+def _number(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name)
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise SystemExit(f"{name}={text!r} is not a whole number") from None
