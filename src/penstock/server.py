@@ -10,7 +10,7 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -86,7 +86,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _home_lock(settings: Settings) -> Iterator[None]:
+def _home_lock(settings: Settings) -> Generator[None]:
     """Only one control plane per home; the lock ends with the process, however that ends."""
     descriptor = os.open(settings.home / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -146,16 +146,16 @@ def _log_to(folder: Path) -> None:
     handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2)
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for library in ("httpx", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 class _Formatter(logging.Formatter):
     """Constant text, then the record's keys: `instance started instance=fraud.blue.1a2b3c4d.0 pid=123`."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         keys: dict[str, Any] = {k: v for k, v in vars(record).items() if k not in _PLAIN_RECORD}
-        record.msg = " ".join([str(record.msg), *(f"{name}={value}" for name, value in keys.items())])
-        return super().format(record)
+        return " ".join([super().formatMessage(record), *(f"{name}={value}" for name, value in keys.items())])
 
 
 def main() -> int:

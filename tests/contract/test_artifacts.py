@@ -132,7 +132,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(artifacts, tmp_path):
         yield b"first"
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(PenstockError, match="disk that holds .* is full") as caught:
+    with pytest.raises(PenstockError, match=r"disk that holds .* is full") as caught:
         artifacts.put_blob(ABSENT, chunks())
     assert caught.value.code is Code.UNAVAILABLE
     assert contents(tmp_path) == {}

@@ -179,18 +179,6 @@ def test_events_come_in_order_after_an_id_and_an_endpoints_with_its_deployments(
     assert store.events(after=4)[0] == happened("fraud", id=5)
 
 
-def test_who_follows_the_events_misses_none_of_many_writers(store: Store) -> None:
-    seen: list[int] = []
-    writers = [threading.Thread(target=lambda: [store.record(happened()) for _ in range(20)]) for _ in range(4)]
-    for writer in writers:
-        writer.start()
-    while len(seen) < 80:
-        seen += [e.id for e in store.events(after=seen[-1] if seen else 0)]
-    for writer in writers:
-        writer.join()
-    assert seen == sorted({e.id for e in store.events()})
-
-
 def test_a_lease_is_taken_renewed_and_taken_over_only_once_expired(store: Store) -> None:
     assert store.acquire_lease("controllers", "a", NOW, MINUTE)
     assert not store.acquire_lease("controllers", "b", NOW + MINUTE * 0.9, MINUTE)

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,9 @@ from penstock.domain.errors import Code, PenstockError
 from penstock.domain.events import Event
 from penstock.domain.resource import Key
 from penstock.store.base import Store
+from penstock.store.database import open_database
 from penstock.store.sql import open_store
+from penstock.store.tables import events
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -29,14 +32,14 @@ def create(store: Store, name: str = "fraud", text: str = "first"):
     return store.create(ONLINE_ENDPOINT, name, OnlineEndpoint(description=text), event)
 
 
-OPENER = "import sys; from penstock.store.sql import open_store; s = open_store(sys.argv[1]); s.close()"
-
 WRITER = """
 import sys
 from datetime import UTC, datetime
 from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint
 from penstock.domain.events import Event
+from penstock.store.database import open_database
 from penstock.store.sql import open_store
+from penstock.store.tables import events
 
 store, run, n = open_store(sys.argv[1]), sys.argv[2], 0
 def event(name):
@@ -50,14 +53,40 @@ while True:
 """
 
 
-def test_processes_that_start_at_once_on_an_empty_database_all_open_it(database_url: str) -> None:
-    openers = [
-        subprocess.Popen([sys.executable, "-c", OPENER, database_url], stderr=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    assert [(p.communicate()[1], p.returncode) for p in openers] == [("", 0)] * 4
-    with closing(open_store(database_url)) as store:
-        assert create(store).generation == 1
+def test_control_planes_that_start_at_once_on_an_empty_database_all_open_it(database_url: str) -> None:
+    barrier = threading.Barrier(6)
+
+    def start(number: int) -> int:
+        barrier.wait()
+        with closing(open_store(database_url)) as store:
+            return create(store, f"{number}").generation
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(start, range(6))) == [1] * 6
+
+
+def test_no_event_is_seen_before_one_with_a_lower_id(database_url: str) -> None:
+    """Else whoever follows the log by its ids would miss the one that is committed late."""
+    numbered, release = threading.Event(), threading.Event()
+
+    def slowly(connection: sa.Connection) -> None:
+        row = {"at": NOW, "kind": "k", "name": "slow", "generation": 1, "reason": "R", "message": "m", "actor": "a"}
+        connection.execute(sa.insert(events).values(row))
+        numbered.set()
+        release.wait(10)
+
+    with closing(open_store(database_url)) as store, closing(open_database(database_url)) as other:
+        with ThreadPoolExecutor(2) as pool:
+            slow = pool.submit(other.write, slowly)
+            assert numbered.wait(10)
+            quick = pool.submit(create, store, "quick")
+            with pytest.raises(TimeoutError):
+                quick.result(0.3)
+            assert store.events() == []
+            release.set()
+            slow.result(10)
+            quick.result(10)
+        assert [e.name for e in store.events()] == ["slow", "quick"]
 
 
 def test_kill_9_of_a_writer_loses_nothing_that_was_acknowledged(database_url: str) -> None:

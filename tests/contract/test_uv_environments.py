@@ -14,12 +14,14 @@ import pytest
 from penstock.domain.environment import Requirements
 from penstock.domain.errors import Code, PenstockError
 from penstock.environments.commands import Surroundings, TimeLimitError, run
+from penstock.environments.interpreters import Candidate, Interpreters
 from penstock.environments.uv import UvEnvironments
 
 BUILDER = """
 import os, sys
 from pathlib import Path
 from penstock.domain.environment import Requirements
+from penstock.environments.interpreters import Candidate, Interpreters
 from penstock.environments.uv import UvEnvironments
 folder = Path(sys.argv[1])
 environments = UvEnvironments(folder / "e", environ=os.environ, owner=str(folder), curated_file=folder / "curated.yml")
@@ -72,7 +74,9 @@ def test_a_clash_with_the_worker_names_both_sides(tmp_path):
 def test_a_killed_build_is_built_again(tmp_path, reached):
     environments = an_environments(tmp_path)
     build = environments.plan(Requirements(packages=("six", "packaging")))
-    with subprocess.Popen([sys.executable, "-c", BUILDER, str(tmp_path), *build.packages], stdout=subprocess.DEVNULL) as builder:
+    with subprocess.Popen(
+        [sys.executable, "-c", BUILDER, str(tmp_path), *build.packages], stdout=subprocess.DEVNULL
+    ) as builder:
         while builder.poll() is None and not any((tmp_path / "e").glob(reached)):
             time.sleep(0.0005)
         builder.kill()
@@ -141,3 +145,25 @@ def test_a_plan_for_the_platforms_own_python_runs_nothing_and_is_quick(tmp_path)
     build = environments.plan(Requirements(packages=("six",)))
     assert time.monotonic() - started < 0.3
     assert build.python.exists()
+
+
+def test_interpreters_that_do_not_run_or_lie_are_passed_over(tmp_path):
+    stand_in, liar = tmp_path / "python3.30", tmp_path / "python3.31"
+    stand_in.write_text("#!/bin/sh\nexit 127\n")
+    liar.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    stand_in.chmod(0o755)
+    liar.chmod(0o755)
+    interpreters = Interpreters({"PATH": str(tmp_path)}, "nearest")
+    assert interpreters.choose("3.30").interpreter == interpreters.choose(None).interpreter
+    with pytest.raises(PenstockError, match=r"python 3\.31 .* there are 3\.\d+, 3\.30, 3\.31"):
+        Interpreters({"PATH": str(tmp_path)}, "strict").choose("3.31")
+
+
+def test_a_virtual_environments_python_leads_to_its_base(tmp_path):
+    minor = sys.version_info.minor
+    python = tmp_path / f"python3.{minor}"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    found = Interpreters({"PATH": str(tmp_path)}, "nearest").probe(Candidate(python, minor))
+    assert found is not None
+    assert not found.path.is_relative_to(sys.prefix)

@@ -22,7 +22,7 @@ class Answer:
 class Load:
     """Sends the same request from `connections` keep-alive connections until `stop`, in a thread of its own."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         port: int,
         path: str,

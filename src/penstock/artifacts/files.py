@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penstock.domain.artifact import Entry, Tree, check_digest, check_tree
-from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found, unavailable
+from penstock.domain.errors import Code, PenstockError, conflict, full_disk_named, invalid, not_found
 
 _STALE_SECONDS = 24 * 3600
 _LINK_BYTES = 1024 * 1024  # smaller files are copied: cheap, and a slip of their user's harms only the copy
@@ -38,7 +38,7 @@ class FileArtifacts:
         if target.exists():
             # Read to the end all the same: who sends half a body and is answered sees a broken connection.
             return _checked(digest, chunks)
-        with _disk_full_named(self._folder), self._new_file() as (path, descriptor):
+        with full_disk_named(self._folder), self._new_file() as (path, descriptor):
             size = _checked(digest, _copied(chunks, descriptor))
             os.fchmod(descriptor, 0o444)
             os.fsync(descriptor)
@@ -52,7 +52,7 @@ class FileArtifacts:
         digest = tree.digest()
         target = self._tree(digest)
         if not target.exists():
-            with _disk_full_named(self._folder), self._new_file() as (path, descriptor):
+            with full_disk_named(self._folder), self._new_file() as (path, descriptor):
                 _write_all(descriptor, tree.model_dump_json().encode())
                 os.fsync(descriptor)
                 os.replace(path, target)
@@ -78,7 +78,7 @@ class FileArtifacts:
         if target.exists():
             return target
         tree = self.tree(digest)
-        with _disk_full_named(target.parent):
+        with full_disk_named(target.parent):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _only_one_below(target.parent):
                 if not target.exists():
@@ -185,16 +185,6 @@ def _only_one_below(folder: Path) -> Generator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _disk_full_named(folder: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as err:
-        if err.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise unavailable(f"the disk that holds {folder} is full: free some space and try again") from err
-        raise
 
 
 def _sync_folder(folder: Path) -> None:

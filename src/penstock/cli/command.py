@@ -1,4 +1,4 @@
-"""How a function becomes a command: its flags, an example in its help, its result on stdout, its errors as exit codes."""
+"""How a function becomes a command: its flags, its example, its result on stdout, its errors as exit codes."""
 
 import inspect
 import os
@@ -36,7 +36,11 @@ Function = Callable[..., Any]
 def noun(help_text: str) -> typer.Typer:
     """The group of commands of one noun."""
     return typer.Typer(
-        help=help_text, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True
+        help=help_text,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
     )
 
 
@@ -51,10 +55,11 @@ def command(
 ) -> Callable[[Function], Function]:
     """Register a function as the command `name` of `app`.
 
-    Parameters are the flags; a parameter whose type is a frozen dataclass stands for a flag per field. What the
-    function returns is printed by -o and --query (`text` makes the table), without -o as a table on a terminal and
-    as `piped` elsewhere; None prints nothing. `ignored` are flags of `az` without a meaning here (`--web/-e`; a `=` at the end for those with a value): they are accepted, not
-    shown in the help, and mentioned on stderr when used.
+    Parameters are the flags, and what the function returns is the result. A parameter whose type is a frozen
+    dataclass stands for a flag per field. `text` makes the table of the result; where neither a terminal nor -o asks
+    for one, it is printed as `piped`; None is not printed. `ignored` are flags of `az` without a meaning here
+    (`--web/-e`; a `=` at the end of those with a value): they are accepted, not shown in the help, and mentioned on
+    stderr when used.
     """
 
     def register(function: Function) -> Function:

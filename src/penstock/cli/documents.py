@@ -48,9 +48,9 @@ class Document:
     folder: Path
 
     @staticmethod
-    def empty(kind: DocumentKind) -> "Document":
+    def empty(kind: DocumentKind, source: str = "command line") -> "Document":
         """What a command line without a file begins with; paths start where the user is."""
-        return Document(kind=kind, fields={}, source="command line", folder=Path())
+        return Document(kind=kind, fields={}, source=source, folder=Path())
 
     def with_fields(self, **fields: Any) -> "Document":
         """The same with other values; those that are None stay as they were."""

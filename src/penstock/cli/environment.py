@@ -49,9 +49,7 @@ class Contents:
     text=shapes.ENVIRONMENTS,
     ignored=("--no-wait", "--datastore=", _REGISTRY),
 )
-def create(
-    file: OptionalFile = None, asset: Asset = Asset(), contents: Contents = Contents(), sets: Sets = Sets()
-) -> Any:
+def create(*, file: OptionalFile = None, asset: Asset, contents: Contents, sets: Sets) -> Any:
     """Register a version of an environment; the same content again changes nothing."""
     from penstock.domain.environment import Environment
 

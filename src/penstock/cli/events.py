@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.command import command, noun
+from penstock.cli.command import Outcome, command, noun
 from penstock.cli.connection import connect
+from penstock.cli.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from penstock.client.client import Client
@@ -20,7 +21,8 @@ app = noun("")
 _PAUSE = 1.0  # seconds between two looks
 
 _NameFlag = Annotated[
-    str | None, typer.Option("--name", "-n", help="Only of this endpoint and its deployments, or of ENDPOINT/DEPLOYMENT.")
+    str | None,
+    typer.Option("--name", "-n", help="Only of this endpoint and its deployments, or of ENDPOINT/DEPLOYMENT."),
 ]
 _Follow = Annotated[bool, typer.Option("--follow", help="Go on printing what happens, until Ctrl-C.")]
 _Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many of the newest.")]
@@ -38,8 +40,10 @@ def events(name: _NameFlag = None, follow: _Follow = False, limit: _Limit = 100)
         newest = client.events.list(name=name, limit=limit)
         if not follow:
             return [event.model_dump(mode="json") for event in newest]
-        _follow(client, name, newest)
-    return None
+        try:
+            _follow(client, name, newest)
+        except KeyboardInterrupt:  # the way to end it
+            return Outcome(None, INTERRUPTED)
 
 
 def event_line(event: dict[str, Any]) -> str:

@@ -39,11 +39,12 @@ _MaxResults = Annotated[int | None, typer.Option("--max-results", "-r", min=1, h
     ignored=("--no-wait", "--datastore=", "--stage=", *_REGISTRY),
 )
 def create(
+    *,
     file: OptionalFile = None,
     path: _Path = None,
     model_type: _Type = None,
-    asset: Asset = Asset(),
-    sets: Sets = Sets(),
+    asset: Asset,
+    sets: Sets,
 ) -> Any:
     """Register a version of a model; the same content again changes nothing."""
     from penstock.domain.model import Model
@@ -64,9 +65,7 @@ def show(name: Name, version: Version = None, label: _Label = None) -> Any:
         return shapes.model(client.models.get(name, version or label or "latest"))
 
 
-@command(
-    app, "list", example="penstock model list -n fraud", text=shapes.MODELS, ignored=("--stage=", *_REGISTRY)
-)
+@command(app, "list", example="penstock model list -n fraud", text=shapes.MODELS, ignored=("--stage=", *_REGISTRY))
 def list_all(
     name: _FilterName = None,
     include_archived: _IncludeArchived = False,

@@ -53,11 +53,12 @@ _Container = Annotated[
     ignored=(*_LOCAL, "--package-model"),
 )
 def create(
+    *,
     file: File,
     name: OptionalName = None,
     endpoint_name: OptionalEndpointName = None,
     all_traffic: _AllTraffic = False,
-    sets: Sets = Sets(),
+    sets: Sets,
     no_wait: NoWait = False,
 ) -> Any:
     """Create a deployment, or make an existing one be as the file says; waits until it serves."""
@@ -84,16 +85,18 @@ def create(
     ignored=_LOCAL,
 )
 def update(
+    *,
     name: OptionalName = None,
     endpoint_name: OptionalEndpointName = None,
     file: OptionalFile = None,
-    edits: Edits = Edits(),
+    edits: Edits,
     no_wait: NoWait = False,
 ) -> Any:
     """Change a deployment, one instance after the other; fields that are not named stay as they are."""
     from penstock.domain.deployment import OnlineDeployment
 
-    document = Document.empty(DocumentKind.DEPLOYMENT) if file is None else read_one(file, DocumentKind.DEPLOYMENT)
+    empty = Document.empty(DocumentKind.DEPLOYMENT, f"deployment {name!r}")
+    document = empty if file is None else read_one(file, DocumentKind.DEPLOYMENT)
     document = document.with_fields(name=name, endpoint_name=endpoint_name)
     name, endpoint_name = _check_named(document)
     with connect() as client:
@@ -118,9 +121,7 @@ def show(name: Name, endpoint_name: EndpointName) -> Any:
         return shapes.deployment(client.online_deployments.get(endpoint_name, name))
 
 
-@command(
-    app, "list", example="penstock online-deployment list -e fraud", text=shapes.DEPLOYMENTS, ignored=("--local",)
-)
+@command(app, "list", example="penstock online-deployment list -e fraud", text=shapes.DEPLOYMENTS, ignored=("--local",))
 def list_all(endpoint_name: EndpointName) -> Any:
     """List an endpoint's deployments."""
     with connect() as client:
@@ -143,7 +144,7 @@ def delete(name: Name, endpoint_name: EndpointName, yes: Yes = False, no_wait: N
     app,
     "get-logs",
     example="penstock online-deployment get-logs -n blue -e fraud --lines 100",
-    text=lambda data: logs_text(data),
+    text=shapes.logs_text,
     ignored=("--local",),
     piped=Output.TABLE,
 )
@@ -154,13 +155,6 @@ def get_logs(
     with connect() as client:
         found = client.online_deployments.logs(endpoint_name, name, lines=lines, container=container)
     return [log.model_dump() for log in found]
-
-
-def logs_text(logs: list[dict[str, str]]) -> str:
-    """Logs one below the other, each under its name if there are several."""
-    if len(logs) == 1:
-        return logs[0]["text"].rstrip("\n")
-    return "\n\n".join(f"==> {log['name']} <==\n{log['text'].rstrip()}" for log in logs)
 
 
 def _check_named(document: Document) -> tuple[str, str]:

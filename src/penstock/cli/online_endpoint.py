@@ -55,10 +55,11 @@ _MirrorTraffic = Annotated[
     ignored=_WEB,
 )
 def create(
+    *,
     name: OptionalName = None,
     file: OptionalFile = None,
     auth_mode: _AuthMode = None,
-    sets: Sets = Sets(),
+    sets: Sets,
     no_wait: NoWait = False,
 ) -> Any:
     """Create an endpoint, or make an existing one be as the file says."""
@@ -79,11 +80,12 @@ def create(
     ignored=_WEB,
 )
 def update(
+    *,
     name: OptionalName = None,
     file: OptionalFile = None,
     traffic: _Traffic = None,
     mirror_traffic: _MirrorTraffic = None,
-    edits: Edits = Edits(),
+    edits: Edits,
     no_wait: NoWait = False,
 ) -> Any:
     """Change an endpoint; fields that are not named stay as they are."""

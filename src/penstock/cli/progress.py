@@ -21,7 +21,13 @@ class Progress:
         self._began = clock()
 
     def __call__(self, condition: "Condition") -> None:
-        self.say(f"{condition.name:<12} {condition.reason:<14} {condition.message}".rstrip())
+        self.say(f"{condition.name:<12} {condition.reason:<20} {condition.message}".rstrip())
+
+    def of(self, label: str) -> "Progress":
+        """The same clock, with `label` on each line."""
+        part = Progress(label, self._stream, self._clock)
+        part._began = self._began
+        return part
 
     def elapsed(self) -> float:
         """Seconds since this was made."""

@@ -54,6 +54,13 @@ def difference_lines(preview: "Preview") -> list[dict[str, Any]]:
     return [change.model_dump(mode="json") for change in preview.differences]
 
 
+def logs_text(logs: list[dict[str, str]]) -> str:
+    """Logs one below the other, each under its name if there are several."""
+    if len(logs) == 1:
+        return logs[0]["text"].rstrip("\n")
+    return "\n\n".join(f"==> {log['name']} <==\n{log['text'].rstrip()}" for log in logs)
+
+
 def _spec(resource: "AnyRemote") -> dict[str, Any]:
     """The spec without what is not set; its name is the resource's."""
     fields: dict[str, Any] = resource.spec.model_dump(mode="json", exclude_none=True)

@@ -1,6 +1,10 @@
 """`penstock up`, `down` and `status`: the platform of this machine."""
 
 import dataclasses
+import json
+import os
+import threading
+import time
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +17,8 @@ from penstock.settings import Settings, from_environment
 
 NOUN = None  # the commands stand alone
 app = noun("")
+
+_LOOKS, _PAUSE = 600, 0.05  # half a minute for the platform to come up
 
 _PortFlag = Annotated[int | None, typer.Option("--port", help="Of the API; 0 picks a free one. [default: 8700]")]
 _GatewayPortFlag = Annotated[
@@ -34,20 +40,20 @@ def up(
         notice(f"penstock keeps its state in {settings.home}; Ctrl-C stops it")
         from penstock.server import serve
 
+        threading.Thread(target=_announce, args=(settings,), daemon=True).start()
         return Outcome(None, serve(settings))
-    from penstock.server import start_detached
+    from penstock.daemon import start_detached
 
     started = start_detached(settings)
     notice("penstock was up already" if started["already_running"] else "penstock is up")
-    notice(f"token: in {settings.token_file}; commands of this machine find it themselves")
-    notice("next: penstock apply -f FILE_OR_FOLDER")
+    _tell_next(settings)
     return started
 
 
 @command(app, "down", example="penstock down")
 def down() -> Any:
     """Stop the platform of this machine, and everything that it runs."""
-    from penstock.server import stop
+    from penstock.daemon import stop
 
     settings = from_environment()
     ended = stop(settings)
@@ -66,9 +72,28 @@ def down() -> Any:
 def status() -> Any:
     """Show what runs; fails with exit code 5 if nothing does."""
     with connect() as client:
-        return client.status().model_dump(mode="json")
+        return {"url": client.url, **client.status().model_dump(mode="json")}
 
 
 def _settings(port: int | None, gateway_port: int | None, host: str | None) -> Settings:
     given = {"port": port, "gateway_port": gateway_port, "host": host}
     return dataclasses.replace(from_environment(), **{k: v for k, v in given.items() if v is not None})
+
+
+def _announce(settings: Settings) -> None:
+    """Say where this very process is to be found, once it has written that into the home folder."""
+    for _ in range(_LOOKS):
+        try:
+            found: dict[str, Any] = json.loads(settings.server_file.read_text())
+        except (OSError, ValueError):
+            found = {}
+        if found.get("pid") == os.getpid():
+            notice(f"penstock is up: API {found['url']}, predictions {found['gateway_url']}")
+            _tell_next(settings)
+            return
+        time.sleep(_PAUSE)
+
+
+def _tell_next(settings: Settings) -> None:
+    notice(f"token: in {settings.token_file}; commands of this machine find it themselves")
+    notice("next: penstock apply -f FILE_OR_FOLDER")

@@ -18,8 +18,13 @@ SpecT = TypeVar("SpecT", bound=Frozen)
 _QUIET_SECONDS = 2.0  # an upload that is done by then needs no words
 
 
+def checked(model: type[Frozen], document: Document) -> None:
+    """Raise `invalid` for what can be seen to be wrong before anything is sent."""
+    _parsed(model, document)
+
+
 def uploaded(client: "Client", model: type[SpecT], document: Document) -> SpecT:
-    """The document as a spec, after what it refers to has been sent. Faults are found before anything is sent."""
+    """The document as a spec, after what it refers to has been sent; faulty documents send nothing."""
     return _referenced(model, document, client)
 
 
@@ -29,10 +34,17 @@ def compared(model: type[SpecT], document: Document) -> SpecT:
 
 
 def _referenced(model: type[SpecT], document: Document, client: "Client | None") -> SpecT:
-    whole = inlined(document)
-    parse(model, whole.fields, document.source)
+    whole = _parsed(model, document)
     references = _references(local_paths(whole), client)
     return parse(model, with_references(whole, references).fields, document.source)
+
+
+def _parsed(model: type[Frozen], document: Document) -> Document:
+    """The document with its small files read, known to be right but for what only the platform can tell."""
+    whole = inlined(document)
+    parse(model, whole.fields, document.source)
+    local_paths(whole)
+    return whole
 
 
 def _references(paths: Mapping[Way, Path], client: "Client | None") -> dict[Way, str]:

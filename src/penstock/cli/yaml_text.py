@@ -1,7 +1,8 @@
 """YAML as data and nothing else: bounded in size, depth and expansion, no key twice, only what JSON can say."""
 
-from collections.abc import Iterator
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import yaml
 
@@ -10,7 +11,8 @@ from penstock.domain.errors import invalid
 MAX_BYTES = 1024 * 1024
 _MAX_DEPTH = 50
 _MAX_VALUES = 100_000  # after aliases have been followed, so that ten lines cannot become a billion values
-_PLAIN = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float"))
 
 
 def read_documents(text: bytes, what: str) -> list[Any]:
@@ -25,48 +27,64 @@ def read_documents(text: bytes, what: str) -> list[Any]:
         mark = err.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise invalid(f"{what}{place}: {err.problem or err.context}") from None
-    except (yaml.YAMLError, ValueError) as err:
+    except yaml.YAMLError as err:
         raise invalid(f"{what} is not YAML: {err}") from None
+    except (ValueError, LookupError) as err:  # how PyYAML says that `0x_` or `!!bool x` is none
+        raise invalid(f"{what} is not YAML: a value does not fit its type ({err})") from None
 
 
 def scalar(text: str) -> Any:
     """`text` as YAML reads it where a plain value stands: `3` is a number, `true` a boolean, `` is nothing."""
     loader = _Loader("")
     try:
-        tag: str = loader.resolve(yaml.ScalarNode, text, (True, False))
-        value: Any = loader.construct_object(yaml.ScalarNode(tag, text)) if tag in _PLAIN else text
-    except ValueError:  # looks like a number and is none: 0x_
+        return loader.plain(text)
+    except (ValueError, yaml.YAMLError):  # looks like a number and is none, or none that JSON has: 0x_, .inf
         return text
     finally:
         loader.dispose()
-    return value
 
 
 def _documents(text: str) -> Iterator[Any]:
     loader = _Loader(text)
     try:
         while loader.check_node():
-            node = loader.get_node()
-            _check_size(node)
-            yield loader.construct_document(node)
+            yield loader.document()
     finally:
         loader.dispose()
 
 
-def _check_size(root: yaml.Node) -> None:
-    """Walk the document as data would be walked, every alias anew, and stop where it is too much."""
+def _check(root: yaml.Node) -> None:
+    """Walk the document as data would be walked, every alias anew; refuse what is too much, and keys that clash.
+
+    Before anything is constructed: constructing merges mappings (`<<`), after which a key may well stand twice.
+    """
     waiting, seen = [(root, 1)], 0
     while waiting:
         node, depth = waiting.pop()
         seen += 1
         if seen > _MAX_VALUES or depth > _MAX_DEPTH:
-            raise yaml.MarkedYAMLError(
-                problem=f"more than {_MAX_VALUES} values or {_MAX_DEPTH} levels", problem_mark=node.start_mark
-            )
+            raise _refused(f"more than {_MAX_VALUES} values or {_MAX_DEPTH} levels", node)
         if isinstance(node, yaml.MappingNode):
+            _check_keys([key for key, _ in node.value])
             waiting += [(part, depth + 1) for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             waiting += [(part, depth + 1) for part in node.value]
+
+
+def _check_keys(keys: Sequence[yaml.Node]) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        if key.tag == f"{_TAG}merge":
+            continue
+        if key.tag != f"{_TAG}str" or not isinstance(key, yaml.ScalarNode):
+            raise _refused("a key is not text (put it in quotes)", key)
+        if key.value in seen:
+            raise _refused(f"the key {key.value!r} stands twice", key)
+        seen.add(key.value)
+
+
+def _refused(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 class _Loader(yaml.SafeLoader):
@@ -75,6 +93,18 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
+
+    def document(self) -> Any:
+        """The next document."""
+        root = cast(yaml.Node, self.get_node())  # `check_node` said that there is one
+        _check(root)
+        return self.construct_document(root)  # pyright: ignore[reportUnknownMemberType]
+
+    def plain(self, text: str) -> Any:
+        """`text` as it reads where a plain value stands."""
+        tag = str(self.resolve(yaml.ScalarNode, text, (True, False)))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        node = yaml.ScalarNode(tag, text)
+        return self.construct_object(node) if tag in _PLAIN else text  # pyright: ignore[reportUnknownMemberType]
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._depth += 1
@@ -85,22 +115,16 @@ class _Loader(yaml.SafeLoader):
         finally:
             self._depth -= 1
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys: set[Any] = set()
-        for key, _ in node.value:
-            value = self.construct_object(key, deep=True) if isinstance(key, yaml.ScalarNode) else None
-            if not isinstance(value, str):
-                raise yaml.MarkedYAMLError(
-                    problem="a key is not text (put it in quotes)", problem_mark=key.start_mark
-                )
-            if value in keys:
-                raise yaml.MarkedYAMLError(problem=f"the key {value!r} stands twice", problem_mark=key.start_mark)
-            keys.add(value)
-        return super().construct_mapping(node, deep)
-
 
 def _refuse(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
-    raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is not for these files", problem_mark=node.start_mark)
+    raise _refused(f"the tag {node.tag} is not for these files", node)
+
+
+def _finite(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    value = loader.construct_yaml_float(node)
+    if not math.isfinite(value):
+        raise _refused(f"{node.value} is not a number that JSON has", node)
+    return value
 
 
 def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
@@ -108,6 +132,7 @@ def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
 
 
 for _name in ("binary", "set", "omap", "pairs"):
-    _Loader.add_constructor(f"tag:yaml.org,2002:{_name}", _refuse)
+    _Loader.add_constructor(f"{_TAG}{_name}", _refuse)
+_Loader.add_constructor(f"{_TAG}float", _finite)
 # Dates stay as they are written: Azure's fields and JSON know only text.
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+_Loader.add_constructor(f"{_TAG}timestamp", _as_text)

@@ -20,10 +20,6 @@ class Address:
     url: str
     token: str | None = field(repr=False)
 
-    @property
-    def local(self) -> bool:
-        return urlsplit(self.url).hostname in LOOPBACK
-
 
 def find(url: str | None, token: str | None, settings: Settings) -> Address:
     """The platform that is meant.

@@ -41,7 +41,10 @@ class Events:
     def list(
         self, *, after: int | None = None, kind: str | None = None, name: str | None = None, limit: int | None = None
     ) -> list[Event]:
-        """The newest events, or those after an id, oldest first: to everything, or to one resource (an endpoint's deployments included)."""
+        """The newest events, or those after an id, oldest first.
+
+        Of everything, or of one resource: an endpoint's deployments are included, `fraud/blue` is a deployment.
+        """
         query = {"after": after, "kind": kind, "name": name, "limit": limit}
         return understood_items(Event, self._transport.get("/events", query))
 
@@ -90,7 +93,7 @@ class Client:
         self, resource: AnyRemote, timeout: timedelta = _TIMEOUT, on_progress: OnProgress = lambda _: None
     ) -> None:
         """Return once `resource`, which is being deleted, is gone."""
-        wait_gone(self._fetch(resource.kind, resource.name), resource.uid, timeout, on_progress)
+        wait_gone(self._fetch(resource.kind, resource.name), resource, timeout, on_progress)
 
     def close(self) -> None:
         self._transport.close()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from penstock.client.address import LOOPBACK
 from penstock.client.resources import (
     Answer,
     AppliedEndpoint,
@@ -15,7 +14,7 @@ from penstock.client.resources import (
     understood,
     understood_items,
 )
-from penstock.client.transport import Transport
+from penstock.client.transport import Transport, reach
 from penstock.domain.endpoint import OnlineEndpoint
 from penstock.domain.errors import Code, PenstockError, invalid, unavailable
 from penstock.domain.fields import parse
@@ -144,9 +143,8 @@ def with_kept_traffic(wanted: OnlineEndpoint, present: OnlineEndpoint) -> Online
 
 
 def _score(uri: str, body: bytes, headers: Mapping[str, str]) -> Scored:
-    local = httpx.URL(uri).host in LOOPBACK
     try:
-        answer = httpx.post(uri, content=body, headers=dict(headers), timeout=_SCORE_TIMEOUT, trust_env=not local)
+        answer = httpx.post(uri, content=body, headers=dict(headers), timeout=_SCORE_TIMEOUT, **reach(uri))
     except httpx.ConnectError:
         raise unavailable(f"the gateway does not answer at {uri}; see `penstock status`") from None
     except httpx.RequestError as err:

@@ -3,14 +3,15 @@
 import getpass
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 from urllib.parse import quote
 
 import httpx
 
-from penstock.client.address import Address
+from penstock.client.address import LOOPBACK, Address
 from penstock.domain.errors import Code, PenstockError, invalid, unavailable
 
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -54,8 +55,7 @@ class Transport:
         headers = {"X-Penstock-Actor": _actor(), "Accept": "application/json"}
         if address.token:
             headers["Authorization"] = f"Bearer {address.token}"
-        # A proxy of the environment must not be asked for the platform of this very machine.
-        self._http = httpx.Client(headers=headers, timeout=_TIMEOUT, trust_env=not address.local, transport=http)
+        self._http = httpx.Client(headers=headers, timeout=_TIMEOUT, transport=http, **reach(address.url))
 
     def close(self) -> None:
         self._http.close()
@@ -142,6 +142,24 @@ class Transport:
             return answer.json()
         except ValueError:
             raise unavailable(f"{self.address.url} answered without JSON: is it a Penstock platform?") from None
+
+
+class Reach(TypedDict):
+    """How httpx gets to a URL."""
+
+    trust_env: bool
+    verify: ssl.SSLContext | bool
+
+
+def reach(url: str) -> Reach:
+    """Directly to this very machine, past any proxy of the environment; to others as the environment says.
+
+    For plain HTTP on this machine no certificates are loaded: that takes longer than most calls.
+    """
+    parts = httpx.URL(url)
+    if parts.host not in LOOPBACK:
+        return {"trust_env": True, "verify": True}
+    return {"trust_env": False, "verify": parts.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
 
 
 def segment(name: str) -> str:

@@ -40,10 +40,14 @@ def wait_ready(
 
 
 def wait_gone(
-    fetch: Fetch, uid: str, timeout: timedelta, on_progress: OnProgress, sleep: Callable[[float], None] = time.sleep
+    fetch: Fetch,
+    going: AnyRemote,
+    timeout: timedelta,
+    on_progress: OnProgress,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return once the resource with this uid is gone. Raises `unavailable` after `timeout`."""
-    seen: tuple[Condition, ...] = ()
+    """Return once the resource `going`, which is being deleted, is gone. Raises `unavailable` after `timeout`."""
+    seen = going.status.conditions
     for _ in _looks(timeout, sleep):
         try:
             resource = fetch()
@@ -51,12 +55,12 @@ def wait_gone(
             if err.code is Code.NOT_FOUND:
                 return
             raise
-        if resource.uid != uid:
+        if resource.uid != going.uid:
             return
         for condition in news(seen, resource, resource.generation):
             on_progress(condition)
         seen = resource.status.conditions
-    raise unavailable(f"it is not deleted after {_words(timeout)}; it goes on, look again later")
+    raise unavailable(f"{_named(going)} is not deleted after {_words(timeout)}; it goes on, look again later")
 
 
 def news(seen: Sequence[Condition], resource: AnyRemote, generation: int) -> list[Condition]:
@@ -80,7 +84,7 @@ def settled(resource: AnyRemote, generation: int) -> bool:
 
 def _failure(resource: AnyRemote) -> PenstockError:
     ready = resource.status.condition("Ready")
-    message = ready.message if ready is not None and ready.message else f"{_named(resource)} failed"
+    message = f"{_named(resource)} failed" + (f": {ready.message}" if ready is not None and ready.message else "")
     text: str | None = getattr(resource.status, "failure", None)
     if not text:
         return failed(message)

@@ -1,7 +1,10 @@
 """The one error of the platform: a code that machines act on and a sentence that people act on."""
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 
 
 class Code(StrEnum):
@@ -48,3 +51,14 @@ def unavailable(message: str) -> PenstockError:
 
 def failed(message: str, details: Mapping[str, str] | None = None) -> PenstockError:
     return PenstockError(Code.FAILED, message, details)
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Generator[None]:
+    """Turns the system's error for a full disk (or quota) into an `unavailable` one that names `folder`."""
+    try:
+        yield
+    except OSError as err:
+        if err.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise unavailable(f"the disk that holds {folder} is full: free some space and try again") from err
+        raise

@@ -72,13 +72,14 @@ class Interpreters:
         for candidate in preferred(wanted, candidates, own().minor):
             if self._policy == "strict" and candidate.minor not in minors:
                 continue
-            interpreter = self._probe(candidate)
+            interpreter = self.probe(candidate)
             if interpreter is None or interpreter.version[1] != candidate.minor:
                 continue
             return Choice(interpreter, () if candidate.minor in minors else (_notice(wanted, interpreter),))
         raise failed(_nothing_found(wanted, self._policy, self._environ, candidates))
 
-    def _probe(self, candidate: Candidate) -> Interpreter | None:
+    def probe(self, candidate: Candidate) -> Interpreter | None:
+        """The candidate as it says of itself when run, once; None if it does not run or is not CPython."""
         if candidate == own():
             version = sys.version_info
             return Interpreter(candidate.path, (version.major, version.minor, version.micro))

@@ -1,6 +1,5 @@
 """Environments made by uv: a virtual environment per fingerprint, whole once it has its marker."""
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -19,7 +18,7 @@ from typing import IO
 import uv
 
 from penstock.domain.environment import Environment, Requirements
-from penstock.domain.errors import Code, PenstockError, failed, invalid
+from penstock.domain.errors import PenstockError, failed, full_disk_named, invalid
 from penstock.environments.base import Build, BuiltEnvironment
 from penstock.environments.commands import Surroundings, TimeLimitError, run
 from penstock.environments.curated import curated_requirements
@@ -91,7 +90,7 @@ class UvEnvironments:
 
     def ensure(self, build: Build) -> BuiltEnvironment:
         log = self.log(build.fingerprint)
-        with self._lock(build.fingerprint), _disk_full_named(self._folder):
+        with self._lock(build.fingerprint), full_disk_named(self._folder):
             built = self.built(build.fingerprint)
             if built is None:
                 with _private(log) as file:
@@ -178,7 +177,7 @@ def _commands(build: Build, target: Path, requirements: Path) -> Sequence[Sequen
     return (
         # By its exact path: uv takes a bare name such as cp for a kind of Python.
         (binary, "venv", "--no-project", "--python", str(build.python), str(target)),
-        (binary, "pip", "install", "--python", python, *options, "--requirements", str(requirements)),
+        (binary, "pip", "install", "--python", python, *options, "-r", str(requirements)),
     )
 
 
@@ -206,14 +205,3 @@ def _remove(folder: Path) -> None:
     (folder / _MARKER).unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
-
-
-@contextmanager
-def _disk_full_named(folder: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as err:
-        if err.errno in (errno.ENOSPC, errno.EDQUOT):
-            message = f"the disk that holds {folder} is full: free some space and deploy again"
-            raise PenstockError(Code.UNAVAILABLE, message) from err
-        raise

@@ -63,7 +63,7 @@ def no_traffic() -> str:
 
 def no_healthy_instance() -> str:
     message = f"a deployment of endpoint '{ENDPOINT}' that has traffic is not there yet: try again"
-    return error(503, "NoHealthyInstance", message, Retry_After="2")
+    return error(503, "NoHealthyInstance", message, Retry_After="1")
 
 
 def queue_full(name: str) -> str:

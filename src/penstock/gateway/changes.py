@@ -34,7 +34,7 @@ def plan(wanted: Config, running: Observed) -> Changes:
     added = [command for key, server in after.items() for command in _bring_in(server, before.get(key))]
     drained = [command for key, server in after.items() for command in _take_out(server, before.get(key))]
     gone = [server for key, server in before.items() if key not in after]
-    parked = [f"set server {s.backend}/{s.name} state maint" for s in gone if not s.in_maintenance]
+    parked = [command for server in gone for command in _park(server)]
     return Changes(
         commands=(*added, *_map_commands(wanted.maps, running.maps), *drained, *parked),
         removals=tuple(f"del server {s.backend}/{s.name}" for s in gone),
@@ -81,6 +81,14 @@ def _take_out(server: WantedServer, running: RunningServer | None) -> list[str]:
     if running is None or not server.draining or (running.draining and not running.in_maintenance):
         return []
     return [f"set server {server.backend}/{server.name} state drain"]
+
+
+def _park(server: RunningServer) -> list[str]:
+    """Idle connections, which keep a server from being deleted, are closed when maintenance begins. If it began
+    while the server had requests, their connections have become idle since, so it begins once more."""
+    path = f"{server.backend}/{server.name}"
+    again = [f"set server {path} state drain"] if server.in_maintenance else []
+    return [*again, f"set server {path} state maint"]
 
 
 def _map_commands(wanted: maps.Maps, running: maps.Maps) -> list[str]:

@@ -14,6 +14,7 @@ SCRIPT = Path(__file__).with_name("gateway.lua").read_text(encoding="utf-8")
 CLIENT_SECONDS = 10  # for a request to arrive: all of it, or as much as is buffered
 
 _BUFFER_HEADROOM = 32 * 1024  # for the headers of a request that is kept for a retry
+_HOT_BUFFERS = 16  # kept by each thread
 _SLOTS = (4, 8, 20)  # deployments of one endpoint; Azure allows 20
 _HARD_STOP_SECONDS = 660  # an old worker lives for the longest request and its wait at most
 
@@ -77,6 +78,7 @@ def description(structure: Mapping[str, str]) -> str:
 
 
 def _process(settings: GatewaySettings, host: Host) -> str:
+    buffer_bytes = settings.retry_body_bytes + _BUFFER_HEADROOM
     return _lines(
         "global",
         "stats socket unix@run/admin.sock mode 600 level admin expose-fd listeners",
@@ -85,7 +87,9 @@ def _process(settings: GatewaySettings, host: Host) -> str:
         f"maxconn {host.max_connections}",
         f"hard-stop-after {_HARD_STOP_SECONDS}s",
         "noreuseport",  # two gateways on one port would each get half of the requests
-        f"tune.bufsize {settings.retry_body_bytes + _BUFFER_HEADROOM}",
+        f"tune.bufsize {buffer_bytes}",
+        # Large buffers go back to the system after each request unless a thread may keep some: twice the CPU time.
+        f"tune.memory.hot-size {_HOT_BUFFERS * buffer_bytes}",
         "server-state-file servers.state",
         "lua-load-per-thread gateway.lua",
         "httpclient.resolvers.disabled on",

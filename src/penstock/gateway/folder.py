@@ -4,6 +4,7 @@ Every file is replaced in one step, so that neither a kill nor a full disk leave
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +110,8 @@ class Folder:
                 os.fsync(file.fileno())
             temporary.replace(path)
         except OSError as err:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise _refused(path, err) from err
 
 

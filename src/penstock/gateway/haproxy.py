@@ -76,7 +76,9 @@ class HaproxyGateway:
     def observe(self) -> Mapping[str, ServerState]:
         active = dict(self._runtime.active())
         states = {
-            s.name: ServerState(up=s.up and not s.in_maintenance, draining=s.draining, active=active.pop(s.name, 0))
+            s.name: ServerState(
+                up=s.up and not s.in_maintenance, draining=s.draining or s.in_maintenance, active=active.pop(s.name, 0)
+            )
             for s in self._runtime.servers()
         }
         # What is left is in a worker from before a reload, which finishes it.
@@ -140,13 +142,14 @@ class HaproxyGateway:
         self._await(config, start)
 
     def _await(self, config: Config, log_start: int) -> None:
-        """Return once a worker with this very configuration answers."""
+        """Return once a worker with this very configuration answers, and the master too."""
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if self._reap():
                 break
             try:
                 if self._runtime.structure(_ALIVE_SECONDS) == config.structure:
+                    self._runtime.old_workers()
                     return
             except PenstockError:
                 pass

@@ -54,10 +54,14 @@ class Runtime:
     def active(self) -> Mapping[str, int]:
         """Requests that each server works on, by server; those of workers that finish after a reload count too."""
         total = dict(parse_active(_ask(self._admin, "show stat")))
-        for pid in parse_old_workers(_ask(self._master, "show proc")):
-            for server, count in parse_active(_ask(self._master, f"@!{pid} show stat")).items():
+        for pid in self.old_workers():
+            for server, count in parse_active(self._ask_master(f"@!{pid} show stat")).items():
                 total[server] = total.get(server, 0) + count
         return total
+
+    def old_workers(self) -> tuple[int, ...]:
+        """Pids of workers that only finish what they had before a reload."""
+        return parse_old_workers(self._ask_master("show proc"))
 
     def command(self, line: str) -> None:
         """Run a command that changes something. Raises `internal` with HAProxy's words if it was refused."""
@@ -80,7 +84,7 @@ class Runtime:
 
     def reload(self) -> None:
         """Have the master start a new worker and retire the old one. Raises `internal` with the reason if it cannot."""
-        answer = _ask(self._master, "reload", _RELOAD_SECONDS)
+        answer = self._ask_master("reload", _RELOAD_SECONDS)
         if not answer.startswith("Success=1"):
             raise PenstockError(Code.INTERNAL, f"the gateway could not reload: {answer.strip()[-2000:]}")
 
@@ -93,6 +97,17 @@ class Runtime:
             raise _silent(self._metrics, err) from err
         finally:
             connection.close()
+
+    def _ask_master(self, command: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> str:
+        """The master does not listen while it starts, and for a moment of every reload."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            try:
+                return _ask(self._master, command, timeout_seconds)
+            except PenstockError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
 
 class _UnixConnection(HTTPConnection):

@@ -10,6 +10,9 @@ from penstock.domain.resource import Condition, Truth, with_condition
 from penstock.online.assembly import Building, Failure, Prepared
 
 
+ORDER = ("Model", "Environment", "Preflight", "Instances", "Ready")  # as a deployment goes through them
+
+
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """What one pass over a deployment has found.
@@ -37,7 +40,7 @@ def status(before: OnlineDeploymentStatus, found: Findings, now: datetime) -> On
     return before.model_copy(
         update={
             "observed_generation": found.generation,
-            "conditions": conditions,
+            "conditions": tuple(sorted(conditions, key=lambda c: ORDER.index(c.name))),
             "revision": found.outcome.revision if serving else before.revision,
             "serving_generation": found.generation if serving else before.serving_generation,
             "ready_instances": len(_ready(found.instances)),

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found
+from penstock.domain.errors import Code, PenstockError, conflict, full_disk_named, invalid, not_found
 from penstock.domain.model import ModelVersion
 from penstock.domain.names import AssetReference, check_asset_name
 
@@ -33,8 +33,8 @@ class FileRegistry:
         if len(version.version) > _MAX_VERSION:
             raise invalid(f"version of model {version.name!r} has more than {_MAX_VERSION} characters")
         target = self._file(version.name, version.version)
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        with self._written(version) as path:
+        with full_disk_named(self._folder), self._written(version) as path:
+            target.parent.mkdir(mode=0o700, exist_ok=True)
             try:
                 os.link(path, target)  # unlike a rename, this fails if somebody was first
             except FileExistsError:
@@ -71,7 +71,7 @@ class FileRegistry:
     def archive(self, name: str, version: str, *, archived: bool) -> ModelVersion:
         marked = self.resolve(AssetReference(name, version)).model_copy(update={"archived": archived})
         target = self._file(name, version)
-        with self._written(marked) as path:
+        with full_disk_named(self._folder), self._written(marked) as path:
             os.replace(path, target)
         _sync_folder(target.parent)
         return marked

@@ -30,9 +30,7 @@ def serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening:
         loop.close()
 
 
-async def _serve(
-    routes: Routes, listener: Listener, max_body_bytes: int, on_listening: Callable[[], None]
-) -> None:
+async def _serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     traffic = Traffic(loop, routes.answer, max_body_bytes)
     terminated = asyncio.Event()
@@ -40,6 +38,7 @@ async def _serve(
     def terminate(_signal: int, _frame: object) -> None:
         # A second signal ends the process at once, whatever run() is doing.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        traffic.stopping = True
         loop.call_soon_threadsafe(terminated.set)
 
     # Not loop.add_signal_handler(): its callbacks wait until run() has ended.
@@ -49,9 +48,8 @@ async def _serve(
     on_listening()
     sweeping = loop.create_task(_sweep(traffic))
     await terminated.wait()
-    sweeping_until_empty = sweeping
     await _drain(traffic, listener, server)
-    sweeping_until_empty.cancel()
+    sweeping.cancel()
 
 
 async def _sweep(traffic: Traffic) -> None:
@@ -63,18 +61,18 @@ async def _sweep(traffic: Traffic) -> None:
 async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractServer) -> None:
     """Answer what has been received, and return when the last connection is closed.
 
-    1. Nobody new finds the socket; from now on an answer closes its connection if nothing else is under way on it.
+    1. Nobody new finds the socket. Since the signal, an answer closes its connection if nothing else is under way.
     2. For a moment, connections that wait in the backlog are accepted and what they sent is read.
     3. Idle connections are closed; the others end with their last answer, or by the sweeps.
     """
     log.info("stopping: %d connections are open", len(traffic.open))
     listener.unlink()
-    traffic.stopping = True
     await asyncio.sleep(_QUIET_SECONDS)
     for _ in range(_LAST_TURNS):
         await asyncio.sleep(0)
     server.close()
     for connection in list(traffic.open):
         connection.finish()
-    if traffic.open:
+    while traffic.open:
+        traffic.empty.clear()
         await traffic.empty.wait()

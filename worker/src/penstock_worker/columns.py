@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker.kinds import kind_of
+from penstock_worker.nested import with_fractions
 from penstock_worker.payload import refusal
 from penstock_worker.signature import ANY
 
@@ -28,17 +29,19 @@ _EXPECTED = {
     "binary": "a string of base64 (binary)",
     "datetime": "a date and time in ISO 8601 (datetime)",
 }
-_PLAIN = {"double": (float, int), "float": (float, int), "string": (str,), "boolean": (bool,)}
+_AS_THEY_ARE = {"double": float, "float": float, "string": str, "boolean": bool}
 
 
 def converted(field: Field, label: str, values: list[Any], parse_time: Callable[[str], Any]) -> list[Any]:
-    """`values` as the field's type; raises `BadInput` naming column and row of one that does not convert.
+    """`values` as the field's type; raises `BadInputError` naming column and row of one that does not convert.
 
     `parse_time` raises ValueError for a text that is no time.
     """
-    if field.type == ANY or set(map(type, values)) <= set(_PLAIN.get(field.type, ())):
-        return _finite_size(field, label, values)
-    convert = _CONVERTERS.get(field.type) or parse_time_strictly(parse_time)
+    if field.type == ANY:
+        return [with_fractions(value, field.nested) for value in values]
+    if set(map(type, values)) == {_AS_THEY_ARE.get(field.type)}:
+        return values
+    convert = _CONVERTERS.get(field.type) or _strict(parse_time)
     result: list[Any] = []
     for row, value in enumerate(values):
         try:
@@ -48,26 +51,9 @@ def converted(field: Field, label: str, values: list[Any], parse_time: Callable[
     return result
 
 
-def parse_time_strictly(parse_time: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """`parse_time` for strings only: a bare number does not say what it counts, or since when."""
-
-    def parse(value: Any) -> Any:
-        if not isinstance(value, str):
-            raise TypeError
-        return parse_time(value)
-
-    return parse
-
-
-def _finite_size(field: Field, label: str, values: list[Any]) -> list[Any]:
-    if field.type not in ("double", "float"):
-        return values
-    for row, value in enumerate(values):
-        try:
-            float(value)
-        except OverflowError:
-            raise _mismatch(field, label, row, value) from None
-    return values
+def _strict(parse_time: Callable[[str], Any]) -> Callable[[Any], Any]:
+    # A bare number does not say what it counts, or since when.
+    return lambda value: parse_time(_text(value))
 
 
 def _empty(field: Field) -> Any:
@@ -96,7 +82,7 @@ def _whole(bits: int) -> Callable[[Any], int]:
         if isinstance(value, bool):
             raise TypeError
         number = int(value)
-        if isinstance(value, float) and number != value:
+        if isinstance(value, float) and not value.is_integer():
             raise ValueError
         if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
             raise OverflowError

@@ -33,7 +33,7 @@ class _Waiting(NamedTuple):
     old: bool  # an HTTP/1.0 client, which must be told that the connection stays
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Stops the parser: the answer is in the queue, and what follows is not read."""
 
 
@@ -73,16 +73,7 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return
         self._quiet = 0
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._deaf = True
-        except httptools.HttpParserCallbackError:
-            if not self._deaf:
-                raise
-        except httptools.HttpParserError as error:
-            if not self._deaf:
-                self._refuse(400, f"The request is not valid HTTP: {error}")
+        self._feed(data)
         if self._in_head:
             self._bound_head(len(data))
         if not self._scheduled:
@@ -167,6 +158,18 @@ class Connection(asyncio.Protocol):
         self._queue.append(_Waiting(request, keep, old))
         self._deaf = not keep
 
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._deaf = True
+        except httptools.HttpParserCallbackError:
+            if not self._deaf:
+                raise
+        except httptools.HttpParserError as error:
+            if not self._deaf:
+                self._refuse(400, f"The request is not valid HTTP: {error}")
+
     def _bound_head(self, received: int) -> None:
         # The exact bound is checked when the head is complete; this one keeps an endless head from filling the memory.
         if self._fed > 2 * MAX_HEAD_BYTES:
@@ -178,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     def _stop(self, status: int, message: str) -> None:
         self._refuse(status, message)
-        raise _Refused
+        raise _RefusedError
 
     def _refuse(self, status: int, message: str) -> None:
         """Queue the answer to a request that is not read to its end, and read nothing after it."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class LoadFailure(Exception):
+class LoadError(Exception):
     """Loading ended here. The fields are those of `contract.Report`."""
 
     def __init__(self, reason: str, message: str, traceback: str = "") -> None:
@@ -22,7 +22,7 @@ class LoadFailure(Exception):
         self.traceback = traceback
 
 
-def failure_of(reason: str, what: str, error: BaseException, root: Path, memory_bytes: int | None) -> LoadFailure:
+def failure_of(reason: str, what: str, error: BaseException, root: Path, memory_bytes: int | None) -> LoadError:
     """The failure for `error`, raised while `what` was done with code or a model under `root`.
 
     `what` is a sentence without its end: `init() in score.py raised`. Takes the memory limit away if that was hit.
@@ -31,4 +31,4 @@ def failure_of(reason: str, what: str, error: BaseException, root: Path, memory_
         lift_limit()
         reason = contract.MEMORY_LIMIT_EXCEEDED
         what = f"the limit of {memory_bytes:,} bytes of memory was exceeded: {what}"
-    return LoadFailure(reason, f"{what} {summary(error)}{place(error, root)}", user_traceback(error))
+    return LoadError(reason, f"{what} {summary(error)}{place(error, root)}", user_traceback(error))

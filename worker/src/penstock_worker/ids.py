@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 LONGEST = 100  # characters
 
 
-class IdTooLong(Exception):
+class IdTooLongError(Exception):
     """An id that came with the request is longer than `LONGEST`."""
 
 
 def id_lines(headers: Mapping[bytes, bytes]) -> bytes:
-    """The header lines with the ids of the answer to a request with `headers`; raises `IdTooLong`.
+    """The header lines with the ids of the answer to a request with `headers`; raises `IdTooLongError`.
 
     1. `x-request-id` is the given one, or a new one.
     2. `x-ms-request-id` and `x-ms-client-request-id` stand in for each other; the latter is never invented.
@@ -26,7 +26,7 @@ def id_lines(headers: Mapping[bytes, bytes]) -> bytes:
     client_id = headers.get(b"x-ms-client-request-id")
     legacy_id = headers.get(b"x-ms-request-id")
     if len(request_id) > LONGEST:
-        raise IdTooLong("x-request-id")
+        raise IdTooLongError("x-request-id")
     if client_id is None and legacy_id is None:
         return b"x-request-id: %b\r\nx-ms-request-id: %b\r\n" % (request_id, request_id)
     return b"x-request-id: %b\r\n%b" % (request_id, _client_lines(legacy_id, client_id, request_id))
@@ -36,6 +36,6 @@ def _client_lines(legacy_id: bytes | None, client_id: bytes | None, request_id: 
     client = client_id or legacy_id or b""
     legacy = legacy_id or client or request_id
     if len(client) > LONGEST or len(legacy) > LONGEST:
-        raise IdTooLong("x-ms-request-id and x-ms-client-request-id")
+        raise IdTooLongError("x-ms-request-id and x-ms-client-request-id")
     line = b"x-ms-client-request-id: %b\r\n" % client if client else b""
     return b"x-ms-request-id: %b\r\n%b" % (legacy, line)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from penstock_worker import contract
-from penstock_worker.failure import LoadFailure
+from penstock_worker.failure import LoadError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,14 +33,14 @@ class Listener:
 
 
 def listen(path: Path) -> Listener:
-    """Listen at `path`, in place of a socket that an ended process left. Raises `LoadFailure`."""
+    """Listen at `path`, in place of a socket that an ended process left. Raises `LoadError`."""
     problem = _problem(path)
     if problem:
-        raise LoadFailure(contract.CANNOT_LISTEN, f"cannot listen on {path}: {problem}")
+        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {path}: {problem}")
     try:
         return Listener(path, _bind(path))
     except OSError as error:
-        raise LoadFailure(contract.CANNOT_LISTEN, f"cannot listen on {path}: {error}") from error
+        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {path}: {error}") from error
 
 
 def _problem(path: Path) -> str:

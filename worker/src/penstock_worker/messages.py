@@ -19,14 +19,14 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """An answer. `lines` holds header lines, each ended by CRLF; those of length and connection are added on the way."""
+    """An answer. `lines` holds header lines, each ended by CRLF, but for those of length and connection."""
 
     status: int
     body: bytes
     lines: bytes
 
 
-class BadInput(Exception):
+class BadInputError(Exception):
     """The request cannot be scored, by the caller's fault. `body` is the JSON to answer with, under status 400."""
 
     def __init__(self, body: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_worker.kinds import is_object, kind_of
-from penstock_worker.messages import BadInput
+from penstock_worker.messages import BadInputError
 
 AZURE_KEY = "input_data"
 SPLIT_KEY = "dataframe_split"
@@ -24,13 +24,13 @@ class Payload:
     params: dict[str, Any] | None
 
 
-def refusal(message: str) -> BadInput:
+def refusal(message: str) -> BadInputError:
     """What is raised when a caller's input does not fit the model."""
-    return BadInput({"error": {"code": "BadRequest", "message": message}})
+    return BadInputError({"error": {"code": "BadRequest", "message": message}})
 
 
 def parse(text: str) -> Payload:
-    """The payload that `text` spells; raises `BadInput`."""
+    """The payload that `text` spells; raises `BadInputError`."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:

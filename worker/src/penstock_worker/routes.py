@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker import contract
-from penstock_worker.ids import LONGEST, IdTooLong, id_lines
+from penstock_worker.ids import LONGEST, IdTooLongError, id_lines
 from penstock_worker.messages import JSON_LINE, Request, Response, message_response
 from penstock_worker.scoring import score
 
@@ -66,7 +66,7 @@ def _marked(method: Callable[[Request], Response], request: Request) -> Response
     try:
         lines = id_lines(request.headers) + _VERSION_LINE
         response = method(request)
-    except IdTooLong as error:
+    except IdTooLongError as error:
         lines = _VERSION_LINE
         response = message_response(431, f"{error} must not exceed {LONGEST} characters", _NOT_FAILED)
     trace_id = request.headers.get(b"traceid")

@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock_worker.aml import AMLResponse
-from penstock_worker.messages import JSON_LINE, BadInput, Request, Response, json_response, message_response
+from penstock_worker.kinds import is_object
+from penstock_worker.messages import JSON_LINE, BadInputError, Request, Response, json_response, message_response
 from penstock_worker.trace import user_traceback
 
 if TYPE_CHECKING:
@@ -21,21 +22,19 @@ _HTML_LINE = b"content-type: text/html; charset=utf-8\r\n"
 _RUN_FAILED = message_response(
     500, "An unexpected error occurred in scoring script. Check the logs for more info.", _FAILED
 )
-_INTERNAL = message_response(
-    500, "An unexpected internal error occurred. Check the logs for more info.", _NOT_FAILED
-)
+_INTERNAL = message_response(500, "An unexpected internal error occurred. Check the logs for more info.", _NOT_FAILED)
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Headers that say how the answer travels, or that are ours to give.
 _RESERVED = frozenset(
-    ("content-length", "transfer-encoding", "connection", "keep-alive", "trailer", "upgrade")
-    + ("x-request-id", "x-ms-request-id", "x-ms-client-request-id")
-    + ("x-ms-run-function-failed", "x-ms-run-fn-exec-ms", "x-ms-server-version")
+    ("content-length", "transfer-encoding", "connection", "keep-alive", "trailer", "upgrade", "x-ms-server-version")
+) | frozenset(
+    ("x-request-id", "x-ms-request-id", "x-ms-client-request-id", "x-ms-run-function-failed", "x-ms-run-fn-exec-ms")
 )
 
 
 class Entry(Protocol):
-    """What is served: a script or a model. Raises `BadInput` if the request is at fault."""
+    """What is served: a script or a model. Raises `BadInputError` if the request is at fault."""
 
     def __call__(self, request: Request) -> Any: ...
 
@@ -45,7 +44,7 @@ def score(entry: Entry, request: Request) -> Response:
     started = perf_counter()
     try:
         result = entry(request)
-    except BadInput as error:
+    except BadInputError as error:
         return json_response(400, error.body, _NOT_FAILED)
     except BaseException as error:  # noqa: BLE001 - the user's code: SystemExit in run() must not end the process
         return _logged(error, _RUN_FAILED)
@@ -91,10 +90,10 @@ def _own_answer(answer: AMLResponse) -> Response:
 def _raw(message: Any) -> bytes:
     if isinstance(message, str):
         return message.encode("utf-8")
-    if isinstance(message, (bytes, bytearray, memoryview)):
+    if isinstance(message, (bytes, bytearray)):
         return bytes(message)
-    if isinstance(message, dict) or not hasattr(message, "__iter__"):
-        raise TypeError(f"AMLResponse: a {type(message).__name__} can only be sent with json_str=True")
+    if is_object(message) or not hasattr(message, "__iter__"):
+        raise TypeError(f"AMLResponse: a {message.__class__.__name__} can only be sent with json_str=True")
     return b"".join(_raw(piece) for piece in message)
 
 

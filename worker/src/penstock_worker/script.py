@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl
 
 from penstock_worker import aliases, contract
 from penstock_worker.aml import takes_request
-from penstock_worker.failure import LoadFailure, failure_of
-from penstock_worker.messages import BadInput, Request
+from penstock_worker.failure import LoadError, failure_of
+from penstock_worker.messages import BadInputError, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +53,7 @@ class Script:
 
 
 def load_script(place: ScriptPlace, memory_bytes: int | None) -> Script:
-    """Import the script at `place`, check its run(), and call its init(). Raises `LoadFailure`."""
+    """Import the script at `place`, check its run(), and call its init(). Raises `LoadError`."""
     aliases.install()
     sys.path.append(str(place.app_root))
     if place.source_directory:
@@ -69,13 +69,13 @@ def load_script(place: ScriptPlace, memory_bytes: int | None) -> Script:
 
 
 def text_of(request: Request) -> str:
-    """The input of an undecorated run(): the body, or the query of a GET as JSON. Raises `BadInput`."""
+    """The input of an undecorated run(): the body, or the query of a GET as JSON. Raises `BadInputError`."""
     if request.method == "GET":
         return _query_json(request.query)
     try:
         return request.body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadInput({"message": f"Input cannot be decoded as UTF-8: {error}"}) from error
+        raise BadInputError({"message": f"Input cannot be decoded as UTF-8: {error}"}) from error
 
 
 def _import(place: ScriptPlace, memory_bytes: int | None) -> ModuleType:
@@ -90,14 +90,14 @@ def _import(place: ScriptPlace, memory_bytes: int | None) -> ModuleType:
 def _find(place: ScriptPlace) -> Path | None:
     if place.entry is None:
         if importlib.util.find_spec("main") is None:
-            raise LoadFailure(
+            raise LoadError(
                 contract.SCRIPT_FILE_NOT_FOUND,
                 f"there is no main.py in {place.app_root}, and {contract.ENTRY_SCRIPT} names no other script",
             )
         return None
     path = place.app_root / place.entry
     if not path.is_file():
-        raise LoadFailure(
+        raise LoadError(
             contract.SCRIPT_FILE_NOT_FOUND,
             f"scoring script {place.entry!r} does not exist in {place.app_root}; check `scoring_script` and `code`",
         )
@@ -118,13 +118,13 @@ def _execute(path: Path) -> ModuleType:
 def _run_of(module: ModuleType, place: ScriptPlace) -> Callable[..., Any]:
     for name in ("init", "run"):
         if not callable(getattr(module, name, None)):
-            raise LoadFailure(contract.SCRIPT_FUNCTION_NOT_FOUND, f"{place.name} defines no function {name}()")
+            raise LoadError(contract.SCRIPT_FUNCTION_NOT_FOUND, f"{place.name} defines no function {name}()")
     # A generated script names the module that holds the author's own run(); init() stays the outer one.
     driver = getattr(module, "driver_module", None)
     run = driver.run if isinstance(driver, ModuleType) and hasattr(driver, "run") else module.run
     problem = _problem(run)
     if problem:
-        raise LoadFailure(contract.SCRIPT_FUNCTION_NOT_FOUND, f"run() in {place.name} {problem}")
+        raise LoadError(contract.SCRIPT_FUNCTION_NOT_FOUND, f"run() in {place.name} {problem}")
     return run
 
 

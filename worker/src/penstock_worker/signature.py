@@ -16,6 +16,7 @@ class Field:
     type: str
     required: bool = True
     shape: tuple[int, ...] = ()  # of tensors; -1 for any size
+    nested: Any = None  # of type ANY: what MLflow knows of it
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _tensor(spec: Any) -> Field:
 
 
 def _column(spec: Any) -> Field:
-    # Only members of MLflow's enumeration of plain types have an upper-case-free `name` of their own.
-    name = getattr(spec.type, "name", None)
-    kind = name if isinstance(name, str) and type(spec.type).__name__ == "DataType" else ANY
-    return Field(spec.name, kind, bool(getattr(spec, "required", True)))
+    required = bool(getattr(spec, "required", True))
+    if type(spec.type).__name__ == "DataType":
+        return Field(spec.name, spec.type.name, required)
+    return Field(spec.name, ANY, required, nested=spec.type)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from penstock_worker import contract, memory
 from penstock_worker.app import serve
 from penstock_worker.contract import Report, write_report
-from penstock_worker.failure import LoadFailure
+from penstock_worker.failure import LoadError
 from penstock_worker.listener import listen
 from penstock_worker.logs import keep_small, log, set_up
 from penstock_worker.routes import Routes
@@ -41,7 +41,7 @@ def start(variables: Variables) -> int:
         routes = _load(variables)
         load_seconds = time.monotonic() - began
         listener = listen(variables.socket)
-    except LoadFailure as failure:
+    except LoadError as failure:
         _fail(variables.report, failure)
 
     # What is loaded stays: the collector need not look at it again and again, which takes long for a large model.
@@ -66,11 +66,9 @@ def _load(variables: Variables) -> Routes:
     return Routes(load_script(place, variables.memory_bytes), document(ANYTHING, ANYTHING))
 
 
-def _fail(report: Path | None, failure: LoadFailure) -> NoReturn:
+def _fail(report: Path | None, failure: LoadError) -> NoReturn:
     """Say why, and end the process: at once, for a thread that init() left running must not keep it alive."""
-    _say(
-        report, Report(contract.FAILED, os.getpid(), failure.reason, failure.message, failure.traceback)
-    )
+    _say(report, Report(contract.FAILED, os.getpid(), failure.reason, failure.message, failure.traceback))
     log.error("%s: %s", failure.reason, failure.message)
     sys.stdout.flush()
     sys.stderr.write(failure.traceback)

@@ -25,7 +25,7 @@ _TYPES: dict[str, dict[str, Any]] = {
 
 def document(input_schema: dict[str, Any], output_schema: dict[str, Any]) -> dict[str, Any]:
     """An OpenAPI 3.0 document of the two routes that clients call."""
-    score = {
+    score: dict[str, Any] = {
         "operationId": "RunMLService",
         "description": "Run the model on the input and return its result",
         "security": [{"Bearer": []}],
@@ -69,7 +69,7 @@ def _columns(fields: tuple[Field, ...]) -> dict[str, Any]:
     if not names:
         return rows
     columns = {"type": "array", "items": {"type": "string"}, "example": names}
-    split = {
+    split: dict[str, Any] = {
         "type": "object",
         "required": ["columns", "data"],
         "properties": {"columns": columns, "index": {"type": "array", "items": {}}, "data": rows},

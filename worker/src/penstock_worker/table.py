@@ -10,6 +10,7 @@ from penstock_worker.payload import RECORDS_KEY, SPLIT_KEY, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeGuard
 
     from penstock_worker.payload import Payload
     from penstock_worker.signature import Field, Signature
@@ -28,12 +29,13 @@ class Table:
         return len(self.columns[0]) if self.columns else 0
 
 
-def is_split(value: Any) -> bool:
+def is_split(value: Any) -> TypeGuard[dict[str, Any]]:
+    """True for the shape `{columns, data[, index]}`, of which data alone must be there."""
     return is_object(value) and is_list(value.get("data")) and set(value) <= {"columns", "index", "data"}
 
 
 def table_of(payload: Payload, signature: Signature | None) -> Table:
-    """The table that the payload holds; raises `BadInput` naming the row or column at fault."""
+    """The table that the payload holds; raises `BadInputError` naming the row or column at fault."""
     key, data = payload.key, payload.data
     if key == SPLIT_KEY and not is_split(data):
         raise refusal(f"{key} must be an object with the keys columns and data; it is {kind_of(data)}")
@@ -51,7 +53,7 @@ def table_of(payload: Payload, signature: Signature | None) -> Table:
 
 
 def arrange(table: Table, fields: Sequence[Field], key: str) -> list[list[Any] | None]:
-    """The column of each field, None for an optional one that is absent. Raises `BadInput` if a required one is."""
+    """The column of each field, None for an absent optional one. Raises `BadInputError` if a required one is absent."""
     if table.names is None or any(field.name is None for field in fields):
         return _by_position(table, fields, key)
     places = {name: place for place, name in enumerate(table.names)}
@@ -65,7 +67,7 @@ def arrange(table: Table, fields: Sequence[Field], key: str) -> list[list[Any] |
 
 def _split(key: str, data: dict[str, Any]) -> Table:
     rows, names, index = data["data"], data.get("columns"), data.get("index")
-    if names is not None and (not is_list(names) or any(is_list(name) or is_object(name) for name in names)):
+    if names is not None and not (is_list(names) and all(isinstance(name, (str, int)) for name in names)):
         raise refusal(f"{key}.columns must be a list of names")
     if names is not None and len(set(names)) < len(names):
         raise refusal(f"{key}.columns has a name twice: {', '.join(map(str, names))}")

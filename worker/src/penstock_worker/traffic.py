@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Callable, Protocol
 if TYPE_CHECKING:
     from penstock_worker.messages import Request, Response
 
-_set_running_loop = asyncio._set_running_loop  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+_set_running_loop = asyncio._set_running_loop  # pyright: ignore[reportPrivateUsage]
 
 
 class Swept(Protocol):
@@ -42,7 +42,7 @@ class Traffic:
     def leave(self, connection: Swept) -> None:
         """Forget a connection that is gone."""
         self.open.discard(connection)
-        if self.stopping and not self.open:
+        if not self.open:
             self.empty.set()
 
     def sweep(self) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Platform:
     def __init__(self, home: Path, variables: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")},
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PENSTOCK_", "PYTHON"))},
             "PENSTOCK_HOME": str(home),
             "PENSTOCK_PORT": "0",
             "PENSTOCK_GATEWAY_PORT": "0",
@@ -41,7 +41,7 @@ class Platform:
     def run(self, *arguments: object, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `penstock ARGUMENTS`."""
         done = subprocess.run(
-            [sys.executable, "-m", "penstock.cli.main", *map(str, arguments)],
+            [str(Path(sys.executable).with_name("penstock")), *map(str, arguments)],
             env=self.environment,
             input=stdin,
             capture_output=True,
@@ -113,7 +113,7 @@ class Platform:
 
 
 @contextmanager
-def a_platform(home: Path, variables: Mapping[str, str] | None = None) -> Iterator[Platform]:
+def a_platform(home: Path, variables: Mapping[str, str] | None = None) -> Generator[Platform]:
     """A platform that is up, and down with nothing left at the end."""
     platform = Platform(home, variables)
     platform.up()
@@ -139,7 +139,7 @@ def write_endpoint(folder: Path, name: str) -> Path:
     return path
 
 
-def write_deployment(  # noqa: PLR0913
+def write_deployment(
     folder: Path,
     endpoint: str,
     name: str,

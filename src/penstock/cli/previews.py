@@ -1,0 +1,129 @@
+"""What applying a document would change, and how that is written."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from penstock.cli import shapes
+from penstock.cli.documents import Document, DocumentKind
+from penstock.cli.errors import notice
+from penstock.cli.sequence import name_of
+from penstock.cli.upload import compared
+from penstock.domain.errors import Code, PenstockError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.client.client import Client
+    from penstock.client.resources import Preview
+    from penstock.domain.resource import Frozen
+
+_SHOWN = 120  # characters of a value
+_NEVER_COMPARED = frozenset(
+    {"name", "version", "stage", "flavors", "type"}
+)  # of a model; the platform sets or lacks them
+
+
+def previewed(client: "Client", document: Document) -> dict[str, Any]:
+    """A row of the plan: what it is, what would become of it, and the fields that differ."""
+    match document.kind:
+        case DocumentKind.ENDPOINT:
+            from penstock.domain.endpoint import OnlineEndpoint
+
+            preview = client.online_endpoints.preview(compared(OnlineEndpoint, document))
+            return _row(document, preview)
+        case DocumentKind.DEPLOYMENT:
+            from penstock.domain.deployment import OnlineDeployment
+
+            return _row(document, client.online_deployments.preview(compared(OnlineDeployment, document)))
+        case DocumentKind.MODEL:
+            return _model(client, document)
+        case DocumentKind.ENVIRONMENT:
+            return _environment(client, document)
+
+
+def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The plan for people: a line per resource, its differing fields below, and the sum."""
+    lines: list[str] = []
+    for row in rows:
+        lines.append(f"{row['kind']} {row['name']}: {row['change']}")
+        lines += [f"  {_difference(row['change'], each)}" for each in row["differences"]]
+    counts = {change: sum(row["change"] == change for row in rows) for change in ("created", "updated", "unchanged")}
+    total = f"{counts['created']} to create, {counts['updated']} to update, {counts['unchanged']} unchanged"
+    return "\n".join([*lines, "", total])
+
+
+def _row(document: Document, preview: "Preview") -> dict[str, Any]:
+    for sentence in preview.notices:
+        notice(f"{document.source}: {sentence}")
+    return _shown(document, preview.change, shapes.difference_lines(preview))
+
+
+def _model(client: "Client", document: Document) -> dict[str, Any]:
+    from penstock.domain.model import Model
+
+    wanted = compared(Model, document)
+    found = _found(lambda: client.models.get(str(wanted.name), wanted.version or "latest"))
+    if found is None:
+        return _shown(document, "created", _additions(wanted))
+    fields = found.model_dump(mode="json")
+    given = {n: v for n, v in wanted.model_dump(mode="json").items() if n in fields and n not in _NEVER_COMPARED}
+    differing = [{"path": n, "old": fields[n], "new": v} for n, v in given.items() if fields[n] != v]
+    return _versioned(document, wanted.version, differing)
+
+
+def _environment(client: "Client", document: Document) -> dict[str, Any]:
+    from penstock.domain.diff import differences
+    from penstock.domain.environment import Environment
+
+    wanted = compared(Environment, document)
+    found = _found(lambda: client.environments.get(str(wanted.name), wanted.version or "latest"))
+    if found is None:
+        return _shown(document, "created", _additions(wanted))
+    old = found.spec.model_copy(update={"version": wanted.version, "name": wanted.name})
+    differing = [{"path": d.path, "old": d.old, "new": d.new} for d in differences(old, wanted)]
+    return _versioned(document, wanted.version, differing)
+
+
+def _versioned(document: Document, version: str | None, differing: list[dict[str, Any]]) -> dict[str, Any]:
+    """Versions never change: other content is a new version, or a conflict that is better seen now."""
+    if differing and version is not None:
+        notice(f"{document.source}: version {version} exists with other content; apply would fail: give a new version")
+    change = "unchanged" if not differing else "created" if version is None else "updated"
+    return _shown(document, change, differing)
+
+
+def _found(get: "Callable[[], Any]") -> Any:
+    try:
+        return get()
+    except PenstockError as err:
+        if err.code is Code.NOT_FOUND:
+            return None
+        raise
+
+
+def _additions(wanted: "Frozen") -> list[dict[str, Any]]:
+    fields = wanted.model_dump(mode="json", exclude_defaults=True)
+    return [{"path": path, "old": None, "new": value} for path, value in sorted(fields.items())]
+
+
+def _shown(document: Document, change: str, differing: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "kind": str(document.kind),
+        "name": name_of(document),
+        "change": str(change),
+        "differences": differing,
+        "source": document.source,
+    }
+
+
+def _difference(change: str, difference: Mapping[str, Any]) -> str:
+    path, old, new = difference["path"], difference["old"], difference["new"]
+    if change == "created" and old is None:
+        return f"{path}: {_value(new)}"
+    return f"{path}: {_value(old)} -> {_value(new)}"
+
+
+def _value(value: object) -> str:
+    text = "(none)" if value is None else str(value)
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -1,0 +1,194 @@
+"""kill -9 of anything, anywhere: the next start ends in the state that there would have been without it."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from support import crashing
+from support.running import ECHO, Platform, a_platform, wait_until, write_deployment, write_endpoint
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
+    folder = tmp_path_factory.mktemp("crashes")
+    with a_platform(folder / "home") as platform:
+        platform.run("online-endpoint", "create", "-f", write_endpoint(folder, "fraud"))
+        yield platform
+
+
+CREATE = [
+    "after FileArtifacts.put_tree",
+    "before SqlStore.create",
+    "after SqlStore.create",
+    "after FileArtifacts.materialise",
+    "before LocalEngine.start",
+    "after LocalEngine.start",
+    "after HaproxyGateway.apply",
+    "before SqlStore.update_status",
+]
+UPDATE = [
+    "after SqlStore.update_spec",
+    "after LocalEngine.start",
+    "after Fleet.drain",
+    "after LocalEngine.stop",
+    "after LocalEngine.forget",
+]
+DELETE = [
+    "after SqlStore.mark_deleting",
+    "after Fleet.drain",
+    "after LocalEngine.stop",
+    "before SqlStore.remove",
+    "after SqlStore.remove",
+]
+
+
+@pytest.mark.parametrize("point", CREATE)
+def test_a_create_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
+    path = write_deployment(tmp_path, "fraud", "blue", variables={"POINT": point})
+    with crashed(platform, point):
+        platform.run("online-deployment", "create", "-f", path, "--no-wait", check=False)
+    if platform.json("online-deployment", "list", "-e", "fraud"):
+        wait_for_state(platform, "Succeeded")
+    else:  # killed before it was accepted: nothing of it is left, and the command can be repeated
+        platform.run("online-deployment", "create", "-f", path)
+    assert_serving(platform, count=1)
+    platform.run("online-deployment", "delete", "-n", "blue", "-e", "fraud", "--yes")
+    assert platform.instance_pids("fraud.blue") == []
+
+
+@pytest.mark.parametrize("point", UPDATE)
+def test_an_update_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
+    platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue"))
+    path = write_deployment(tmp_path, "fraud", "blue", script=ECHO + f"# {point}\n", variables={"VERSION": point})
+    with crashed(platform, point):
+        platform.run("online-deployment", "update", "-f", path, "--no-wait", check=False)
+    wait_for_state(platform, "Succeeded")
+    assert_serving(platform, count=1)
+    assert answer(platform).json()["version"] == point
+
+
+@pytest.mark.parametrize("point", DELETE)
+def test_a_delete_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
+    platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue"))
+    with crashed(platform, point):
+        platform.run("online-deployment", "delete", "-n", "blue", "-e", "fraud", "--yes", "--no-wait", check=False)
+    wait_until(lambda: platform.json("online-deployment", "list", "-e", "fraud") == [], timeout=20)
+    assert platform.instance_pids("fraud.blue") == []
+    assert answer(platform).status_code == 404
+
+
+def test_a_killed_gateway_is_back_within_two_seconds(platform: Platform, tmp_path: Path) -> None:
+    platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue"))
+    answers = prober(platform)
+    assert answers()
+    for process in platform.processes():
+        if "haproxy" in process.name():
+            process.kill()
+    wait_until(lambda: not answers(), timeout=2)
+    assert wait_until(answers, timeout=5) < 2
+
+
+def test_nothing_is_left_after_down_even_if_the_control_plane_was_killed(platform: Platform, tmp_path: Path) -> None:
+    platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue", count=2))
+    platform.kill_control_plane()
+    assert platform.processes()
+    platform.down()
+    assert platform.processes() == []
+    platform.up()
+
+
+def test_a_second_start_serves_five_deployments_within_five_seconds(platform: Platform, tmp_path: Path) -> None:
+    names = [f"dep{n}" for n in range(5)]
+    for name in names:
+        path = write_deployment(tmp_path, "fraud", name, variables={"VERSION": name})
+        platform.run("online-deployment", "create", "-f", path)
+    platform.down()
+    platform.up()
+    probes = [prober(platform, name) for name in names]
+    assert wait_until(lambda: all(probe() for probe in probes), timeout=20) < 5
+
+
+@contextmanager
+def crashed(platform: Platform, point: str) -> Generator[None]:
+    """Within, the control plane dies at `point`; afterwards a sound one runs."""
+    stop_control_plane(platform)
+    script = Path(crashing.__file__)
+    with open(platform.home / "logs" / "crashing.log", "ab") as log:
+        doomed = subprocess.Popen(
+            [sys.executable, script, *point.split(" ")],
+            env=platform.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        wait_until(lambda: listening(platform, doomed.pid))
+        (platform.home / "armed").touch()
+        try:
+            yield
+            assert doomed.wait(timeout=20) == -signal.SIGKILL
+        finally:
+            (platform.home / "armed").unlink()
+            if doomed.poll() is None:
+                doomed.kill()
+                doomed.wait()
+    platform.up()
+
+
+def stop_control_plane(platform: Platform) -> None:
+    """Without ending gateway and instances, as a crash would."""
+    platform.kill_control_plane()
+    (platform.home / "server.json").unlink(missing_ok=True)
+
+
+def listening(platform: Platform, pid: int) -> bool:
+    try:
+        return platform.server["pid"] == pid
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_state(platform: Platform, state: str) -> None:
+    def reached() -> bool:
+        shown = platform.json("online-deployment", "show", "-n", "blue", "-e", "fraud")
+        return shown["provisioning_state"] == state
+
+    wait_until(reached, timeout=20)
+
+
+def assert_serving(platform: Platform, count: int) -> None:
+    assert answer(platform).status_code == 200
+    wait_until(lambda: len(platform.instance_pids("fraud.blue")) == count, timeout=10)
+    assert unmarked_children(platform) == []
+
+
+def unmarked_children(platform: Platform) -> Sequence[psutil.Process]:
+    """Processes of the platform that belong to nothing that is there."""
+    known = {*platform.instance_pids("fraud.blue"), int(platform.server["pid"])}
+    return [p for p in platform.processes() if p.pid not in known and "haproxy" not in p.name()]
+
+
+def answer(platform: Platform, deployment: str = "blue") -> httpx.Response:
+    return platform.score("fraud", azureml_model_deployment=deployment)
+
+
+def prober(platform: Platform, deployment: str = "blue"):
+    """A function that says whether the deployment answers 200 just now."""
+    key = platform.key("fraud")
+    headers = {"Authorization": f"Bearer {key}", "azureml-model-deployment": deployment}
+
+    def answers() -> bool:
+        try:
+            url = f"http://127.0.0.1:{platform.gateway_port}/endpoints/fraud/score"
+            return httpx.post(url, content="{}", headers=headers, timeout=2).status_code == 200
+        except httpx.HTTPError:
+            time.sleep(0.01)
+            return False
+
+    return answers

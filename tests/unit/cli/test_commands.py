@@ -1,0 +1,128 @@
+"""Every command: its help, its flags as `az ml` names them, what it costs to start."""
+
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from penstock.cli.main import root
+
+COMMANDS = [
+    "up",
+    "down",
+    "status",
+    "apply",
+    "plan",
+    "events",
+    *(f"online-endpoint {verb}" for verb in ("create", "update", "show", "list", "delete", "invoke", "rollback")),
+    *(f"online-endpoint {verb}" for verb in ("get-credentials", "regenerate-keys")),
+    *(f"online-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "get-logs")),
+    *(f"model {verb}" for verb in ("create", "show", "list", "archive", "restore")),
+    *(f"environment {verb}" for verb in ("create", "show", "list")),
+]
+
+# Flags of `az ml` (contracts of the command line), with their short forms; those without a meaning here included.
+AZURE = {
+    "online-endpoint create": "--auth-mode -f/--file --local -n/--name --no-wait --set -e/--web",
+    "online-endpoint update": "--add -f/--file --force-string --local --mirror-traffic -n/--name --no-wait --remove "
+    "--set -r/--traffic -e/--web",
+    "online-endpoint delete": "-n/--name --local --no-wait -y/--yes",
+    "online-endpoint invoke": "-n/--name -d/--deployment-name --local -r/--request-file",
+    "online-endpoint list": "--local",
+    "online-endpoint regenerate-keys": "-n/--name --key-type --no-wait",
+    "online-endpoint show": "-n/--name --local -e/--web",
+    "online-endpoint get-credentials": "-n/--name",
+    "online-deployment create": "-f/--file --all-traffic -e/--endpoint-name --local --local-enable-gpu -n/--name "
+    "--no-wait --package-model --set --skip-script-validation --vscode-debug --web",
+    "online-deployment update": "--add -e/--endpoint-name -f/--file --force-string --local --local-enable-gpu "
+    "-n/--name --no-wait --remove --set --skip-script-validation --vscode-debug --web",
+    "online-deployment delete": "-e/--endpoint-name -n/--name --local --no-wait -y/--yes",
+    "online-deployment get-logs": "-e/--endpoint-name -n/--name -c/--container -l/--lines --local",
+    "online-deployment list": "-e/--endpoint-name --local",
+    "online-deployment show": "-e/--endpoint-name -n/--name --local --web",
+    "model create": "--datastore --description -f/--file -n/--name --no-wait --path --registry-name --set --stage "
+    "--tags --type --version",
+    "model list": "--archived-only --include-archived --max-results -n/--name --registry-name --stage",
+    "model show": "-n/--name --label --registry-name --version",
+    "model archive": "-n/--name --label --registry-name --version",
+    "model restore": "-n/--name --label --registry-name --version",
+    "environment create": "--build-context --conda-file --datastore --description --dockerfile-path -f/--file --image "
+    "-n/--name --no-wait --os-type --registry-name --set --tags --version",
+    "environment list": "--archived-only --include-archived --max-results -n/--name --registry-name",
+    "environment show": "-n/--name --label --registry-name --version",
+}
+
+
+def invoked(line: str) -> tuple[int, str, str]:
+    words = line.split()
+    result = CliRunner().invoke(root(words), words)
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_help_has_an_example_and_the_output_flags(line: str) -> None:
+    code, text, _ = invoked(f"{line} --help")
+    assert code == 0
+    assert f"Example:\n    penstock {line}" in text
+    assert "-o, --output" in text
+
+
+@pytest.mark.parametrize("line", AZURE)
+def test_every_flag_of_azure_is_known(line: str) -> None:
+    flags = f"{AZURE[line]} -g/--resource-group -w/--workspace-name --subscription".replace("/", " ").split()
+    _, _, err = invoked(f"{line} {' 1 '.join(flags)} 1 --no-such-flag")
+    assert "No such option: --no-such-flag" in err  # the first that is not known is named
+
+
+def test_a_flag_without_a_meaning_here_is_mentioned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_URL", "nonsense")
+    code, out, err = invoked("online-endpoint list -g group --local --subscription s")
+    assert code == 2
+    assert out == ""
+    assert (
+        err.splitlines()[0] == "ignored: --local, --resource-group, --subscription (nothing to do on your own machines)"
+    )
+    assert err.splitlines()[1].startswith("error: 'nonsense' is not the URL of a platform")
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("online-endpoint delete -n fraud", "add --yes"),
+        ("online-endpoint create", "give --file or --name"),
+        ("online-deployment create -f x.yml --all-traffic --no-wait", "leave out --no-wait"),
+        ("online-deployment create -f /no/such.yml", "there is no file /no/such.yml"),
+        ("online-endpoint update --set a=1", "give --name"),
+        ("status --query [", "--query '['"),
+        ("nonsense", "No such command"),
+        ("online-endpoint show", "--name"),
+    ],
+)
+def test_misuse_ends_with_2_and_a_sentence(line: str, part: str) -> None:
+    code, out, err = invoked(line)
+    assert (code, out) == (2, "")
+    assert part in err
+
+
+def test_help_loads_neither_http_nor_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy = ("httpx", "pydantic", "rich", "yaml", "jmespath", "fastapi", "sqlalchemy")
+    for name in list(sys.modules):
+        if name.partition(".")[0] in heavy or name.startswith("penstock"):
+            monkeypatch.delitem(sys.modules, name)
+    main = import_module("penstock.cli.main")
+    words = ["--help"]
+    assert CliRunner().invoke(main.root(words), words).exit_code == 0
+    assert [name for name in heavy if name in sys.modules] == []
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_reference_lists_every_command_with_its_flags(line: str) -> None:
+    reference = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+    row = next(row for row in reference.splitlines() if row.startswith(f"| `{line}` |"))
+    _, text, _ = invoked(f"{line} --help")
+    flags = re.findall(r"^  (?:(-\w), )?(--[\w-]+)", text, re.MULTILINE)
+    shown = {f"{short}/{long}".lstrip("/") for short, long in flags} - {"-o/--output", "--query", "--help"}
+    assert set(re.findall(r"`(-[^`]+)`", row.rpartition("|")[0].rpartition("|")[2])) == shown

@@ -1,0 +1,77 @@
+"""What a model returns, as JSON: arrays, tables and their scalars are recognised by what they can do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+from penstock_worker.kinds import is_list, is_object
+
+_NULLS = ("NaTType", "NAType")  # of pandas
+
+
+def encode(result: Any, *, wrapped: bool) -> bytes:
+    """The JSON of `result`: nested lists, a list of records for a table, under `predictions` if `wrapped`.
+
+    NaN and infinities, which JSON does not have, become null. Raises TypeError for what has no JSON form.
+    """
+    value = _structure(result)
+    value = {"predictions": value} if wrapped else value
+    try:
+        text = json.dumps(value, default=_plain, allow_nan=False)
+    except (ValueError, TypeError):
+        text = json.dumps(_clean(value), allow_nan=False)
+    return text.encode("ascii")
+
+
+def _structure(value: Any) -> Any:
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        return value.to_dict(orient="records")
+    if hasattr(value, "to_frame") and hasattr(value, "index"):
+        return value.to_frame().to_dict(orient="records")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A form that JSON has of something it has not."""
+    if type(value).__name__ in _NULLS:
+        return None
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M" and hasattr(value, "tolist"):
+        # numpy's times of nanoseconds would become bare numbers.
+        return value.astype("datetime64[us]").tolist()
+    for method in ("isoformat", "tolist", "toarray"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    if hasattr(value, "to_dict"):
+        return _structure(value)
+    return _plain_object(value)
+
+
+def _plain_object(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, (set, frozenset)):
+        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"the model returned a {type(value).__name__}, which has no JSON form")
+
+
+def _clean(value: Any) -> Any:
+    """`value` with nulls for what is not finite and strings for all keys."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if is_object(value):
+        return {_key(key): _clean(item) for key, item in value.items()}
+    if is_list(value) or isinstance(value, tuple):
+        return [_clean(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return _clean(_plain(value))
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) else str(key)

@@ -1,0 +1,278 @@
+"""Real MLflow models in an environment of their own, served by the real worker."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock_worker import contract
+
+pytestmark = pytest.mark.timeout(300)
+
+REQUIREMENTS = ("mlflow-skinny>=3", "pandas", "scikit-learn", "httptools")
+
+# Trains the models that the tests serve, one folder each.
+TRAIN = """
+    import datetime, sys
+    from pathlib import Path
+    import mlflow, numpy as np, pandas as pd
+    from mlflow.models import ModelSignature, infer_signature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+    from mlflow.types.schema import Array
+    from sklearn.datasets import load_diabetes
+    from sklearn.linear_model import LinearRegression
+
+    root = Path(sys.argv[1])
+
+    class Echo(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):
+            if isinstance(model_input, pd.DataFrame):
+                shown = model_input.copy()
+                shown["dtypes"] = " ".join(map(str, model_input.dtypes))
+                shown["params"] = str(sorted((params or {}).items()))
+                if "fail" in model_input and model_input["fail"].iloc[0] == 1:
+                    raise ValueError("the model itself failed")
+                return shown
+            if isinstance(model_input, dict):
+                return {name: [str(value.dtype), *value.shape] for name, value in model_input.items()}
+            return np.asarray(model_input) * 2
+
+    def echo(name, inputs, params=None):
+        signature = ModelSignature(inputs=inputs, params=params) if inputs or params else None
+        mlflow.pyfunc.save_model(root / name, python_model=Echo(), signature=signature, pip_requirements=[])
+
+    data = load_diabetes(as_frame=True)
+    regression = LinearRegression().fit(data.data, data.target)
+    mlflow.sklearn.save_model(
+        regression, root / "diabetes", signature=infer_signature(data.data, regression.predict(data.data)),
+        pip_requirements=[], serialization_format="cloudpickle",
+    )
+    data.data.head(5).to_json(root / "rows.json", orient="split")
+    (root / "expected.json").write_text(str(regression.predict(data.data.head(5)).tolist()))
+
+    echo("columns", Schema([
+        ColSpec("double", "d"), ColSpec("float", "f"), ColSpec("long", "l"), ColSpec("integer", "i"),
+        ColSpec("boolean", "b"), ColSpec("string", "s"), ColSpec("datetime", "t"),
+        ColSpec("string", "o", required=False),
+    ]))
+    echo("failing", Schema([ColSpec("long", "fail")]),
+         ParamSchema([ParamSpec("temperature", DataType.double, 0.5)]))
+    echo("lists", Schema([ColSpec(Array(DataType.double), "v")]))
+    echo("tensor", Schema([TensorSpec(np.dtype("float32"), (-1, 2))]))
+    echo("tensors", Schema([TensorSpec(np.dtype("float64"), (-1, 2), "a"), TensorSpec(np.dtype("int64"), (-1,), "b")]))
+    echo("unsigned", None)
+"""
+
+
+def python_with(requirements: tuple[str, ...]) -> str:
+    """The interpreter of an environment with `requirements`, made once and moved into its place when it is complete."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-tests"
+    key = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:16]
+    place = cache / key
+    if not place.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=cache, prefix=f"{key}-"))
+        uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
+        assert uv is not None, "uv is not installed"
+        commands = (
+            [uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(fresh / "venv")],
+            [uv, "pip", "install", "--quiet", "--python", str(fresh / "venv" / "bin" / "python"), *requirements],
+        )
+        for command in commands:
+            subprocess.run(command, check=True, timeout=280)
+        try:
+            fresh.rename(place)
+        except OSError:
+            shutil.rmtree(fresh)  # another run was faster
+    return str(place / "venv" / "bin" / "python")
+
+
+@pytest.fixture(scope="module")
+def python() -> str:
+    return python_with(REQUIREMENTS)
+
+
+@pytest.fixture(scope="module")
+def models(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("models")
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"file:{root}/runs"}
+    script = root / "train.py"
+    script.write_text(textwrap.dedent(TRAIN))
+    done = subprocess.run(
+        [python, str(script), str(root)], env=environment, capture_output=True, text=True, timeout=120, cwd=root
+    )
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture
+def serve(start_worker: Callable[..., Any], python: str, models: Path) -> Callable[[str], Any]:
+    return lambda name: start_worker(python=python, **{contract.MLFLOW_MODEL: str(models / name)})
+
+
+def records(answer: Any) -> Any:
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+def refused(answer: Any) -> str:
+    assert answer.status == 400, (answer.status, answer.body)
+    assert answer.headers["x-ms-run-function-failed"] == "False"
+    assert answer.json()["error"]["code"] == "BadRequest"
+    return answer.json()["error"]["message"]
+
+
+def test_a_regression_predicts_the_same_in_every_form(serve: Callable[[str], Any], models: Path) -> None:
+    worker = serve("diabetes")
+    split = json.loads((models / "rows.json").read_text())
+    expected = json.loads((models / "expected.json").read_text())
+    rows = [dict(zip(split["columns"], row, strict=True)) for row in split["data"]]
+    columns = {name: [row[name] for row in rows] for name in split["columns"]}
+    for data in (split, rows, columns, split["data"]):
+        assert records(worker.score({"input_data": data})) == pytest.approx(expected)
+    turned = {"columns": split["columns"][::-1], "data": [row[::-1] for row in split["data"]]}
+    assert records(worker.score({"input_data": turned})) == pytest.approx(expected)
+    for form in ({"dataframe_split": split}, {"dataframe_records": rows}, {"inputs": columns}, {"instances": rows}):
+        assert records(worker.score(form))["predictions"] == pytest.approx(expected)
+    whole = {"columns": split["columns"], "data": [[1] * 10]}
+    assert worker.score({"input_data": whole}).status == 200
+
+    message = refused(worker.score({"input_data": {"columns": ["age"], "data": [[1]]}}))
+    assert message.startswith("input_data lacks columns 'sex', 'bmi'")
+    wrong = {"columns": split["columns"], "data": [split["data"][0], ["old", *split["data"][1][1:]]]}
+    message = refused(worker.score({"input_data": wrong}))
+    assert message == "column 'age', row 1: expected a number (double), got the string 'old'"
+    document = worker.request("GET", "/swagger.json").json()
+    body = document["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["input_data"]["oneOf"][0]["properties"]["columns"]["example"] == split["columns"]
+
+
+ROW = {"d": 1, "f": 2, "l": 3, "i": 4, "b": True, "s": "x", "t": "2026-01-02T03:04:05Z", "o": None}
+
+
+def test_columns_get_the_types_of_the_signature(serve: Callable[[str], Any]) -> None:
+    worker = serve("columns")
+    [row] = records(worker.score({"input_data": [ROW]}))
+    # pandas 3 has a type of its own for strings.
+    assert row["dtypes"].replace(" str", " object") == "float64 float32 int64 int32 bool object datetime64[ns] object"
+    assert row["t"] == "2026-01-02T03:04:05"
+    without = {name: value for name, value in ROW.items() if name != "o"}
+    assert len(records(worker.score({"dataframe_records": [without, ROW]}))["predictions"]) == 2
+    [row] = records(worker.score({"input_data": [{**ROW, "d": None, "s": None, "l": 3.0, "f": "2.5"}]}))
+    assert (row["d"], row["s"], row["l"], row["f"]) == (None, None, 3, 2.5)
+
+    for name, value in [
+        ("d", True),
+        ("l", 1.5),
+        ("l", None),
+        ("i", 1 << 31),
+        ("b", 1),
+        ("s", 5),
+        ("t", "soon"),
+        ("t", 5),
+        ("d", [1]),
+        ("d", 10**400),
+    ]:
+        assert f"column '{name}', row 0: expected" in refused(worker.score({"input_data": [{**ROW, name: value}]}))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("{", "the body is not JSON"),
+        (b"\xff", "cannot be decoded as UTF-8"),
+        ("[" * 100_000, "the body is not JSON"),
+        ("[1]", "must be a JSON object"),
+        ('{"data": [1]}', "its keys: 'data'"),
+        ('{"inputs": [1], "instances": [1]}', "only one of the keys inputs, instances"),
+        ('{"inputs": [1], "params": 5}', "params must be an object"),
+        ('{"inputs": {"fail": [1]}, "params": {"temperature": "hot"}}', "temperature"),
+        ('{"dataframe_split": {"columns": ["fail"], "data": [[1], [1, 2]]}}', "row 1 has 2 values; 1 are expected"),
+        ('{"dataframe_split": [1]}', "must be an object with the keys columns and data"),
+        ('{"dataframe_records": [[1]]}', "must be a list of objects"),
+        ('{"input_data": []}', "has no rows"),
+    ],
+)
+def test_bad_bodies_are_the_callers_fault(failing: Any, body: Any, message: str) -> None:
+    assert message in refused(failing.score(body))
+
+
+@pytest.fixture
+def failing(serve: Callable[[str], Any]) -> Any:
+    return serve("failing")
+
+
+def test_faults_of_the_model_are_not_the_callers(failing: Any) -> None:
+    answer = failing.score({"inputs": [{"fail": 1}]})
+    assert answer.status == 500
+    assert answer.headers["x-ms-run-function-failed"] == "True"
+    assert "the model itself failed" in failing.log
+    [row] = records(failing.score({"inputs": [{"fail": 0}], "params": {"temperature": 1}}))["predictions"]
+    assert row["params"] == "[('temperature', 1.0)]"
+    [row] = records(failing.score({"input_data": [{"fail": 0}]}))
+    assert row["params"] == "[('temperature', 0.5)]"
+
+
+def test_nested_columns(serve: Callable[[str], Any]) -> None:
+    worker = serve("lists")
+    [row] = records(worker.score({"input_data": [{"v": [1.5, 2.5]}]}))
+    assert row["v"] == [1.5, 2.5]
+    [row] = records(worker.score({"input_data": [{"v": [1, 2]}]}))
+    assert row["v"] == [1, 2]
+    assert "does not fit the model's signature" in refused(worker.score({"input_data": [{"v": ["a"]}]}))
+
+
+def test_a_tensor(serve: Callable[[str], Any]) -> None:
+    worker = serve("tensor")
+    assert records(worker.score({"input_data": [[1, 2.5]]})) == [[2, 5]]
+    assert records(worker.score({"instances": [[1, 2]]})) == {"predictions": [[2, 4]]}
+    assert records(worker.score({"input_data": {"columns": [0, 1], "data": [[1, 2]]}})) == [[2, 4]]
+    assert "has shape (1, 3); expected (-1, 2)" in refused(worker.score({"inputs": [[1, 2, 3]]}))
+    assert "cannot be read as an array" in refused(worker.score({"inputs": [[1, 2], [3]]}))
+    assert "cannot be read as an array" in refused(worker.score({"inputs": [["a", "b"]]}))
+
+
+def test_named_tensors(serve: Callable[[str], Any]) -> None:
+    worker = serve("tensors")
+    expected = {"a": ["float64", 1, 2], "b": ["int64", 1]}
+    assert records(worker.score({"inputs": {"a": [[1, 2]], "b": [3]}}))["predictions"] == expected
+    assert records(worker.score({"instances": [{"a": [1, 2], "b": 3}]}))["predictions"] == expected
+    assert "lacks 'b'" in refused(worker.score({"inputs": {"a": [[1, 2]]}}))
+    assert "inputs.b must hold whole numbers" in refused(worker.score({"inputs": {"a": [[1, 2]], "b": [1.5]}}))
+
+
+def test_a_model_without_a_signature_takes_what_azure_gives_it(serve: Callable[[str], Any]) -> None:
+    worker = serve("unsigned")
+    assert records(worker.score({"input_data": [[1, 2], [3, 4]]})) == [[2, 4], [6, 8]]
+    split = {"columns": ["x"], "index": [7], "data": [[1]]}
+    assert records(worker.score({"input_data": split}))[0]["x"] == 1
+    assert records(worker.score({"dataframe_split": split}))["predictions"][0]["x"] == 1
+    assert records(worker.score({"input_data": {"x": [1, 2]}})) == {"x": ["int64", 2]}
+
+
+def test_a_folder_without_a_model_and_a_corrupt_one_are_reported(
+    start_worker: Callable[..., Any], python: str, models: Path, tmp_path: Path
+) -> None:
+    corrupt = tmp_path / "corrupt"
+    shutil.copytree(models / "diabetes", corrupt)
+    (corrupt / "model.pkl").write_bytes(b"not a pickle")
+    for folder, message in ((tmp_path, "has no file MLmodel"), (corrupt, "model corrupt cannot be loaded: ")):
+        worker = start_worker(python=python, ready=False, **{contract.MLFLOW_MODEL: str(folder)})
+        assert worker.wait() == contract.EXIT_CANNOT_LOAD
+        assert worker.report().reason == contract.MODEL_LOAD_FAILED
+        assert message in worker.report().message
+
+
+def test_an_environment_without_mlflow_is_named(start_worker: Callable[..., Any], models: Path) -> None:
+    worker = start_worker(ready=False, **{contract.MLFLOW_MODEL: str(models / "diabetes")})
+    assert worker.wait() == contract.EXIT_CANNOT_LOAD
+    assert "needs mlflow, pandas and numpy in its environment" in worker.report().message
