@@ -84,7 +84,7 @@ def stop(settings: Settings) -> list[str]:
 
 def _healthy(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/healthz", timeout=5, trust_env=False).status_code == httpx.codes.OK
+        return httpx.get(f"{url}/healthz", timeout=5, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 

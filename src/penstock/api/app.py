@@ -3,6 +3,7 @@
 from fastapi import APIRouter, FastAPI
 
 from penstock.api import artifacts, environments, errors, models, online_deployments, online_endpoints, platform
+from penstock.api.limits import BodyLimit
 from penstock.api.services import Services
 from penstock.version import VERSION
 
@@ -17,6 +18,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.add_middleware(BodyLimit)
     errors.install(app)
     api = APIRouter(prefix="/api/v1")
     for noun in (online_endpoints, online_deployments, models, environments, artifacts, platform):

@@ -1,21 +1,16 @@
 """Artifacts over HTTP: what is missing, blobs, trees."""
 
-import tempfile
 from collections.abc import Iterator
-from typing import IO
 
+from anyio import from_thread, to_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 from penstock.api.services import Actor, Platform
 from penstock.domain.artifact import Tree, check_digest
 from penstock.domain.errors import invalid
 
 router = APIRouter(prefix="/artifacts", tags=["artifacts"])
-
-_CHUNK = 1024 * 1024
-_IN_MEMORY = 4 * 1024 * 1024
 
 
 class Digests(BaseModel):
@@ -34,17 +29,19 @@ def missing(request: Digests, platform: Platform, _: Actor) -> Missing:
 
 @router.put("/blobs/{digest}", status_code=204)
 async def put_blob(digest: str, request: Request, platform: Platform, _: Actor) -> Response:
-    """Store a blob. The body is spooled to the disk as it comes, and kept only if it has the digest."""
-    check_digest(digest)
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+    """Store a blob as it comes; it is kept only if it has the digest."""
+    stream = request.stream()
+
+    def chunks() -> Iterator[bytes]:
+        """The body, for a thread: each chunk is waited for on the event loop."""
         size = 0
-        async for chunk in request.stream():
+        while chunk := from_thread.run(anext, stream, b""):
             size += len(chunk)
             if size > platform.max_blob_bytes:
                 raise invalid(f"blob {digest} is larger than {platform.max_blob_bytes} bytes")
-            spool.write(chunk)
-        spool.seek(0)
-        await run_in_threadpool(lambda: platform.artifacts.put_blob(digest, _chunks(spool)))
+            yield chunk
+
+    await to_thread.run_sync(lambda: platform.artifacts.put_blob(check_digest(digest), chunks()))
     return Response(status_code=204)
 
 
@@ -55,8 +52,3 @@ def put_tree(digest: str, tree: Tree, platform: Platform, _: Actor) -> Response:
         raise invalid(f"the tree that was sent has digest {tree.digest()}, not {digest}")
     platform.artifacts.put_tree(tree)
     return Response(status_code=204)
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk

@@ -1,6 +1,5 @@
 """Registered models over HTTP."""
 
-
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 

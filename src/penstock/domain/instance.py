@@ -42,8 +42,9 @@ class Instance:
     """One instance at one moment.
 
     `live` is false when its liveness probe has failed for good; `listening` says that the gateway may send it
-    requests (it has loaded, and its readiness probe does not fail). `active` counts the requests that it works on; for a draining one it is at least 1 until the gateway has confirmed
-    that it sends nothing new. `restart_at` is when an exited one may be started again.
+    requests (it has loaded, and its readiness probe does not fail). `active` counts the requests that it works on;
+    for a draining one it is at least 1 until the gateway has confirmed that it sends nothing new. `restart_at` is
+    when an exited one may be started again.
     """
 
     name: InstanceName

@@ -9,7 +9,6 @@ from penstock.domain.instance import Instance, Phase
 from penstock.domain.resource import Condition, Truth, with_condition
 from penstock.online.assembly import Building, Failure, Prepared
 
-
 ORDER = ("Model", "Environment", "Preflight", "Instances", "Ready")  # as a deployment goes through them
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from support.online import NOW, an_instance, seconds, wants
 from hypothesis import given
 from hypothesis import strategies as st
+from support.online import NOW, an_instance, seconds, wants
 
 from penstock.domain.instance import Instance, InstanceName, Phase
 from penstock.online.instances import Plan, plan, restart_pause
