@@ -133,6 +133,21 @@ def test_a_file_in_the_sockets_place_is_left_alone(start_worker: StartWorker, tm
     assert precious.read_text() == "precious"
 
 
+def test_a_log_that_cannot_be_written_does_not_keep_answers_back(start_worker: StartWorker) -> None:
+    worker = start_worker(
+        """
+        import os
+        def init():
+            full = os.open("/dev/full", os.O_WRONLY)
+            os.dup2(full, 1)
+            os.dup2(full, 2)
+        def run(data): raise ValueError("not logged")
+        """
+    )
+    assert [worker.score(1).status for _ in range(3)] == [500, 500, 500]
+    assert worker.request("GET", "/").status == 200
+
+
 def test_run_may_use_asyncio_of_its_own(start_worker: StartWorker) -> None:
     worker = start_worker(
         """

@@ -62,8 +62,8 @@ class DeploymentReconciler:
     def _converge(self, deployment: Deployment) -> timedelta | None:
         """One step: prepare what is wanted, prove it, keep what serves alive until then, and say how far it is."""
         outcome = self._outcome(deployment)
+        self._note_crashes(deployment)
         instances = self._fleet.instances(*deployment.name.split("/"))
-        self._note_crashes(deployment, instances)
         proven = isinstance(outcome, Prepared) and self._proven(deployment, outcome, instances)
         if isinstance(outcome, Prepared) and proven:
             self._step(outcome, instances)
@@ -175,8 +175,8 @@ class DeploymentReconciler:
             else:
                 self._fleet.stop(instance.name)
 
-    def _note_crashes(self, deployment: Deployment, instances: Sequence[Instance]) -> None:
-        for instance in instances:
+    def _note_crashes(self, deployment: Deployment) -> None:
+        for instance in self._fleet.instances(*deployment.name.split("/")):
             if instance.phase is not Phase.EXITED or self._fleet.stopping(instance.name):
                 continue
             crash = self._fleet.crash(instance)

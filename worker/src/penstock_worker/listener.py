@@ -61,10 +61,10 @@ def _answers(path: Path) -> bool:
         probe.settimeout(1)
         try:
             probe.connect(str(path))
-        except socket.timeout:
-            return True  # its backlog is full: somebody holds it
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
+        except OSError:
+            return True  # its backlog is full, or it is another user's: somebody holds it
         return True
 
 

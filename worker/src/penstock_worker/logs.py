@@ -31,6 +31,15 @@ def set_up() -> None:
     log.propagate = False
 
 
+def write_error(text: str) -> None:
+    """Write `text` to stderr, after all that was printed before. A full disk or a closed stream loses it."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
 def keep_small(path: Path, limit_bytes: int) -> None:
     """From now on, rotate the log file at `path` when it is larger than `limit_bytes`."""
     threading.Thread(target=_watch, args=(path, limit_bytes), name="penstock-logs", daemon=True).start()

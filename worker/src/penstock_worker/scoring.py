@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock_worker.aml import AMLResponse
 from penstock_worker.kinds import is_object
+from penstock_worker.logs import write_error
 from penstock_worker.messages import JSON_LINE, BadInputError, Request, Response, json_response, message_response
 from penstock_worker.trace import user_traceback
 
@@ -57,9 +58,9 @@ def score(entry: Entry, request: Request) -> Response:
 
 
 def _logged(error: BaseException, response: Response) -> Response:
-    sys.stdout.flush()
-    sys.stderr.write(user_traceback(error))
-    sys.stderr.flush()
+    # Neither a lack of memory nor one of room for the log may keep the answer from the caller.
+    with suppress(MemoryError):
+        write_error(user_traceback(error))
     return response
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,7 +13,7 @@ from penstock_worker.app import serve
 from penstock_worker.contract import Report, write_report
 from penstock_worker.failure import LoadError
 from penstock_worker.listener import listen
-from penstock_worker.logs import keep_small, log, set_up
+from penstock_worker.logs import keep_small, log, set_up, write_error
 from penstock_worker.routes import Routes
 from penstock_worker.script import ScriptPlace, load_script
 from penstock_worker.swagger import ANYTHING, document
@@ -70,9 +69,7 @@ def _fail(report: Path | None, failure: LoadError) -> NoReturn:
     """Say why, and end the process: at once, for a thread that init() left running must not keep it alive."""
     _say(report, Report(contract.FAILED, os.getpid(), failure.reason, failure.message, failure.traceback))
     log.error("%s: %s", failure.reason, failure.message)
-    sys.stdout.flush()
-    sys.stderr.write(failure.traceback)
-    sys.stderr.flush()
+    write_error(failure.traceback)
     os._exit(contract.EXIT_CANNOT_LOAD)
 
 

@@ -39,12 +39,12 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         socket=socket,
         report=_path(environ, contract.REPORT),
         log=_path(environ, contract.LOG),
-        log_bytes=_number(environ, contract.LOG_BYTES),
+        log_bytes=_number(environ, contract.LOG_BYTES) or None,
         app_root=_path(environ, contract.APP_ROOT) or Path.cwd(),
         entry=environ.get(contract.ENTRY_SCRIPT) or None,
         source_directory=environ.get(contract.SOURCE_DIRECTORY) or None,
         mlflow_model=_path(environ, contract.MLFLOW_MODEL),
-        memory_bytes=_number(environ, contract.MEMORY_BYTES),
+        memory_bytes=_number(environ, contract.MEMORY_BYTES) or None,
         max_body_bytes=_number(environ, contract.MAX_BODY_BYTES) or _MAX_BODY_BYTES,
     )
 
