@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from penstock.control.changes import masked
 from penstock.control.resources import Change
 from penstock.domain.diff import Difference, differences
 from penstock.domain.resource import AnyResource, Frozen, provisioning_state
@@ -75,10 +76,11 @@ def previewed(before: AnyResource | None, wanted: Frozen, gateway_url: str, noti
 
 
 def difference_rows(old: Frozen | None, new: Frozen) -> list[dict[str, Any]]:
-    """What a write would change; everything that is set counts for a resource that does not exist yet."""
+    """What a write would change, secrets hidden; for a new resource that is everything that is set."""
     if old is None:
         fields = new.model_dump(mode="json", exclude_defaults=True)
         found: Sequence[Difference] = [Difference(path, None, value) for path, value in sorted(fields.items())]
     else:
         found = differences(old, new)
-    return [{"path": d.path, "old": d.old, "new": d.new} for d in found]
+    rows = [(d.path, d.path.rpartition(".")[2], d) for d in found]
+    return [{"path": path, "old": masked(name, d.old), "new": masked(name, d.new)} for path, name, d in rows]

@@ -1,10 +1,12 @@
 """What differs between two specs, in words that may be stored and logged: nothing that may be secret is among them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from penstock.domain.diff import Difference
 
+_HIDDEN = "(hidden)"
 _MOST = 10  # differences that are spelt out; a sentence is for people
 # Fields that hold what users pass to their own programs, or lines of installers that may carry credentials.
 _PRIVATE = frozenset(
@@ -26,6 +28,18 @@ def sentence(found: Sequence[Difference]) -> str:
 def shown(difference: Difference) -> str:
     """One difference; without its values if they may be secret."""
     return difference.path[:200] if _may_be_secret(difference) else str(difference)
+
+
+def masked(name: str, value: object) -> object:
+    """`value` of the field `name` for people who asked to see it: text under a name that sounds secret, and
+    credentials in URLs, are hidden."""
+    if isinstance(value, Mapping):
+        fields = cast(Mapping[str, object], value)
+        return {key: masked(key, inner) for key, inner in fields.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked(name, inner) for inner in cast(Sequence[object], value)]
+    hidden = isinstance(value, str) and (_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+    return _HIDDEN if hidden else value
 
 
 def _may_be_secret(difference: Difference) -> bool:

@@ -1,7 +1,6 @@
 """The answers that the gateway gives itself, each a JSON error that says what to do, as HAProxy writes them."""
 
 import json
-from collections.abc import Mapping
 
 ENDPOINT = "%[var(txn.endpoint)]"  # only ever set to the name of an endpoint that exists
 
@@ -92,23 +91,17 @@ def broken_answer(name: str) -> str:
     return error(502, "InstanceFailed", message)
 
 
-def early(client_seconds: int) -> Mapping[str, bytes]:
-    """Whole answers, by file, to requests that never came to be one: HAProxy sends them as they are, else HTML."""
-    slow = f"the request did not arrive within {client_seconds} seconds: send it faster, or in smaller parts"
-    return {
-        "400.http": _whole("400 Bad Request", "BadRequest", "this is not a valid HTTP request"),
-        "408.http": _whole("408 Request Timeout", "RequestTimeout", slow),
-    }
+def bad_request() -> str:
+    return error(400, "BadRequest", "this is not a valid HTTP request")
+
+
+def slow_client(seconds: int) -> str:
+    message = f"the request did not arrive within {seconds} seconds: send it faster, or in smaller parts"
+    return error(408, "RequestTimeout", message)
 
 
 def internal() -> str:
     return error(500, "InternalError", "the gateway failed: see its log")
-
-
-def _whole(status: str, code: str, message: str) -> bytes:
-    body = _body(code, message)
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
-    return f"{head}\r\n\r\n{body}".encode()
 
 
 def _body(code: str, message: str) -> str:

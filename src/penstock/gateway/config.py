@@ -12,7 +12,6 @@ from penstock.gateway.validity import check_host, check_table
 
 SCRIPT = Path(__file__).with_name("gateway.lua").read_text(encoding="utf-8")
 CLIENT_SECONDS = 10  # for a request to arrive: all of it, or as much as is buffered
-EARLY_ANSWERS = answers.early(CLIENT_SECONDS)
 
 _BUFFER_HEADROOM = 32 * 1024  # for the headers of a request that is kept for a retry
 _HOT_BUFFERS = 16  # kept by each thread
@@ -57,7 +56,7 @@ def render(table: RoutingTable, settings: GatewaySettings, host: Host) -> Config
     slots = _slots(table)
     sections = {maps.backend_name(b.name): backends.section(b, settings) for b in ordered}
     frame = _process(settings, host) + _defaults() + _frontend(settings, host, slots=0) + _inner_frontends()
-    structure = {"gateway": _digest(f"{frame}{SCRIPT}{EARLY_ANSWERS}"), "slots": str(slots)}
+    structure = {"gateway": _digest(frame + SCRIPT), "slots": str(slots)}
     structure |= {name: _digest(text) for name, text in sections.items()}
     servers = tuple(_wanted(b, s, settings) for b in ordered for s in sorted(b.servers))
     return Config(
@@ -117,7 +116,8 @@ def _defaults() -> str:
         "retry-on conn-failure empty-response junk-response",
         "http-reuse always",
         "load-server-state-from-file global",
-        *(f"errorfile {file.partition('.')[0]} {file}" for file in EARLY_ANSWERS),
+        f"http-error {answers.bad_request()}",
+        f"http-error {answers.slow_client(CLIENT_SECONDS)}",
         f"http-error {answers.internal()}",
     )
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from penstock.domain.errors import PenstockError, unavailable
 from penstock.gateway import maps
-from penstock.gateway.config import EARLY_ANSWERS, SCRIPT, Config
+from penstock.gateway.config import SCRIPT, Config
 from penstock.gateway.settings import GatewaySettings
 from penstock.gateway.table import RoutingTable
 
@@ -65,8 +65,6 @@ class Folder:
         """Replace HAProxy's files, those that differ: the maps first, then the configuration that names them."""
         for file in maps.ALL:
             self._write(file, maps.written(config.maps[file]).encode())
-        for file, answer in EARLY_ANSWERS.items():
-            self._write(file, answer)
         self._write("gateway.lua", SCRIPT.encode())
         self._write("haproxy.cfg", config.text.encode())
 

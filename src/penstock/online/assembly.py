@@ -1,7 +1,8 @@
 """Everything a deployment's processes need, brought together: ingredients, environment, files, command line."""
 
 import logging
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,6 +131,13 @@ class Assembly:
             folder=Path(variables[contract.APP_ROOT]),
             log=self._places.log(name),
         )
+
+    def prune(self, name: str, keep: Collection[str]) -> None:
+        """Delete the files of a deployment's revisions other than `keep`; they can be laid out again."""
+        folder = self.deployment_folder(name)
+        for app in folder.iterdir() if folder.exists() else ():
+            if app.name not in keep:
+                shutil.rmtree(app, ignore_errors=True)
 
     def app(self, name: str, revision: str) -> Path:
         """Folder of the files of a revision."""

@@ -202,6 +202,8 @@ class DeploymentReconciler:
             events = self._events(deployment, after)
             if self._resources.set_status(ONLINE_DEPLOYMENT, deployment, after, *events) is None:
                 return _MOVING
+            if isinstance(outcome, Prepared) and proven:
+                self._assembly.prune(deployment.name, {outcome.revision, *(i.name.revision for i in instances)})
         return _RESYNC if _settled(after, instances) else _MOVING
 
     def _load_seconds(self, deployment: Deployment, outcome: Outcome, instances: Sequence[Instance]) -> float | None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from penstock.artifacts.base import Artifacts
@@ -9,7 +11,7 @@ from penstock.control.resources import Resources
 from penstock.domain.artifact import Tree, parse_artifact_reference
 from penstock.domain.deployment import CodeConfiguration, OnlineDeployment
 from penstock.domain.environment import Environment, Requirements
-from penstock.domain.errors import invalid, not_found
+from penstock.domain.errors import PenstockError, invalid, not_found
 from penstock.domain.model import Model, ModelType
 from penstock.domain.names import check_asset_name, parse_asset_reference
 from penstock.domain.quantities import memory_bytes
@@ -36,13 +38,18 @@ class Preparation:
         self._environments = environments
 
     def pinned(self, spec: OnlineDeployment) -> OnlineDeployment:
-        """`spec` with `@latest` references replaced by the versions that they mean now."""
+        """`spec` with `@latest` references replaced by the versions that they mean now.
+
+        Raises `invalid` or `not_found` naming the deployment and the field.
+        """
         update: dict[str, object] = {}
-        if isinstance(spec.model, str):
-            version = self._registry.resolve(parse_asset_reference("model", spec.model))
-            update["model"] = f"azureml:{version.name}:{version.version}"
-        if isinstance(spec.environment, str) and self._environments.curated(spec.environment) is None:
-            update["environment"] = f"azureml:{self._registered(spec.environment)[0]}"
+        with _field_named(spec, "model"):
+            if isinstance(spec.model, str):
+                version = self._registry.resolve(parse_asset_reference("model", spec.model))
+                update["model"] = f"azureml:{version.name}:{version.version}"
+        with _field_named(spec, "environment"):
+            if isinstance(spec.environment, str) and self._environments.curated(spec.environment) is None:
+                update["environment"] = f"azureml:{self._registered(spec.environment)[0]}"
         return spec.model_copy(update=update)
 
     def ingredients(self, name: str, spec: OnlineDeployment) -> Ingredients:
@@ -146,6 +153,14 @@ class Preparation:
     def _file(self, model: PlacedModel, tree: Tree, path: str) -> bytes | None:
         full = f"{model.basename}/{path}"
         return self._artifacts.read(model.digest, full) if any(e.path == full for e in tree.entries) else None
+
+
+@contextmanager
+def _field_named(spec: OnlineDeployment, field: str) -> Generator[None]:
+    try:
+        yield
+    except PenstockError as err:
+        raise PenstockError(err.code, f"deployment {spec.name!r}: {field}: {err.message}", err.details) from err
 
 
 def write_build(app: Path, fingerprint: str) -> None:

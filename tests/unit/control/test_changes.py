@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock.control.changes import sentence
+from penstock.control.changes import masked, sentence
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.diff import Difference, differences
 
@@ -44,3 +44,14 @@ def test_a_sentence_stays_short_however_much_changed() -> None:
     said = sentence(many)
     assert len(said) < 2000
     assert said.endswith(", and 4990 more")
+
+
+def test_values_that_sound_secret_are_hidden_from_plans() -> None:
+    fields = {"DB_PASSWORD": "x", "MODE": "fast", "INDEX": "https://me:pw@host/simple", "N": 3}
+    assert masked("environment_variables", fields) == {
+        "DB_PASSWORD": "(hidden)",
+        "MODE": "fast",
+        "INDEX": "(hidden)",
+        "N": 3,
+    }
+    assert masked("API_KEY", None) is None
