@@ -9,7 +9,7 @@ PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
 
 # No interpreter is downloaded: the one found above is used.
 UV = UV_PYTHON_DOWNLOADS=never .uv/bin/uv
-SYNC = $(UV) sync --locked --quiet --python "$$(cat .uv/python)"
+SYNC = UV_COMPILE_BYTECODE=1 $(UV) sync --locked --quiet --python "$$(cat .uv/python)"
 PIP = PIP_ROOT_USER_ACTION=ignore "$$(cat .uv/python)" -m pip install --quiet --disable-pip-version-check --target .uv --upgrade \
 	'uv>=0.9,<1'
 LOCKED = uv.lock pyproject.toml worker/pyproject.toml

@@ -28,11 +28,10 @@ def running(settings: Settings) -> dict[str, Any] | None:
     """`url`, `gateway_url` and `pid` of the control plane of this home, if one runs."""
     try:
         found = json.loads(settings.server_file.read_text())
-        process = psutil.Process(int(found["pid"]))
+        alive = _alive(psutil.Process(int(found["pid"])))
     except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
         return None
-    alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE and _healthy(found["url"])
-    return found if alive else None
+    return found if alive and _healthy(found["url"]) else None
 
 
 def start_detached(settings: Settings) -> dict[str, Any]:
@@ -107,14 +106,23 @@ def _unresponsive(settings: Settings) -> dict[str, Any] | None:
 
 
 def _end(pid: int) -> None:
+    """SIGTERM, and SIGKILL if it does not end in time."""
     try:
         process = psutil.Process(pid)
         process.send_signal(signal.SIGTERM)
-        process.wait(_STOP_SECONDS)
-    except psutil.TimeoutExpired:
-        psutil.Process(pid).kill()
+        deadline = time.monotonic() + _STOP_SECONDS
+        while _alive(process):
+            if time.monotonic() > deadline:
+                process.kill()
+                return
+            time.sleep(_POLL_SECONDS)
     except psutil.NoSuchProcess:
         return
+
+
+def _alive(process: psutil.Process) -> bool:
+    """A zombie has ended: whoever is pid 1 of a container may reap it late, or never."""
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def _variables(settings: Settings) -> dict[str, str]:

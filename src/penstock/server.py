@@ -38,6 +38,7 @@ def serve(settings: Settings) -> int:
 
     Raises `conflict` if one runs for this home already, `unavailable` if a port cannot be had.
     """
+    os.umask(0o077)  # whatever is written, here and by instances, is for this user alone
     prepare_home(settings)
     with _home_lock(settings):
         _log_to(settings.home / "logs")
@@ -99,17 +100,31 @@ def _home_lock(settings: Settings) -> Generator[None]:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    """A listener on the API's port. Port 0 means the one from before if it is free, so that clients find us again."""
+    memory = settings.home / "port"
+    before = int(memory.read_text()) if settings.port == 0 and memory.exists() else 0
+    try:
+        listener = _bound(settings.host, settings.port or before)
+    except OSError as err:
+        if settings.port:
+            raise unavailable(
+                f"the API cannot listen on {settings.host}:{settings.port}: {err.strerror}; choose another port with "
+                "`penstock up --port N` (0 picks a free one), or end the process that uses it"
+            ) from err
+        listener = _bound(settings.host, 0)
+    listener.listen(_BACKLOG)
+    write_private(memory, str(listener.getsockname()[1]))
+    return listener
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
-    except OSError as err:
+        listener.bind((host, port))
+    except OSError:
         listener.close()
-        raise unavailable(
-            f"the API cannot listen on {settings.host}:{settings.port}: {err.strerror}; choose another port with "
-            "`penstock up --port N` (0 picks a free one), or end the process that uses it"
-        ) from err
-    listener.listen(_BACKLOG)
+        raise
     return listener
 
 

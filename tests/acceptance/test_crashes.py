@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -52,12 +51,7 @@ DELETE = [
 @pytest.mark.parametrize("point", CREATE)
 def test_a_create_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
     path = write_deployment(tmp_path, "fraud", "blue", variables={"POINT": point})
-    with crashed(platform, point):
-        platform.run("online-deployment", "create", "-f", path, "--no-wait", check=False)
-    if platform.json("online-deployment", "list", "-e", "fraud"):
-        wait_for_state(platform, "Succeeded")
-    else:  # killed before it was accepted: nothing of it is left, and the command can be repeated
-        platform.run("online-deployment", "create", "-f", path)
+    run_with_a_crash(platform, point, "online-deployment", "create", "-f", path)
     assert_serving(platform, count=1)
     platform.run("online-deployment", "delete", "-n", "blue", "-e", "fraud", "--yes")
     assert platform.instance_pids("fraud.blue") == []
@@ -67,9 +61,7 @@ def test_a_create_survives_the_control_planes_death(platform: Platform, tmp_path
 def test_an_update_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
     platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue"))
     path = write_deployment(tmp_path, "fraud", "blue", script=ECHO + f"# {point}\n", variables={"VERSION": point})
-    with crashed(platform, point):
-        platform.run("online-deployment", "update", "-f", path, "--no-wait", check=False)
-    wait_for_state(platform, "Succeeded")
+    run_with_a_crash(platform, point, "online-deployment", "update", "-f", path)
     assert_serving(platform, count=1)
     assert answer(platform).json()["version"] == point
 
@@ -77,9 +69,8 @@ def test_an_update_survives_the_control_planes_death(platform: Platform, tmp_pat
 @pytest.mark.parametrize("point", DELETE)
 def test_a_delete_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
     platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue"))
-    with crashed(platform, point):
-        platform.run("online-deployment", "delete", "-n", "blue", "-e", "fraud", "--yes", "--no-wait", check=False)
-    wait_until(lambda: platform.json("online-deployment", "list", "-e", "fraud") == [], timeout=20)
+    run_with_a_crash(platform, point, "online-deployment", "delete", "-n", "blue", "-e", "fraud", "--yes")
+    assert platform.json("online-deployment", "list", "-e", "fraud") == []
     assert platform.instance_pids("fraud.blue") == []
     assert answer(platform).status_code == 404
 
@@ -115,30 +106,30 @@ def test_a_second_start_serves_five_deployments_within_five_seconds(platform: Pl
     assert wait_until(lambda: all(probe() for probe in probes), timeout=20) < 5
 
 
-@contextmanager
-def crashed(platform: Platform, point: str) -> Generator[None]:
-    """Within, the control plane dies at `point`; afterwards a sound one runs."""
+def run_with_a_crash(platform: Platform, point: str, *command: object) -> None:
+    """Run a command against a control plane that dies at `point`; the command goes through once it is back."""
     stop_control_plane(platform)
-    script = Path(crashing.__file__)
     with open(platform.home / "logs" / "crashing.log", "ab") as log:
         doomed = subprocess.Popen(
-            [sys.executable, script, *point.split(" ")],
+            [sys.executable, crashing.__file__, *point.split(" ")],
             env=platform.environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+    try:
         wait_until(lambda: listening(platform, doomed.pid))
         (platform.home / "armed").touch()
-        try:
-            yield
-            assert doomed.wait(timeout=20) == -signal.SIGKILL
-        finally:
-            (platform.home / "armed").unlink()
-            if doomed.poll() is None:
-                doomed.kill()
-                doomed.wait()
-    platform.up()
+        running = platform.begin(*command)
+        assert doomed.wait(timeout=20) == -signal.SIGKILL
+        (platform.home / "armed").unlink()
+        platform.up()
+        _, said = running.communicate(timeout=60)
+        assert running.returncode == 0, said
+    finally:
+        if doomed.poll() is None:
+            doomed.kill()
+            doomed.wait()
 
 
 def stop_control_plane(platform: Platform) -> None:
@@ -152,14 +143,6 @@ def listening(platform: Platform, pid: int) -> bool:
         return platform.server["pid"] == pid
     except FileNotFoundError:
         return False
-
-
-def wait_for_state(platform: Platform, state: str) -> None:
-    def reached() -> bool:
-        shown = platform.json("online-deployment", "show", "-n", "blue", "-e", "fraud")
-        return shown["provisioning_state"] == state
-
-    wait_until(reached, timeout=20)
 
 
 def assert_serving(platform: Platform, count: int) -> None:

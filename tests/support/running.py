@@ -54,6 +54,17 @@ class Platform:
         )
         return done
 
+    def begin(self, *arguments: object) -> subprocess.Popen[str]:
+        """Start `penstock ARGUMENTS` and do not wait for it."""
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("penstock")), *map(str, arguments)],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def json(self, *arguments: object) -> Any:
         return json.loads(self.run(*arguments, "-o", "json").stdout)
 

@@ -158,9 +158,16 @@ def test_the_run_of_a_driven_module_is_called(tmp_path: Path) -> None:
             id="a parameter that nobody fills",
         ),
         pytest.param(
+            "import sys, types, functools\nsys.modules['inference_schema'] = types.ModuleType('inference_schema')\n"
+            "def init(): pass\n@functools.wraps(init)\ndef run(r): pass",
+            contract.SCRIPT_FUNCTION_NOT_FOUND,
+            "@input_schema, which is not supported yet",
+            id="input_schema",
+        ),
+        pytest.param(
             "from azureml.contrib.services.aml_request import rawhttp\ndef init(): pass\n@rawhttp\ndef run(r): pass",
             contract.SCRIPT_FUNCTION_NOT_FOUND,
-            "rawhttp comes later",
+            "@rawhttp, which is not supported yet",
             id="rawhttp",
         ),
         pytest.param(

@@ -10,6 +10,7 @@ from penstock.api.shapes import Changed, Items, difference_rows, items, previewe
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.fields import parse
+from penstock.domain.resource import Truth
 from penstock.online.deployments import notices
 from penstock.online.logs import Log, instance_logs, tail
 
@@ -71,13 +72,17 @@ def get_logs(
     lines: int = Query(default=50, ge=1, le=10_000),
     container: Literal["inference-server", "storage-initializer", "build"] = "inference-server",
 ) -> Logs:
-    """Logs of the instances, ended ones too; of `build` (on Azure: storage-initializer) the environment's."""
+    """Logs of the instances, ended ones too; of `build` (on Azure: storage-initializer) the environment's.
+
+    While an environment is being built, or could not be, its log comes with those of the instances, as the last.
+    """
     deployment = platform.resources.get(ONLINE_DEPLOYMENT, f"{endpoint}/{name}")
+    environment = deployment.status.condition("Environment")
+    built = environment is not None and environment.truth is Truth.TRUE
+    found: list[Log] = []
     if container == "inference-server":
-        found = instance_logs(platform.fleet.places, endpoint, name, lines)
-        if found or deployment.status.environment is not None:
-            return Logs(logs=list(found))
+        found += instance_logs(platform.fleet.places, endpoint, name, lines)
     fingerprint = platform.deployments.fingerprint(deployment)
-    if fingerprint is None:
-        return Logs(logs=[])
-    return Logs(logs=[Log(name=f"build {fingerprint}", text=tail(platform.environments.log(fingerprint), lines))])
+    if fingerprint is not None and (container != "inference-server" or not built):
+        found.append(Log(name=f"build {fingerprint}", text=tail(platform.environments.log(fingerprint), lines)))
+    return Logs(logs=found)

@@ -159,9 +159,16 @@ class DeploymentReconciler:
             self._fleet.probe(instance.name, instance, prepared.spec)
         hung = instance.phase is Phase.STARTING and self._overdue(instance, prepared.spec)
         if hung or not instance.live:
-            reason = "did not load in time" if hung else "failed its liveness probe"
-            log.warning("instance replaced", extra={"instance": str(instance.name), "why": reason})
-            self._fleet.kill(instance.name)
+            why = "has not loaded in time" if hung else "does not answer its liveness probe"
+            self._replace(instance.name, why)
+
+    def _replace(self, name: InstanceName, why: str) -> None:
+        """Kill an instance that is of no use any more; the plan starts it again."""
+        message = f"instance {name} {why} and is replaced"
+        self._resources.record(
+            ONLINE_DEPLOYMENT.name, f"{name.endpoint}/{name.deployment}", "InstanceUnresponsive", message
+        )
+        self._fleet.kill(name)
 
     def _start(self, name: InstanceName, prepared: Prepared) -> None:
         self._fleet.start(name, self._assembly.process(name, prepared), prepared.spec)

@@ -59,7 +59,8 @@ class Keyring:
 
     def _write(self, endpoint: str, keys: EndpointKeys) -> None:
         """Replace the file in one step, on the disk before anybody is told of the keys."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._folder.parent, self._folder):  # `parents` would leave the outer one open to others
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self._folder / f".{endpoint}.{secrets.token_hex(4)}.tmp"
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             json.dump(keys.model_dump(), file)

@@ -112,4 +112,4 @@ def _has(before: OnlineDeploymentStatus, found: Findings, name: str) -> bool:
 
 
 def _ready(instances: Sequence[Instance]) -> list[Instance]:
-    return [i for i in instances if i.phase is Phase.READY]
+    return [i for i in instances if i.phase is Phase.READY and i.draining_since is None]

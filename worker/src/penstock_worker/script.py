@@ -131,7 +131,9 @@ def _run_of(module: ModuleType, place: ScriptPlace) -> Callable[..., Any]:
 def _problem(run: Callable[..., Any]) -> str:
     """What keeps run() from being called, as the end of a sentence; empty if nothing does."""
     if takes_request(run):
-        return "is decorated with @rawhttp, and rawhttp comes later; take the body as a string instead"
+        return "is decorated with @rawhttp, which is not supported yet; take the body as a string instead"
+    if "inference_schema" in sys.modules and hasattr(run, "__wrapped__"):
+        return "is decorated with @input_schema, which is not supported yet; take the body as a string instead"
     parameters = inspect.signature(run).parameters.values()
     if any(each.kind not in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters):
         return "must not have positional-only parameters, *args or **kwargs"

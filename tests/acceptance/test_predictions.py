@@ -1,0 +1,305 @@
+"""Predictions as callers see them: scripts and MLflow models answer what they answer in-process, in every form."""
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.callers import Caller, a_caller, an_api, write_yaml
+from support.load import Load
+from support.running import Platform, a_platform, wait_until, write_deployment
+from support.trained import a_trained_example
+
+pytestmark = pytest.mark.timeout(300)
+
+# Answers by the first word of the body.
+LAB = """
+import json, os, sys
+from azureml.contrib.services.aml_response import AMLResponse
+import beside
+
+seen = 0
+
+def init():
+    pass
+
+def run(raw_data, request_headers):
+    global seen
+    seen += 1
+    if raw_data == "own":
+        return AMLResponse("a,b", 201, {"content-type": "text/csv", "x-mine": "1"})
+    if raw_data == "headers":
+        return request_headers
+    if raw_data == "place":
+        names = ("AZUREML_MODEL_DIR", "AML_APP_ROOT", "AZUREML_ENTRY_SCRIPT")
+        root = os.environ["AZUREML_MODEL_DIR"]
+        files = [os.path.relpath(os.path.join(f, n), root) for f, _, names_ in os.walk(root) for n in names_]
+        return {"variables": {n: os.environ[n] for n in names}, "files": sorted(files), "module": __name__}
+    if raw_data == "seen":
+        return seen
+    return {"raw": raw_data, "type": type(raw_data).__name__, "of": os.environ["VERSION"]}
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
+    with a_platform(tmp_path_factory.mktemp("predictions") / "home") as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def lab(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Generator[Caller]:
+    """Endpoint `lab`: blue and green by a script in a folder below its code, with a model; `dark` on the side."""
+    folder = tmp_path_factory.mktemp("lab")
+    extra = {
+        "model": {"path": "./weights"},
+        "code_configuration": {"code": "./code-lab", "scoring_script": "scoring/score.py"},
+    }
+    for name in ("blue", "green", "dark"):
+        write_deployment(folder, "lab", name, variables={"VERSION": name}, extra=extra)
+        shutil.rmtree(folder / f"code-{name}")
+    for path, text in {
+        "weights/layers/one.bin": "1",
+        "code-lab/scoring/score.py": LAB,
+        "code-lab/scoring/beside.py": "",
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    write_yaml(folder / "endpoint.yml", {"name": "lab", "auth_mode": "key", "traffic": {"blue": 100}})
+    platform.run("apply", "-f", folder)
+    with a_caller(platform, "lab") as caller:
+        yield caller
+
+
+@pytest.fixture(scope="module")
+def examples(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wine example and the MLflow example, trained and deployed."""
+    folder = tmp_path_factory.mktemp("examples")
+    for name in ("wine", "mlflow"):
+        a_trained_example(name, folder)
+    platform.run("apply", "-f", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wine(examples: Path) -> Path:
+    return examples / "wine"
+
+
+@pytest.fixture(scope="module")
+def diabetes(platform: Platform, examples: Path) -> Generator["Diabetes"]:
+    test = json.loads((examples / "mlflow" / "test.json").read_text())
+    with a_caller(platform, "diabetes") as caller:
+        yield Diabetes(caller, test["data"], test["predictions"])
+
+
+@dataclass(frozen=True)
+class Diabetes:
+    """The MLflow model's caller, and rows with what the training process predicted for them."""
+
+    caller: Caller
+    rows: Mapping[str, Any]
+    predictions: Sequence[float]
+
+    def score(self, body: object) -> httpx.Response:
+        text = body if isinstance(body, str) else json.dumps(body)
+        return self.caller.score(text, azureml_model_deployment="blue")
+
+
+# What a scoring script is given, and what it may give back.
+
+
+def test_a_script_gets_the_raw_body_and_its_result_comes_as_json(lab: Caller) -> None:
+    for body in ("[1, 2]", "ünïcode", "", "not json {"):
+        answer = lab.score(body)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json() == {"raw": body, "type": "str", "of": "blue"}
+    assert lab.get("score?a=1&b=x").json()["raw"] == '{"a": 1, "b": "x"}'
+
+
+def test_a_script_may_answer_with_a_response_of_its_own(lab: Caller) -> None:
+    answer = lab.score("own")
+    assert (answer.status_code, answer.text) == (201, "a,b")
+    assert answer.headers["content-type"] == "text/csv"
+    assert answer.headers["x-mine"] == "1"
+
+
+def test_a_script_sees_the_callers_headers_but_not_the_key(lab: Caller) -> None:
+    headers = lab.score("headers", x_customer="ann").json()
+    assert headers["X-Customer"] == "ann"
+    assert "Authorization" not in headers
+    assert lab.key not in json.dumps(headers)
+
+
+def test_a_script_finds_model_and_code_where_azure_puts_them(lab: Caller) -> None:
+    found = lab.score("place").json()
+    variables = found["variables"]
+    assert re.search(r"/azureml-models/lab-blue/1$", variables["AZUREML_MODEL_DIR"])
+    assert found["files"] == ["weights/layers/one.bin"]
+    assert variables["AML_APP_ROOT"].endswith("/code-lab/scoring")
+    assert variables["AZUREML_ENTRY_SCRIPT"] == "score.py"
+    assert found["module"] == "entry_module"
+
+
+def test_requests_have_ids(lab: Caller) -> None:
+    kept = lab.score("", x_request_id="mine-1", x_ms_client_request_id="client-1")
+    assert kept.headers["x-request-id"] == "mine-1"
+    assert kept.headers["x-ms-client-request-id"] == "client-1"
+    made = {lab.score("").headers["x-request-id"] for _ in range(3)}
+    assert len(made) == 3
+    assert all(made)
+
+
+# How a deployment is chosen.
+
+
+def test_a_caller_may_name_the_deployment_and_is_told_which_it_was(lab: Caller) -> None:
+    assert lab.score("").headers["azureml-model-deployment"] == "blue"
+    named = lab.score("", azureml_model_deployment="green")
+    assert named.headers["azureml-model-deployment"] == "green"
+    assert named.json()["of"] == "green"
+
+
+def test_an_endpoint_may_be_named_by_host(lab: Caller) -> None:
+    headers = {**lab.headers(), "Host": "lab.models.example:8080"}
+    answer = httpx.post(f"http://127.0.0.1:{lab.port}/score", content=b"here", headers=headers)
+    assert answer.status_code == 200
+    assert answer.json()["raw"] == "here"
+    other = httpx.post(f"http://127.0.0.1:{lab.port}/score", headers={**headers, "Host": "bal.models.example"})
+    assert other.status_code == 404
+
+
+def test_an_endpoint_describes_itself(lab: Caller) -> None:
+    answer = lab.get("swagger.json")
+    assert answer.status_code == 200
+    assert "/score" in answer.json()["paths"]
+    assert httpx.get(f"{lab.url}/swagger.json").status_code == 401
+
+
+def test_traffic_is_split_as_it_is_set(platform: Platform, lab: Caller) -> None:
+    platform.run("online-endpoint", "update", "-n", "lab", "--traffic", "blue=90 green=10")
+    with Load(lab.port, "/endpoints/lab/score", lab.headers(), connections=8) as load:
+        load.wait_for(1000)
+    counted = Counter(a.deployment for a in load.answers()[:1000])
+    assert not load.failures(), load.summary()
+    assert counted["blue"] + counted["green"] == 1000
+    assert 60 <= counted["green"] <= 140  # 100, give or take four standard deviations
+
+
+def test_mirrored_requests_arrive_and_change_no_answer(platform: Platform, lab: Caller) -> None:
+    platform.run("online-endpoint", "update", "-n", "lab", "--traffic", "blue=100", "--mirror-traffic", "dark=50")
+
+    def arrived() -> int:
+        return lab.score("seen", azureml_model_deployment="dark").json()
+
+    before = arrived()
+    answers = [lab.score(f"request {n}") for n in range(200)]
+    assert [a.json() for a in answers] == [{"raw": f"request {n}", "type": "str", "of": "blue"} for n in range(200)]
+    assert {a.headers["azureml-model-deployment"] for a in answers} == {"blue"}
+    wait_until(lambda: arrived() - before > 60, timeout=5)
+    assert arrived() - before < 160
+
+
+# Real models.
+
+
+def test_a_scikit_learn_model_predicts_what_it_predicts_in_process(platform: Platform, wine: Path) -> None:
+    test = json.loads((wine / "test.json").read_text())
+    with a_caller(platform, "wine") as caller:
+        for name in ("blue", "green"):
+            answer = caller.score(json.dumps({"data": test["rows"]}), azureml_model_deployment=name)
+            assert answer.json() == {"predictions": test["predictions"][name]}
+
+
+def split(data: Mapping[str, Any]) -> Any:
+    return {"columns": data["columns"], "data": data["data"]}
+
+
+def records(data: Mapping[str, Any]) -> Any:
+    return [dict(zip(data["columns"], row, strict=True)) for row in data["data"]]
+
+
+def columns(data: Mapping[str, Any]) -> Any:
+    return {name: [row[n] for row in data["data"]] for n, name in enumerate(data["columns"])}
+
+
+FORMS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "Azure's, with an index": ("input_data", lambda data: data),
+    "Azure's, with columns in another order": (
+        "input_data",
+        lambda data: {"columns": data["columns"][::-1], "data": [row[::-1] for row in data["data"]]},
+    ),
+    "dataframe_split": ("dataframe_split", split),
+    "dataframe_records": ("dataframe_records", records),
+    "inputs": ("inputs", columns),
+    "instances": ("instances", records),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_mlflow_model_understands_every_form(diabetes: Diabetes, form: str) -> None:
+    key, shape = FORMS[form]
+    answer = diabetes.score({key: shape(diabetes.rows)})
+    assert answer.status_code == 200, answer.text
+    predictions = answer.json() if key == "input_data" else answer.json()["predictions"]
+    assert predictions == pytest.approx(diabetes.predictions, rel=1e-12)
+
+
+NOT_UNDERSTOOD = {
+    "no JSON": ('{"input_data": [', "the body is not JSON"),
+    "no known key": ('{"rows": []}', "'rows'"),
+    "a column that is missing": ('{"input_data": {"columns": ["age"], "data": [[1]]}}', "bmi"),
+    "a value of another type": ('{"dataframe_records": [{"age": "old"}]}', ""),
+    "rows of uneven length": ('{"input_data": {"columns": ["age", "bmi"], "data": [[1]]}}', ""),
+}
+
+
+@pytest.mark.parametrize("what", NOT_UNDERSTOOD)
+def test_an_mlflow_model_says_what_it_does_not_understand(diabetes: Diabetes, what: str) -> None:
+    body, words = NOT_UNDERSTOOD[what]
+    answer = diabetes.score(body)
+    assert answer.status_code == 400, answer.text
+    assert words in answer.json()["error"]["message"]
+    assert "Traceback" not in answer.text
+
+
+# Registered models and environments.
+
+
+def test_models_and_environments_are_registered_and_used_by_name(platform: Platform, wine: Path) -> None:
+    """Version 1 is named by its number, the newer one by @latest; the environment by name, and by a curated one."""
+    for name in ("blue", "green"):
+        platform.run("model", "create", "-n", "vine", "-p", wine / "models" / name / "wine.joblib")
+    conda = wine / "environment" / "conda.yaml"
+    platform.run("environment", "create", "-n", "vintage", "--version", 7, "--conda-file", conda)
+    # The user's own map wins over the shipped one; this is what conda.yaml says, so nothing has to be built.
+    own = {"sklearn-1.5*": {"python": ">=3.11", "packages": ["scikit-learn>=1.5,<2", "joblib>=1.3"]}}
+    write_yaml(platform.home / "curated.yml", own)
+    azures = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
+    chosen = {"numbered": ("azureml:vine:1", "azureml:vintage:7"), "newest": ("azureml:vine@latest", azures)}
+    for name, (model, environment) in chosen.items():
+        path = write_yaml(
+            wine / f"{name}.json",
+            {
+                "name": name,
+                "endpoint_name": "wine",
+                "model": model,
+                "environment": environment,
+                "code_configuration": {"code": "onlinescoring", "scoring_script": "score.py"},
+            },
+        )
+        platform.run("online-deployment", "create", "-f", path)
+    test = json.loads((wine / "test.json").read_text())
+    with a_caller(platform, "wine") as caller, an_api(platform) as api:
+        for name, trained in (("numbered", "blue"), ("newest", "green")):
+            answer = caller.score(json.dumps({"data": test["rows"]}), azureml_model_deployment=name)
+            assert answer.json() == {"predictions": test["predictions"][trained]}
+        spec = api.get("online-endpoints/wine/deployments/newest").json()["spec"]
+    assert spec["model"] == "azureml:vine:2"  # what was the latest stays what is served
