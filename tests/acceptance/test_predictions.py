@@ -284,8 +284,8 @@ def test_models_and_environments_are_registered_and_used_by_name(platform: Platf
     write_yaml(platform.home / "curated.yml", own)
     azures = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
     chosen = {"numbered": ("azureml:vine:1", "azureml:vintage:7"), "newest": ("azureml:vine@latest", azures)}
-    for name, (model, environment) in chosen.items():
-        path = write_yaml(
+    paths = [
+        write_yaml(
             wine / f"{name}.json",
             {
                 "name": name,
@@ -295,7 +295,9 @@ def test_models_and_environments_are_registered_and_used_by_name(platform: Platf
                 "code_configuration": {"code": "onlinescoring", "scoring_script": "score.py"},
             },
         )
-        platform.run("online-deployment", "create", "-f", path)
+        for name, (model, environment) in chosen.items()
+    ]
+    platform.run("apply", *(word for path in paths for word in ("-f", path)))
     test = json.loads((wine / "test.json").read_text())
     with a_caller(platform, "wine") as caller, an_api(platform) as api:
         for name, trained in (("numbered", "blue"), ("newest", "green")):

@@ -84,9 +84,9 @@ def _conditions(before: OnlineDeploymentStatus, found: Findings) -> list[Row]:
 def _instances(found: Findings, revision: str) -> list[Row]:
     current = [i for i in found.instances if i.name.revision == revision and i.draining_since is None]
     ready = len(_ready(current))
-    outdated = [i for i in found.instances if i.name.revision != revision]
+    leaving = len(found.instances) - len(current)  # of other revisions, or more than are wanted
     message = f"{ready} of {found.count} instances are ready"
-    if ready == found.count == len(current) and not outdated:
+    if ready == found.count == len(current) and not leaving:
         return [("Instances", Truth.TRUE, "Ready", message), ("Ready", Truth.TRUE, "Serving", message)]
     if any(i.phase is Phase.EXITED and i.restart_at is not None for i in current):
         truth = Truth.TRUE if ready else Truth.FALSE
