@@ -88,11 +88,6 @@ def examples(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def wine(examples: Path) -> Path:
-    return examples / "wine"
-
-
-@pytest.fixture(scope="module")
 def diabetes(platform: Platform, examples: Path) -> Generator["Diabetes"]:
     test = json.loads((examples / "mlflow" / "test.json").read_text())
     with a_caller(platform, "diabetes") as caller:
@@ -152,9 +147,8 @@ def test_requests_have_ids(lab: Caller) -> None:
     kept = lab.score("", x_request_id="mine-1", x_ms_client_request_id="client-1")
     assert kept.headers["x-request-id"] == "mine-1"
     assert kept.headers["x-ms-client-request-id"] == "client-1"
-    made = {lab.score("").headers["x-request-id"] for _ in range(3)}
-    assert len(made) == 3
-    assert all(made)
+    made = [lab.score("").headers["x-request-id"] for _ in range(3)]
+    assert len({*made, ""}) == 4
 
 
 # How a deployment is chosen.
@@ -177,9 +171,7 @@ def test_an_endpoint_may_be_named_by_host(lab: Caller) -> None:
 
 
 def test_an_endpoint_describes_itself(lab: Caller) -> None:
-    answer = lab.get("swagger.json")
-    assert answer.status_code == 200
-    assert "/score" in answer.json()["paths"]
+    assert "/score" in lab.get("swagger.json").json()["paths"]
     assert httpx.get(f"{lab.url}/swagger.json").status_code == 401
 
 
@@ -187,8 +179,8 @@ def test_traffic_is_split_as_it_is_set(platform: Platform, lab: Caller) -> None:
     platform.run("online-endpoint", "update", "-n", "lab", "--traffic", "blue=90 green=10")
     with Load(lab.port, "/endpoints/lab/score", lab.headers(), connections=8) as load:
         load.wait_for(1000)
-    counted = Counter(a.deployment for a in load.answers()[:1000])
     assert not load.failures(), load.summary()
+    counted = Counter(a.deployment for a in load.answers()[:1000])
     assert counted["blue"] + counted["green"] == 1000
     assert 60 <= counted["green"] <= 140  # 100, give or take four standard deviations
 
@@ -210,8 +202,8 @@ def test_mirrored_requests_arrive_and_change_no_answer(platform: Platform, lab: 
 # Real models.
 
 
-def test_a_scikit_learn_model_predicts_what_it_predicts_in_process(platform: Platform, wine: Path) -> None:
-    test = json.loads((wine / "test.json").read_text())
+def test_a_scikit_learn_model_predicts_what_it_predicts_in_process(platform: Platform, examples: Path) -> None:
+    test = json.loads((examples / "wine" / "test.json").read_text())
     with a_caller(platform, "wine") as caller:
         for name in ("blue", "green"):
             answer = caller.score(json.dumps({"data": test["rows"]}), azureml_model_deployment=name)
@@ -273,11 +265,11 @@ def test_an_mlflow_model_says_what_it_does_not_understand(diabetes: Diabetes, wh
 # Registered models and environments.
 
 
-def test_models_and_environments_are_registered_and_used_by_name(platform: Platform, wine: Path) -> None:
+def test_models_and_environments_are_registered_and_used_by_name(platform: Platform, examples: Path) -> None:
     """Version 1 is named by its number, the newer one by @latest; the environment by name, and by a curated one."""
     for name in ("blue", "green"):
-        platform.run("model", "create", "-n", "vine", "-p", wine / "models" / name / "wine.joblib")
-    conda = wine / "environment" / "conda.yaml"
+        platform.run("model", "create", "-n", "vine", "-p", examples / "wine" / "models" / name / "wine.joblib")
+    conda = examples / "wine" / "environment" / "conda.yaml"
     platform.run("environment", "create", "-n", "vintage", "--version", 7, "--conda-file", conda)
     # The user's own map wins over the shipped one; this is what conda.yaml says, so nothing has to be built.
     own = {"sklearn-1.5*": {"python": ">=3.11", "packages": ["scikit-learn>=1.5,<2", "joblib>=1.3"]}}
@@ -286,7 +278,7 @@ def test_models_and_environments_are_registered_and_used_by_name(platform: Platf
     chosen = {"numbered": ("azureml:vine:1", "azureml:vintage:7"), "newest": ("azureml:vine@latest", azures)}
     paths = [
         write_yaml(
-            wine / f"{name}.json",
+            examples / "wine" / f"{name}.json",
             {
                 "name": name,
                 "endpoint_name": "wine",
@@ -298,7 +290,7 @@ def test_models_and_environments_are_registered_and_used_by_name(platform: Platf
         for name, (model, environment) in chosen.items()
     ]
     platform.run("apply", *(word for path in paths for word in ("-f", path)))
-    test = json.loads((wine / "test.json").read_text())
+    test = json.loads((examples / "wine" / "test.json").read_text())
     with a_caller(platform, "wine") as caller, an_api(platform) as api:
         for name, trained in (("numbered", "blue"), ("newest", "green")):
             answer = caller.score(json.dumps({"data": test["rows"]}), azureml_model_deployment=name)

@@ -14,6 +14,9 @@ from penstock.domain.resource import Frozen
 from penstock_worker import contract
 
 
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
 class PlacedModel(Frozen):
     """A model's files: `basename` is the folder or file below `AZUREML_MODEL_DIR`."""
 
@@ -76,9 +79,20 @@ def worker_variables(app: Path, ingredients: Ingredients) -> dict[str, str]:
 def process_environment(
     base: Mapping[str, str], ingredients: Ingredients, python: Path, contract_variables: Mapping[str, str]
 ) -> dict[str, str]:
-    """The whole environment of a process: the host's basics, the user's variables, then the contract's."""
+    """The whole environment of a process: the host's basics, the user's variables, then the contract's.
+
+    Numeric libraries get one thread unless the user says otherwise: instances are what uses the cores, and the
+    stacks and buffers of threads that no request needs count towards the memory limit.
+    """
     path = f"{python.parent}:{base.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-    return {**base, "PATH": path, "PYTHONUNBUFFERED": "1", **ingredients.environment_variables, **contract_variables}
+    return {
+        **base,
+        **_ONE_THREAD,
+        "PATH": path,
+        "PYTHONUNBUFFERED": "1",
+        **ingredients.environment_variables,
+        **contract_variables,
+    }
 
 
 def basename_of(reference: ArtifactReference) -> str:
