@@ -19,6 +19,7 @@ from typing import Any
 
 import uvicorn
 
+from penstock import durable
 from penstock.api.app import create_app
 from penstock.domain.errors import PenstockError, conflict, unavailable
 from penstock.engines.local import end_owned_processes
@@ -113,7 +114,7 @@ def _listen(settings: Settings) -> socket.socket:
             ) from err
         listener = _bound(settings.host, 0)
     listener.listen(_BACKLOG)
-    write_private(memory, str(listener.getsockname()[1]))
+    durable.replace(memory, str(listener.getsockname()[1]).encode())
     return listener
 
 
@@ -133,7 +134,7 @@ def _token(path: Path) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
-        write_private(path, secrets.token_urlsafe(32) + "\n")
+        durable.replace(path, f"{secrets.token_urlsafe(32)}\n".encode())
         return path.read_text().strip()
 
 
@@ -141,18 +142,8 @@ def _announce(settings: Settings, listener: socket.socket, gateway_url: str) -> 
     """Write where the platform is to be found, for the clients of this host."""
     port = listener.getsockname()[1]
     found = {"url": f"http://{settings.host}:{port}", "gateway_url": gateway_url, "pid": os.getpid()}
-    write_private(settings.server_file, json.dumps(found))
+    durable.replace(settings.server_file, json.dumps(found).encode())
     log.info("platform is up", extra=found)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner alone."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _log_to(folder: Path) -> None:

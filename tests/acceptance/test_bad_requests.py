@@ -86,11 +86,6 @@ def test_a_request_that_eats_the_memory_fails_alone(rough: Caller) -> None:
     assert rough.score().json()["pid"] == before
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=httpx.RemoteProtocolError,
-    reason="HAProxy ends the caller's connection without a word when the last instance dies on one used before",
-)
 def test_a_run_that_ends_its_process_is_answered_all_the_same(rough: Caller) -> None:
     assert narrow(rough, "").status_code == 200
     try:

@@ -5,16 +5,15 @@ import fcntl
 import hashlib
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from penstock import durable
 from penstock.domain.artifact import Entry, Tree, check_digest, check_tree
 from penstock.domain.errors import Code, PenstockError, conflict, full_disk_named, invalid, not_found
 
-_STALE_SECONDS = 24 * 3600
 _LINK_BYTES = 1024 * 1024  # smaller files are copied: cheap, and a slip of their user's harms only the copy
 _UNFINISHED = ".unfinished-"  # how names of trees begin that are being laid out
 
@@ -27,7 +26,7 @@ class FileArtifacts:
         self._temporary = folder / "tmp"
         for part in (folder, folder / "blobs", folder / "trees", self._temporary):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_stale(self._temporary)
+        durable.remove_stale(self._temporary)
 
     def missing(self, digests: Iterable[str]) -> Sequence[str]:
         unique = dict.fromkeys(check_digest(digest) for digest in digests)
@@ -38,13 +37,13 @@ class FileArtifacts:
         if target.exists():
             # Read to the end all the same: who sends half a body and is answered sees a broken connection.
             return _checked(digest, chunks)
-        with full_disk_named(self._folder), self._new_file() as (path, descriptor):
+        with full_disk_named(self._folder), durable.new_file(self._temporary) as (path, descriptor):
             size = _checked(digest, _copied(chunks, descriptor))
             os.fchmod(descriptor, 0o444)
             os.fsync(descriptor)
             target.parent.mkdir(mode=0o700, exist_ok=True)
             os.replace(path, target)
-            _sync_folder(target.parent)
+            durable.sync_folder(target.parent)
         return size
 
     def put_tree(self, tree: Tree) -> str:
@@ -52,11 +51,11 @@ class FileArtifacts:
         digest = tree.digest()
         target = self._tree(digest)
         if not target.exists():
-            with full_disk_named(self._folder), self._new_file() as (path, descriptor):
-                _write_all(descriptor, tree.model_dump_json().encode())
+            with full_disk_named(self._folder), durable.new_file(self._temporary) as (path, descriptor):
+                durable.write_all(descriptor, tree.model_dump_json().encode())
                 os.fsync(descriptor)
                 os.replace(path, target)
-                _sync_folder(target.parent)
+                durable.sync_folder(target.parent)
         return digest
 
     def tree(self, digest: str) -> Tree:
@@ -123,17 +122,6 @@ class FileArtifacts:
     def _tree(self, digest: str) -> Path:
         return self._folder / "trees" / f"{digest}.json"
 
-    @contextmanager
-    def _new_file(self) -> Generator[tuple[Path, int]]:
-        """A file to write and then to rename; it is gone afterwards if it was not."""
-        path = self._temporary / uuid.uuid4().hex
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            yield path, descriptor
-        finally:
-            os.close(descriptor)
-            path.unlink(missing_ok=True)
-
 
 def _checked(digest: str, chunks: Iterable[bytes]) -> int:
     """The number of bytes in `chunks`, which are read to the end; raises `invalid` if their digest is another."""
@@ -148,14 +136,8 @@ def _checked(digest: str, chunks: Iterable[bytes]) -> int:
 
 def _copied(chunks: Iterable[bytes], descriptor: int) -> Iterable[bytes]:
     for chunk in chunks:
-        _write_all(descriptor, chunk)
+        durable.write_all(descriptor, chunk)
         yield chunk
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _linked(blob: Path, file: Path) -> bool:
@@ -185,21 +167,3 @@ def _only_one_below(folder: Path) -> Generator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove what a crash left; younger files may be another process's that is still writing."""
-    for file in folder.iterdir():
-        try:
-            if file.stat().st_mtime < time.time() - _STALE_SECONDS:
-                file.unlink()
-        except FileNotFoundError:
-            continue

@@ -1,7 +1,5 @@
 """The map from Azure's curated environments to requirements: a file in the home folder that users may edit."""
 
-import os
-import uuid
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any, cast
 
 import yaml
 
+from penstock import durable
 from penstock.domain.environment import Requirements
 from penstock.domain.errors import invalid
 from penstock.domain.fields import parse
@@ -79,7 +78,4 @@ def _create(file: Path) -> None:
     if file.exists():
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    temporary.write_bytes(_SHIPPED.read_bytes())
-    temporary.chmod(0o600)
-    os.replace(temporary, file)
+    durable.replace(file, _SHIPPED.read_bytes())

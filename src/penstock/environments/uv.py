@@ -17,6 +17,7 @@ from typing import IO
 
 import uv
 
+from penstock import durable
 from penstock.domain.environment import Environment, Requirements
 from penstock.domain.errors import PenstockError, failed, full_disk_named, invalid
 from penstock.environments.base import Build, BuiltEnvironment
@@ -126,7 +127,8 @@ class UvEnvironments:
                 self._run(build, argv, log)
             seconds = time.monotonic() - started
             log.write(f"created in {seconds:.1f} s\n")
-            _mark(target / _MARKER, {"python": str(build.python), "build_seconds": round(seconds, 3)})
+            marker = {"python": str(build.python), "build_seconds": round(seconds, 3)}
+            durable.replace(target / _MARKER, json.dumps(marker).encode())
         except BaseException:
             _remove(target)
             raise
@@ -189,15 +191,6 @@ def _in_file(packages: Sequence[str]) -> list[str]:
 def _private(file: Path) -> IO[str]:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     return open(descriptor, "w", encoding="utf-8")
-
-
-def _mark(file: Path, content: Mapping[str, object]) -> None:
-    temporary = file.with_name(f"{file.name}.tmp")
-    with _private(temporary) as stream:
-        json.dump(content, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, file)
 
 
 def _remove(folder: Path) -> None:

@@ -3,14 +3,13 @@
 import base64
 import hashlib
 import io
-import os
-import uuid
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+from penstock import durable
 from penstock.domain.errors import Code, PenstockError
 
 _DISTRIBUTION, _PACKAGE = "penstock-worker", "penstock_worker"
@@ -65,9 +64,7 @@ def store_wheel(wheel: WorkerWheel, folder: Path) -> Path:
     file = folder / wheel.sha256[:16] / wheel.name
     if not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = file.with_name(f".{uuid.uuid4().hex}")
-        temporary.write_bytes(wheel.content)
-        os.replace(temporary, file)
+        durable.replace(file, wheel.content)
     return file
 
 

@@ -66,6 +66,11 @@ def no_healthy_instance() -> str:
     return error(503, "NoHealthyInstance", message, Retry_After="1")
 
 
+def no_healthy_instance_of(name: str) -> str:
+    message = f"deployment '{name}' has no healthy instance: see its log, and try again"
+    return error(503, "NoHealthyInstance", message, Retry_After="1")
+
+
 def queue_full(name: str) -> str:
     message = f"too many requests wait for deployment '{name}': send fewer at a time, or give it more instances"
     return error(429, "TooManyRequests", message, Retry_After="1")

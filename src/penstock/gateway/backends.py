@@ -9,6 +9,10 @@ from penstock.gateway.settings import GatewaySettings
 from penstock.gateway.table import Backend, Server
 from penstock.gateway.validity import check_socket
 
+# Gets what no instance can take. Without it, a request whose last instance dies on a connection that was used before
+# ends without any answer: HAProxy then leaves it to the caller to try again. A retry that finds a server is answered.
+LAST_RESORT = "no-instance"
+
 
 def section(backend: Backend, settings: GatewaySettings) -> str:
     """The backend without its servers: what cannot change without a reload."""
@@ -25,8 +29,10 @@ def section(backend: Backend, settings: GatewaySettings) -> str:
         *_bounded_queue(backend),
         f"http-error {answers.broken_answer(backend.name)}",
         f"http-error {answers.no_server(name)}",
+        f"http-response return {answers.no_healthy_instance_of(backend.name)} if {{ srv_name -m str {LAST_RESORT} }}",
         f"http-error {answers.no_answer(backend.name, timeout_ms)}",
         f"default-server {server_options(backend)}",
+        f"server {LAST_RESORT} unix@run/{LAST_RESORT}.sock backup no-check maxconn 0",
     ]
     return f"backend {name}\n" + "".join(f"    {line}\n" for line in lines)
 
@@ -54,7 +60,7 @@ def _bounded_queue(backend: Backend) -> list[str]:
     """Without a queue, whoever finds no free instance is refused after the shortest timeout there is."""
     if not backend.queue_per_instance:
         return []
-    full = f"{{ nbsrv gt 0 }} {{ nbsrv,mul({backend.queue_per_instance}),sub(txn.waiting) le 0 }}"
+    full = f"{{ nbsrv,mul({backend.queue_per_instance}),sub(txn.waiting) le 0 }}"
     return [
         "http-request set-var(txn.waiting) queue",
         f"http-request return {answers.queue_full(backend.name)} if {full}",

@@ -249,17 +249,27 @@ def _answer_rules() -> list[str]:
 
 
 def _inner_frontends() -> str:
-    """For this host's own use, by sockets that only the owner can open: copies for mirrors, and metrics."""
-    return _lines(
-        "frontend mirrors",
-        "bind unix@run/mirror.sock mode 600",
-        "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
-        "http-request del-header x-penstock-backend",
-        "use_backend %[var(txn.backend)]",
-    ) + _lines(
-        "frontend metrics",
-        "bind unix@run/metrics.sock mode 600",
-        "http-request use-service prometheus-exporter if { path /metrics }",
+    """For this host's own use, by sockets that only the owner can open: copies for mirrors, the answer where there is
+    no instance (its backend writes it), and metrics."""
+    return (
+        _lines(
+            "frontend mirrors",
+            "bind unix@run/mirror.sock mode 600",
+            "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
+            "http-request del-header x-penstock-backend",
+            "use_backend %[var(txn.backend)]",
+        )
+        + _lines(
+            f"frontend {backends.LAST_RESORT}",
+            f"bind unix@run/{backends.LAST_RESORT}.sock mode 600",
+            "option dontlog-normal",
+            "http-request return status 503",
+        )
+        + _lines(
+            "frontend metrics",
+            "bind unix@run/metrics.sock mode 600",
+            "http-request use-service prometheus-exporter if { path /metrics }",
+        )
     )
 
 

@@ -4,12 +4,12 @@ Every file is replaced in one step, so that neither a kill nor a full disk leave
 """
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from penstock import durable
 from penstock.domain.errors import PenstockError, unavailable
 from penstock.gateway import maps
 from penstock.gateway.config import SCRIPT, Config
@@ -100,18 +100,10 @@ class Folder:
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name
-        temporary = path.with_name(f"{path.name}.tmp")
         try:
-            if path.is_file() and path.read_bytes() == content:
-                return
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            if not path.is_file() or path.read_bytes() != content:
+                durable.replace(path, content)
         except OSError as err:
-            with suppress(OSError):
-                temporary.unlink()
             raise _refused(path, err) from err
 
 

@@ -39,8 +39,6 @@ core.register_fetches("no_server", function(txn, backend)
     local code, message = "TooManyRequests", "waited too long for a free instance: send fewer requests at a time"
     if failed and failed ~= 0 then
         code, message = "InstanceFailed", "accepts no connections: see the log of its instances, and try again"
-    elseif txn.f:nbsrv(backend) == 0 then
-        code, message = "NoHealthyInstance", "has no healthy instance: see its log, and try again"
     end
     txn:set_var("txn.failure", code)
     local name = backend:gsub("%.", "/")

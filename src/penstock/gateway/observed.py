@@ -4,6 +4,8 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from penstock.gateway.backends import LAST_RESORT
+
 _RUNNING = 2  # HAProxy's numbers for the state of a server
 _MAINTENANCE = 0x01 | 0x02 | 0x04 | 0x20
 _DRAIN = 0x08 | 0x10
@@ -43,11 +45,11 @@ def parse_map(text: str) -> Mapping[str, str]:
 
 
 def parse_servers(text: str) -> tuple[RunningServer, ...]:
-    """The answer to `show servers state`. Columns are found by name, as later versions add some."""
+    """The answer to `show servers state`: the instances. Columns are found by name, as later versions add some."""
     lines = text.splitlines()
     head = next((line for line in lines if line.startswith("# ")), "# ").removeprefix("# ").split()
     rows = [dict(zip(head, line.split(), strict=False)) for line in lines[1:] if line and not line.startswith("#")]
-    return tuple(_server(row) for row in rows if "srv_name" in row)
+    return tuple(_server(row) for row in rows if row.get("srv_name", LAST_RESORT) != LAST_RESORT)
 
 
 def parse_active(text: str) -> Mapping[str, int]:
@@ -56,7 +58,7 @@ def parse_active(text: str) -> Mapping[str, int]:
     return {
         row["svname"]: int(row["scur"] or 0) + int(row["qcur"] or 0)
         for row in rows
-        if row.get("svname") not in (None, "FRONTEND", "BACKEND")
+        if row.get("svname") not in (None, "FRONTEND", "BACKEND", LAST_RESORT)
     }
 
 

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Literal
 
+from penstock import durable
 from penstock.domain.endpoint import KeyHashes
 from penstock.domain.resource import Frozen
 
@@ -61,12 +61,7 @@ class Keyring:
         """Replace the file in one step, on the disk before anybody is told of the keys."""
         for folder in (self._folder.parent, self._folder):  # `parents` would leave the outer one open to others
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self._folder / f".{endpoint}.{secrets.token_hex(4)}.tmp"
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump(keys.model_dump(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._path(endpoint))
+        durable.replace(self._path(endpoint), json.dumps(keys.model_dump()).encode())
 
     def _path(self, endpoint: str) -> Path:
         return self._folder / f"{endpoint}.json"

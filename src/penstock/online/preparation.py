@@ -1,11 +1,11 @@
 """From a deployment's spec to what its processes are made of: models, code and environments looked up and laid out."""
 
 import json
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from penstock import durable
 from penstock.artifacts.base import Artifacts
 from penstock.control.resources import Resources
 from penstock.domain.artifact import Tree, parse_artifact_reference
@@ -165,9 +165,7 @@ def _field_named(spec: OnlineDeployment, field: str) -> Generator[None]:
 
 def write_build(app: Path, fingerprint: str) -> None:
     """Note which environment a revision was started with, so that a restart of the platform uses the same one."""
-    temporary = app / "environment.json.tmp"
-    temporary.write_text(json.dumps({"fingerprint": fingerprint}))
-    os.replace(temporary, app / "environment.json")
+    durable.replace(app / "environment.json", json.dumps({"fingerprint": fingerprint}).encode())
 
 
 def read_build(app: Path) -> str | None:

@@ -13,7 +13,6 @@ from penstock.domain.environment import Requirements
 from penstock.domain.resource import Frozen
 from penstock_worker import contract
 
-
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

@@ -1,19 +1,15 @@
 """A model registry in a folder of this host: `NAME/VERSION.json`, each made once and never changed but for its mark."""
 
-import contextlib
 import os
-import time
-import uuid
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
+from penstock import durable
 from penstock.domain.errors import Code, PenstockError, conflict, full_disk_named, invalid, not_found
 from penstock.domain.model import ModelVersion
 from penstock.domain.names import AssetReference, check_asset_name
 
 _MAX_VERSION = 200  # characters; with the ending it must fit a file name
-_STALE_SECONDS = 24 * 3600
 
 
 class FileRegistry:
@@ -25,7 +21,7 @@ class FileRegistry:
         self._temporary = folder / "tmp"
         for part in (folder, self._models, self._temporary):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_stale(self._temporary)
+        durable.remove_stale(self._temporary)
 
     def register(self, version: ModelVersion) -> ModelVersion:
         check_asset_name("model", version.name)
@@ -33,13 +29,15 @@ class FileRegistry:
         if len(version.version) > _MAX_VERSION:
             raise invalid(f"version of model {version.name!r} has more than {_MAX_VERSION} characters")
         target = self._file(version.name, version.version)
-        with full_disk_named(self._folder), self._written(version) as path:
+        with full_disk_named(self._folder), durable.new_file(self._temporary) as (path, descriptor):
+            durable.write_all(descriptor, version.model_dump_json().encode())
+            os.fsync(descriptor)
             target.parent.mkdir(mode=0o700, exist_ok=True)
             try:
                 os.link(path, target)  # unlike a rename, this fails if somebody was first
             except FileExistsError:
                 return self._same(version)
-        _sync_folder(target.parent)
+        durable.sync_folder(target.parent)
         return version
 
     def next_version(self, name: str) -> str:
@@ -71,9 +69,9 @@ class FileRegistry:
     def archive(self, name: str, version: str, *, archived: bool) -> ModelVersion:
         marked = self.resolve(AssetReference(name, version)).model_copy(update={"archived": archived})
         target = self._file(name, version)
-        with full_disk_named(self._folder), self._written(marked) as path:
-            os.replace(path, target)
-        _sync_folder(target.parent)
+        with full_disk_named(self._folder):
+            durable.replace(target, marked.model_dump_json().encode())
+        durable.sync_folder(target.parent)
         return marked
 
     def _same(self, version: ModelVersion) -> ModelVersion:
@@ -85,19 +83,6 @@ class FileRegistry:
                 f"the next free version is {self.next_version(version.name)}"
             )
         return there
-
-    @contextmanager
-    def _written(self, version: ModelVersion) -> Generator[Path]:
-        """A whole and synced file with `version`; it is gone afterwards if it was not renamed."""
-        path = self._temporary / uuid.uuid4().hex
-        try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                file.write(version.model_dump_json())
-                file.flush()
-                os.fsync(file.fileno())
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
 
     def _file(self, name: str, version: str) -> Path:
         return self._models / name / f"{version}.json"
@@ -121,19 +106,3 @@ def _number(version: ModelVersion) -> int:
 
 def _shown(version: ModelVersion) -> str:
     return f"{version.version} (archived)" if version.archived else version.version
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove what a crash left; younger files may be another process's that is still writing."""
-    for file in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if file.stat().st_mtime < time.time() - _STALE_SECONDS:
-                file.unlink()

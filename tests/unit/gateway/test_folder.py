@@ -34,13 +34,12 @@ def test_what_cannot_be_read_is_nothing(folder: Folder, text: str | None) -> Non
     assert folder.saved() is None
 
 
-def test_a_disk_that_refuses_is_named_and_the_old_file_stays(folder: Folder) -> None:
-    folder.write_states("before")
-    (folder.path / "servers.state.tmp").mkdir()
-    with pytest.raises(PenstockError) as caught:
+def test_a_disk_that_refuses_is_named_and_nothing_half_written_stays(folder: Folder) -> None:
+    (folder.path / "servers.state").mkdir()
+    with pytest.raises(PenstockError, match=r"servers\.state cannot be written") as caught:
         folder.write_states("after")
     assert caught.value.code is Code.UNAVAILABLE
-    assert (folder.path / "servers.state").read_text() == "before"
+    assert [path.name for path in folder.path.glob("*servers.state*")] == ["servers.state"]
 
 
 def test_a_large_log_is_kept_once_and_begun_anew(folder: Folder) -> None:
