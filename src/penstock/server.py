@@ -24,6 +24,7 @@ from penstock.api.app import create_app
 from penstock.domain.errors import PenstockError, conflict, unavailable
 from penstock.engines.local import end_owned_processes
 from penstock.settings import Settings, from_environment
+from penstock.web.dashboard import dashboard
 from penstock.wiring import build
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,11 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     try:
         platform.start()
         _announce(settings, listener, platform.services.gateway_url)
-        config = uvicorn.Config(create_app(platform.services), log_config=None, access_log=False)
+        app = create_app(platform.services)
+        app.include_router(
+            dashboard(platform.services.resources, platform.services.token, platform.services.gateway_url)
+        )
+        config = uvicorn.Config(app, log_config=None, access_log=False)
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         log.info("platform is ending")

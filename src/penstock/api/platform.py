@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from penstock.api.services import Actor, Platform
@@ -17,17 +17,9 @@ from penstock.version import VERSION
 router = APIRouter(tags=["platform"])
 open_router = APIRouter(tags=["platform"])
 
-_PAGE = """<!doctype html><title>Penstock</title><h1>Penstock</h1>
-<p>The API is described at <a href="/api/v1/docs">/api/v1/docs</a>.</p>"""
-
 
 class Events(BaseModel):
     items: list[Event]
-
-
-@open_router.get("/", response_class=HTMLResponse, include_in_schema=False)
-def front_page() -> str:
-    return _PAGE
 
 
 @open_router.get("/healthz")

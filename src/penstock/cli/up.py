@@ -88,7 +88,7 @@ def _announce(settings: Settings) -> None:
         except (OSError, ValueError):
             found = {}
         if found.get("pid") == os.getpid():
-            notice(f"penstock is up: API {found['url']}, predictions {found['gateway_url']}")
+            notice(f"penstock is up: API and dashboard {found['url']}, predictions {found['gateway_url']}")
             _tell_next(settings)
             return
         time.sleep(_PAUSE)
