@@ -58,13 +58,18 @@ def actor(
     authorization: Annotated[str | None, Header()] = None,
     x_penstock_actor: Annotated[str | None, Header()] = None,
 ) -> str:
-    """Who calls, for the event log; raises `denied` unless the token is right (compared in constant time)."""
+    """Who calls, for the event log.
+
+    Raises `denied` unless the token is right (compared in constant time), `invalid` for URLs that no database takes.
+    """
     scheme, _, token = (authorization or "").partition(" ")
     expected = services(request).token
     if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):
         raise PenstockError(
             Code.DENIED, "no or wrong token: send `Authorization: Bearer TOKEN`; clients read it from PENSTOCK_TOKEN"
         )
+    if "\0" in request.scope["path"] or "%00" in request.url.query:
+        raise invalid("the URL holds a NUL character, which no name does")
     return _ACTOR.sub("?", x_penstock_actor or "admin")[:_LONGEST_ACTOR]
 
 

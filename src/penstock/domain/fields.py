@@ -1,7 +1,7 @@
 """From a mapping that a user wrote to a spec, with every fault named at once."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +20,9 @@ def parse(model: type[ModelT], data: object, what: str) -> ModelT:
     """
     if not isinstance(data, Mapping):
         raise invalid(f"{what}: expected fields (a YAML or JSON mapping), got {type(data).__name__}")
+    unwritable = _unwritable(cast(Mapping[str, object], data))
+    if unwritable is not None:
+        raise invalid(f"{what}: field {unwritable!r} holds text that is not Unicode, or a NUL character")
     try:
         return model.model_validate(data)
     except ValidationError as err:
@@ -34,6 +37,28 @@ def parse(model: type[ModelT], data: object, what: str) -> ModelT:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was probably meant to be, or None."""
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+
+
+def _unwritable(data: Mapping[str, object]) -> str | None:
+    """Path of a text, or of a field's name, that no database or file can hold (JSON can spell it); None if all can."""
+    stack: list[tuple[str, object]] = [("", data)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, str) and not _is_writable(value):
+            return path
+        if isinstance(value, Mapping):
+            for name, inner in cast(Mapping[object, object], value).items():
+                where = f"{path}.{name}" if path else str(name)
+                if not _is_writable(where):
+                    return ascii(where)
+                stack.append((where, inner))
+        elif isinstance(value, (list, tuple)):
+            stack += [(f"{path}.{n}", inner) for n, inner in enumerate(cast(Sequence[object], value))]
+    return None
+
+
+def _is_writable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_branch(part: int | str) -> bool:
