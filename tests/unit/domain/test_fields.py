@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.domain.deployment import OnlineDeployment
@@ -52,6 +52,7 @@ JSON = st.recursive(
 KNOWN = st.sampled_from([*OnlineDeployment.model_fields, "other"])
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(KNOWN, JSON, max_size=4))
 def test_whatever_is_sent_is_a_deployment_or_refused(fields: dict[str, Any]) -> None:
     try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.online import NOW, an_instance, seconds, wants
 
@@ -83,6 +83,7 @@ def test_pauses_after_crashes_grow_to_half_a_minute() -> None:
     assert [restart_pause(n).total_seconds() for n in range(9)] == [0, 0, 1, 2, 4, 8, 16, 30, 30]
 
 
+@settings(max_examples=40)
 @given(
     before=st.integers(1, 5),
     wanted=st.integers(1, 5),
