@@ -98,52 +98,51 @@ class Platform:
         self.store.close()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Outside:
+    """What stands between the platform and the systems outside it."""
+
+    store: Store
+    engine: LocalEngine
+    gateway: HaproxyGateway
+    artifacts: FileArtifacts
+    registry: FileRegistry
+    environments: UvEnvironments
+
+
 def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Platform:
     """The platform for these settings; nothing runs yet. `shut_down` is called when a client asks for the end."""
-    home, clock, owner = settings.home, SystemClock(), str(settings.home)
-    store = open_store(settings.database)
-    engine = LocalEngine(owner)
-    gateway = HaproxyGateway(_gateway_settings(settings))
-    artifacts = FileArtifacts(home / "artifacts")
-    registry = FileRegistry(home / "registry")
-    environments = UvEnvironments(
-        home / "environments",
-        environ=settings.environ,
-        owner=owner,
-        curated_file=home / "curated.yml",
-        python_policy=settings.python_policy,
-    )
-    resources = Resources(store, clock, lambda key: controller.enqueue(key))  # noqa: PLW0108 - made below
+    home, clock, outside = settings.home, SystemClock(), _outside(settings)
+    resources = Resources(outside.store, clock, lambda key: controller.enqueue(key))  # noqa: PLW0108 - made below
     places = Places(run=settings.run_folder, logs=home / "logs" / "instances")
     prober = Prober(lambda name: watch.changed(name))  # noqa: PLW0108 - made below
-    fleet = Fleet(engine, gateway, prober, places, clock)
-    routing = Routing(resources, fleet, gateway)
+    fleet = Fleet(outside.engine, outside.gateway, prober, places, clock)
+    routing = Routing(resources, fleet, outside.gateway)
     keyring = Keyring(home / "secrets" / "endpoints")
-    preparation = Preparation(resources, registry, artifacts, environments)
-    builds = Builds(environments)
+    preparation = Preparation(resources, outside.registry, outside.artifacts, outside.environments)
+    builds = Builds(outside.environments)
     defaults = _defaults(settings)
-    assembly = Assembly(preparation, environments, builds, home / "apps", places, defaults)
-    deployment_reconciler = DeploymentReconciler(
-        resources, assembly, fleet, routing, clock, memory_bytes=defaults.memory_bytes
-    )
+    assembly = Assembly(preparation, outside.environments, builds, home / "apps", places, defaults)
     reconcilers: Mapping[str, Reconciler] = {
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
-        ONLINE_DEPLOYMENT.name: deployment_reconciler,
+        ONLINE_DEPLOYMENT.name: DeploymentReconciler(
+            resources, assembly, fleet, routing, clock, memory_bytes=defaults.memory_bytes
+        ),
     }
     controller = Controller(
-        reconcilers, clock, acting=lambda: leadership.held, all_keys=lambda: _all_keys(resources, engine)
+        reconcilers, clock, acting=lambda: leadership.held, all_keys=lambda: _all_keys(resources, outside.engine)
     )
-    leadership = Leadership(store, clock, _identity(settings), controller.enqueue_all)
-    watch = Watch(engine, controller.enqueue)
+    leadership = Leadership(outside.store, clock, _identity(settings), controller.enqueue_all)
+    watch = Watch(outside.engine, controller.enqueue)
     services = Services(
         resources=resources,
         endpoints=Endpoints(resources, keyring, routing),
         deployments=Deployments(resources, preparation),
-        registry=registry,
-        artifacts=artifacts,
-        environments=environments,
+        registry=outside.registry,
+        artifacts=outside.artifacts,
+        environments=outside.environments,
         fleet=fleet,
-        gateway=gateway,
+        gateway=outside.gateway,
         token=token,
         home=str(home),
         host=settings.host,
@@ -155,15 +154,33 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
     return Platform(
         services=services,
-        store=store,
-        gateway=gateway,
+        store=outside.store,
+        gateway=outside.gateway,
         routing=routing,
         prober=prober,
         watch=watch,
         builds=builds,
-        follower=EventFollower(store, lambda event: _follow(controller, event)),
+        follower=EventFollower(outside.store, lambda event: _follow(controller, event)),
         controller=controller,
         leadership=leadership,
+    )
+
+
+def _outside(settings: Settings) -> _Outside:
+    home, owner = settings.home, str(settings.home)
+    return _Outside(
+        store=open_store(settings.database),
+        engine=LocalEngine(owner),
+        gateway=HaproxyGateway(_gateway_settings(settings)),
+        artifacts=FileArtifacts(home / "artifacts"),
+        registry=FileRegistry(home / "registry"),
+        environments=UvEnvironments(
+            home / "environments",
+            environ=settings.environ,
+            owner=owner,
+            curated_file=home / "curated.yml",
+            python_policy=settings.python_policy,
+        ),
     )
 
 

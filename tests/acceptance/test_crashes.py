@@ -86,6 +86,24 @@ def test_a_killed_gateway_is_back_within_two_seconds(platform: Platform, tmp_pat
     assert wait_until(answers, timeout=5) < 2
 
 
+def test_an_instance_that_hangs_is_replaced_when_its_liveness_probe_gives_up(
+    platform: Platform, tmp_path: Path
+) -> None:
+    script = ECHO.replace("import json, os", "import json, os, time").replace(
+        "    return", "    if raw_data == 'hang':\n        time.sleep(600)\n    return"
+    )
+    probe = {"initial_delay": 1, "period": 1, "timeout": 1, "failure_threshold": 2}
+    extra = {"liveness_probe": probe, "request_settings": {"request_timeout_ms": 1000}}
+    platform.run(
+        "online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue", script=script, extra=extra)
+    )
+    before = platform.instance_pids("fraud.blue")
+    assert platform.score("fraud", "hang", azureml_model_deployment="blue").status_code == 408
+    wait_until(lambda: platform.instance_pids("fraud.blue") not in ([], before), timeout=20)
+    wait_until(prober(platform), timeout=10)
+    assert "InstanceUnresponsive" in {e["reason"] for e in platform.json("events", "-n", "fraud")}
+
+
 def test_nothing_is_left_after_down_even_if_the_control_plane_was_killed(platform: Platform, tmp_path: Path) -> None:
     platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue", count=2))
     platform.kill_control_plane()

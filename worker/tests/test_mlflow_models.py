@@ -1,24 +1,20 @@
 """Real MLflow models in an environment of their own, served by the real worker."""
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.trained import REQUIREMENTS, python_with
 
 from penstock_worker import contract
 
 pytestmark = pytest.mark.timeout(300)
-
-REQUIREMENTS = ("mlflow-skinny>=3", "pandas", "scikit-learn", "httptools")
 
 # Trains the models that the tests serve, one folder each.
 TRAIN = """
@@ -73,32 +69,9 @@ TRAIN = """
 """
 
 
-def python_with(requirements: tuple[str, ...]) -> str:
-    """The interpreter of an environment with `requirements`, made once and moved into its place when it is complete."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-tests"
-    key = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:16]
-    place = cache / key
-    if not place.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=cache, prefix=f"{key}-"))
-        uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
-        assert uv is not None, "uv is not installed"
-        commands = (
-            [uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(fresh / "venv")],
-            [uv, "pip", "install", "--quiet", "--python", str(fresh / "venv" / "bin" / "python"), *requirements],
-        )
-        for command in commands:
-            subprocess.run(command, check=True, timeout=280)
-        try:
-            fresh.rename(place)
-        except OSError:
-            shutil.rmtree(fresh)  # another run was faster
-    return str(place / "venv" / "bin" / "python")
-
-
 @pytest.fixture(scope="module")
 def python() -> str:
-    return python_with(REQUIREMENTS)
+    return str(python_with(REQUIREMENTS))
 
 
 @pytest.fixture(scope="module")

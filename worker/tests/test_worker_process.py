@@ -252,34 +252,6 @@ def test_sigint_ends_the_process_at_once(start_worker: StartWorker) -> None:
     client.close()
 
 
-def test_log_files_are_rotated_without_losing_a_line(start_worker: StartWorker) -> None:
-    worker = start_worker(
-        """
-        import json, os
-        def init(): pass
-        def run(data):
-            first, count = json.loads(data)
-            for number in range(first, first + count):
-                print("line", number)
-                os.write(2, b"raw %d\\n" % number)
-        """,
-        **{contract.LOG_BYTES: "20000"},
-    )
-    rotated = worker.folder / "log.1"
-    number = 0
-    while not rotated.exists():
-        assert worker.score([number, 100]).status == 200
-        number += 100
-        time.sleep(0.05)
-        assert number < 10_000
-    worker.score([number, 10])
-    lines = rotated.read_text().splitlines() + worker.log.splitlines()
-    assert [line for line in lines if line.startswith("line")] == [f"line {each}" for each in range(number + 10)]
-    assert [line for line in lines if line.startswith("raw")] == [f"raw {each}" for each in range(number + 10)]
-    assert worker.log.endswith(f"raw {number + 9}\n")
-    assert stat.S_IMODE((worker.folder / "log").stat().st_mode) == 0o600
-
-
 @pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="the kernel has no such ranking")
 def test_the_kernel_prefers_an_instance_to_the_platform(start_worker: StartWorker) -> None:
     worker = start_worker(ECHO)

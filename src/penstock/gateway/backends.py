@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from penstock.gateway import answers
 from penstock.gateway.maps import backend_name
+from penstock.gateway.sections import section
 from penstock.gateway.settings import GatewaySettings
 from penstock.gateway.table import Backend, Server
 from penstock.gateway.validity import check_socket
@@ -14,7 +15,7 @@ from penstock.gateway.validity import check_socket
 LAST_RESORT = "no-instance"
 
 
-def section(backend: Backend, settings: GatewaySettings) -> str:
+def backend_section(backend: Backend, settings: GatewaySettings) -> str:
     """The backend without its servers: what cannot change without a reload."""
     name, retry = backend_name(backend.name), settings.retry_body_bytes
     wait_ms, timeout_ms = _milliseconds(backend.queue_wait), _milliseconds(backend.request_timeout)
@@ -34,7 +35,7 @@ def section(backend: Backend, settings: GatewaySettings) -> str:
         f"default-server {server_options(backend)}",
         f"server {LAST_RESORT} unix@run/{LAST_RESORT}.sock backup no-check maxconn 0",
     ]
-    return f"backend {name}\n" + "".join(f"    {line}\n" for line in lines)
+    return section(f"backend {name}", *lines)
 
 
 def server_options(backend: Backend) -> str:

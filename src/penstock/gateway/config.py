@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.gateway import answers, backends, maps
+from penstock.gateway.inner import INNER_FRONTENDS
+from penstock.gateway.sections import section
 from penstock.gateway.settings import GatewaySettings
 from penstock.gateway.table import Backend, RoutingTable, Server
 from penstock.gateway.validity import check_host, check_table
@@ -54,8 +56,8 @@ def render(table: RoutingTable, settings: GatewaySettings, host: Host) -> Config
     check_table(table)
     ordered = sorted(table.backends, key=lambda b: b.name)
     slots = _slots(table)
-    sections = {maps.backend_name(b.name): backends.section(b, settings) for b in ordered}
-    frame = _process(settings, host) + _defaults() + _frontend(settings, host, slots=0) + _inner_frontends()
+    sections = {maps.backend_name(b.name): backends.backend_section(b, settings) for b in ordered}
+    frame = _process(settings, host) + _defaults() + _frontend(settings, host, slots=0) + INNER_FRONTENDS
     structure = {"gateway": _digest(frame + SCRIPT), "slots": str(slots)}
     structure |= {name: _digest(text) for name, text in sections.items()}
     servers = tuple(_wanted(b, s, settings) for b in ordered for s in sorted(b.servers))
@@ -64,7 +66,7 @@ def render(table: RoutingTable, settings: GatewaySettings, host: Host) -> Config
         + f"    description {answers.quoted(description(structure))}\n"
         + _defaults()
         + _frontend(settings, host, slots)
-        + _inner_frontends()
+        + INNER_FRONTENDS
         + "".join(text + _server_lines(servers, name) for name, text in sections.items()),
         maps=maps.contents(table),
         structure=structure,
@@ -79,7 +81,7 @@ def description(structure: Mapping[str, str]) -> str:
 
 def _process(settings: GatewaySettings, host: Host) -> str:
     buffer_bytes = settings.retry_body_bytes + _BUFFER_HEADROOM
-    return _lines(
+    return section(
         "global",
         "stats socket unix@run/admin.sock mode 600 level admin expose-fd listeners",
         "stats timeout 30s",
@@ -99,7 +101,7 @@ def _process(settings: GatewaySettings, host: Host) -> str:
 
 
 def _defaults() -> str:
-    return _lines(
+    return section(
         "defaults",
         "mode http",
         "balance leastconn",
@@ -123,7 +125,7 @@ def _defaults() -> str:
 
 
 def _frontend(settings: GatewaySettings, host: Host, slots: int) -> str:
-    return _lines(
+    return section(
         "frontend gateway",
         _bind(settings, host),
         # The body is waited for in the backend: without a key, nobody fills a buffer.
@@ -248,31 +250,6 @@ def _answer_rules() -> list[str]:
     ]
 
 
-def _inner_frontends() -> str:
-    """For this host's own use, by sockets that only the owner can open: copies for mirrors, the answer where there is
-    no instance (its backend writes it), and metrics."""
-    return (
-        _lines(
-            "frontend mirrors",
-            "bind unix@run/mirror.sock mode 600",
-            "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
-            "http-request del-header x-penstock-backend",
-            "use_backend %[var(txn.backend)]",
-        )
-        + _lines(
-            f"frontend {backends.LAST_RESORT}",
-            f"bind unix@run/{backends.LAST_RESORT}.sock mode 600",
-            "option dontlog-normal",
-            "http-request return status 503",
-        )
-        + _lines(
-            "frontend metrics",
-            "bind unix@run/metrics.sock mode 600",
-            "http-request use-service prometheus-exporter if { path /metrics }",
-        )
-    )
-
-
 def _server_lines(servers: Sequence[WantedServer], backend: str) -> str:
     return "".join(f"    server {s.name} {s.address}\n" for s in servers if s.backend == backend)
 
@@ -292,10 +269,6 @@ def _slots(table: RoutingTable) -> int:
     names = [backend.endpoint for backend in table.backends]
     most = max(most, *(names.count(name) for name in set(names)), 0)
     return next((room for room in _SLOTS if most <= room), most)
-
-
-def _lines(head: str, *lines: str) -> str:
-    return f"{head}\n" + "".join(f"    {line}\n" for line in lines)
 
 
 def _digest(text: str) -> str:

@@ -1,0 +1,26 @@
+"""Frontends for the gateway's own use, by sockets that only the owner can open."""
+
+from penstock.gateway.backends import LAST_RESORT
+from penstock.gateway.sections import section
+
+# Where copies for mirrors enter; what answers where there is no instance (its backend writes the answer); metrics.
+INNER_FRONTENDS = (
+    section(
+        "frontend mirrors",
+        "bind unix@run/mirror.sock mode 600",
+        "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
+        "http-request del-header x-penstock-backend",
+        "use_backend %[var(txn.backend)]",
+    )
+    + section(
+        f"frontend {LAST_RESORT}",
+        f"bind unix@run/{LAST_RESORT}.sock mode 600",
+        "option dontlog-normal",
+        "http-request return status 503",
+    )
+    + section(
+        "frontend metrics",
+        "bind unix@run/metrics.sock mode 600",
+        "http-request use-service prometheus-exporter if { path /metrics }",
+    )
+)

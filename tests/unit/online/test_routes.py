@@ -1,0 +1,63 @@
+"""Which servers, shares and limits the gateway is told."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from support.online import NOW, an_instance
+
+from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus, RequestSettings
+from penstock.domain.endpoint import KeyHashes, OnlineEndpoint, OnlineEndpointStatus
+from penstock.domain.instance import Phase
+from penstock.domain.resource import Resource
+from penstock.gateway.table import RoutingTable
+from penstock.online.routes import limits, table
+
+KEYS = KeyHashes(primary="A" * 64, secondary="B" * 64)
+INSTANCES = [
+    an_instance(0),
+    an_instance(1, phase=Phase.STARTING),
+    an_instance(2, phase=Phase.UNREADY),
+    an_instance(3, phase=Phase.EXITED),
+    an_instance(4, draining_since=NOW),
+]
+
+
+def a_resource(kind: str, name: str, spec, status, **facts) -> Resource:
+    marks = {"uid": "u", "generation": 1, "version": 1, "created_at": NOW, "updated_at": NOW}
+    return Resource(kind=kind, name=name, spec=spec, status=status, **marks, **facts)
+
+
+def the_table(*, keys: KeyHashes | None = KEYS, deleting: bool = False) -> RoutingTable:
+    spec = OnlineEndpoint(traffic={"blue": 100, "green": 0}, mirror_traffic={"green": 10})
+    since = NOW if deleting else None
+    endpoint = a_resource("online-endpoint", "fraud", spec, OnlineEndpointStatus(keys=keys), deleting_since=since)
+    blue = a_resource("online-deployment", "fraud/blue", OnlineDeployment(model="m"), OnlineDeploymentStatus())
+    sockets = {i.name: Path(f"/run/{i.name.ordinal}") for i in INSTANCES}
+    return table([endpoint], [blue], {"fraud/blue": INSTANCES}, sockets)
+
+
+def test_only_instances_that_can_answer_get_requests_and_draining_ones_finish_theirs() -> None:
+    (backend,) = the_table().backends
+    assert [(s.socket, s.draining) for s in backend.servers] == [("/run/0", False), ("/run/4", True)]
+
+
+def test_shares_of_zero_are_no_shares() -> None:
+    (route,) = the_table().routes
+    assert (dict(route.traffic), dict(route.mirror)) == ({"blue": 100}, {"green": 10})
+
+
+def test_an_endpoint_that_is_being_deleted_or_has_no_keys_yet_has_no_route() -> None:
+    assert the_table(deleting=True).routes == ()
+    assert the_table(keys=None).routes == ()
+    assert len(the_table(deleting=True).backends) == 1
+
+
+def test_as_many_may_wait_as_may_be_worked_on_where_the_concurrency_is_given() -> None:
+    given = RequestSettings(max_concurrent_requests_per_instance=3, max_queue_wait_ms=700)
+    assert limits(given) == (3, 3, timedelta(milliseconds=700))
+
+
+def test_without_a_concurrency_many_may_wait_for_as_long_as_a_request_may_take() -> None:
+    concurrency, queue, wait = limits(RequestSettings(request_timeout_ms=900))
+    assert queue > 10 * concurrency
+    assert wait == timedelta(milliseconds=900)
