@@ -1,4 +1,4 @@
-"""The dashboard in a browser's place: closed without the token, and telling what runs with it."""
+"""What the API's address shows a browser and a monitor: closed without the token, and telling what runs with it."""
 
 from pathlib import Path
 
@@ -24,3 +24,8 @@ def test_the_dashboard_tells_what_runs_to_who_has_the_token(tmp_path: Path) -> N
             assert "default-src 'none'" in page.headers["content-security-policy"]
             browser.cookies.set("penstock_session", "0" * 64)
             assert browser.get("/").status_code == 401
+            assert (browser.get("/healthz").status_code, browser.get("/readyz").status_code) == (200, 200)
+            assert browser.get("/metrics").status_code == 401
+            assert platform.score("fraud").status_code == 200
+            metrics = browser.get("/metrics", headers={"Authorization": f"Bearer {token}"})
+            assert 'haproxy_backend_http_responses_total{proxy="fraud.blue",code="2xx"} 1' in metrics.text
