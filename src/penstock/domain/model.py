@@ -1,5 +1,6 @@
-"""Models: Azure's model schema and the versions that a registry holds."""
+"""Models: Azure's model schema and the versions that the registry holds."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -16,10 +17,28 @@ class ModelType(StrEnum):
     TRITON = "triton_model"
 
 
+class DataUse(Frozen):
+    """A dataset that a run has read, as MLflow records it."""
+
+    name: str
+    digest: str | None = None
+
+
+class Lineage(Frozen):
+    """Where a version comes from, as far as it is known."""
+
+    job: str | None = None  # the MLflow run that made it
+    git_commit: str | None = None
+    data: tuple[DataUse, ...] = ()
+    parent: str | None = None  # NAME:VERSION of the version that it is a copy of
+
+
 class Model(Frozen):
     """A model as a user writes it, inline in a deployment or in a file of its own.
 
-    `path` is a local path as users write it, and an artifact reference once the client has uploaded it.
+    `path` is a local path as users write it, an artifact reference once the client has uploaded it, or a place that
+    the registry knows: `runs:/RUN/PATH`, `models:/NAME/VERSION`, `models:/NAME@ALIAS`, `models:/m-ID`,
+    `azureml://jobs/RUN/outputs/artifacts/paths/PATH`.
     """
 
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
@@ -32,6 +51,7 @@ class Model(Frozen):
     properties: dict[str, str] = {}
     flavors: dict[str, Any] = {}
     stage: str | None = None
+    lineage: Lineage | None = None  # of an imported version
 
     @model_validator(mode="before")
     @classmethod
@@ -40,15 +60,29 @@ class Model(Frozen):
 
 
 class ModelVersion(Frozen):
-    """A registered version of a model. It never changes, but for `archived`."""
+    """A registered version of a model. Its content never changes; what is said of it may."""
 
     name: str
     version: str
-    path: str  # artifact reference
+    path: str  # artifact reference once its files are in the artifact store, before that the registry's own URI
     type: ModelType
     description: str | None = None
     tags: dict[str, str] = {}
     properties: dict[str, str] = {}
+    flavors: dict[str, Any] = {}  # of the MLmodel file
+    stage: str | None = None
+    aliases: tuple[str, ...] = ()  # `azureml:NAME@ALIAS`, `models:/NAME@ALIAS`
+    lineage: Lineage = Lineage()
     created_at: datetime
     created_by: str
     archived: bool = False
+
+
+class ModelChange(Frozen):
+    """What is to be said of a version from now on; fields left out stay as they are."""
+
+    description: str | None = None
+    tags: Mapping[str, str] | None = None  # all of them
+    properties: Mapping[str, str] | None = None  # all of them
+    stage: str | None = None
+    aliases: tuple[str, ...] | None = None  # all of them; an alias that another version has moves here
