@@ -21,10 +21,11 @@ from penstock.domain.events import Event
 from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
 from penstock.engines.local import LocalEngine
+from penstock.environments.base import BuiltEnvironment
 from penstock.environments.uv import UvEnvironments
 from penstock.gateway.haproxy import GatewaySettings, HaproxyGateway
 from penstock.online.assembly import Assembly, Defaults
-from penstock.online.builds import Builds
+from penstock.online.background import Background
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.endpoint_reconciler import EndpointReconciler
@@ -72,7 +73,7 @@ class Platform:
     routing: Routing
     prober: Prober
     watch: Watch
-    builds: Builds
+    builds: Background[BuiltEnvironment]
     follower: EventFollower
     controller: Controller
     leadership: Leadership
@@ -120,7 +121,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     routing = Routing(resources, fleet, outside.gateway)
     keyring = Keyring(home / "secrets" / "endpoints")
     preparation = Preparation(resources, outside.registry, outside.artifacts, outside.environments)
-    builds = Builds(outside.environments)
+    builds: Background[BuiltEnvironment] = Background("build")
     defaults = _defaults(settings)
     assembly = Assembly(preparation, outside.environments, builds, home / "apps", places, defaults)
     reconcilers: Mapping[str, Reconciler] = {

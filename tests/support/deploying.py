@@ -14,8 +14,9 @@ from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint
 from penstock.domain.fields import parse
 from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
+from penstock.environments.base import BuiltEnvironment
 from penstock.online.assembly import Assembly, Defaults
-from penstock.online.builds import Builds
+from penstock.online.background import Background
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.fleet import Fleet, Places
@@ -54,7 +55,7 @@ class Bench:
         (self.folder / "run").mkdir(exist_ok=True)
         places = Places(run=self.folder / "run", logs=self.folder / "logs")
         self.fleet = Fleet(self.engine, self.gateway, Prober(lambda _: None), places, self.clock)
-        self.builds = Builds(self.environments)
+        self.builds: Background[BuiltEnvironment] = Background("build")
         preparation = Preparation(
             self.resources, FileRegistry(self.folder / "registry"), self.artifacts, self.environments
         )

@@ -34,7 +34,7 @@ def python_with(requirements: tuple[str, ...]) -> Path:
         python = str(fresh / "venv" / "bin" / "python")
         for command in (
             [uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(fresh / "venv")],
-            [uv, "pip", "install", "--quiet", "--python", python, *requirements],
+            [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *requirements],
         ):
             subprocess.run(command, check=True, timeout=280)
         try:

@@ -11,7 +11,7 @@ from penstock.domain.errors import Code, PenstockError
 from penstock.domain.instance import InstanceName
 from penstock.engines.base import ProcessSpec
 from penstock.environments.base import BuiltEnvironment, Environments
-from penstock.online.builds import Builds
+from penstock.online.background import Background
 from penstock.online.fleet import Places
 from penstock.online.preparation import Preparation, read_build, write_build
 from penstock.online.revisions import Ingredients, process_environment, worker_variables
@@ -32,11 +32,12 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Building:
-    """A revision whose environment is being built."""
+class Waiting:
+    """A revision that cannot be started yet. `step` is the condition that says so, `message` what for."""
 
-    revision: str
-    fingerprint: str
+    step: str
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class Assembly:
         self,
         preparation: Preparation,
         environments: Environments,
-        builds: Builds,
+        builds: Background[BuiltEnvironment],
         apps: Path,
         places: Places,
         defaults: Defaults,
@@ -77,17 +78,19 @@ class Assembly:
         self._places = places
         self._defaults = defaults
 
-    def prepare(self, name: str, spec: OnlineDeployment, done: Callable[[], None]) -> Prepared | Building | Failure:
+    def prepare(self, name: str, spec: OnlineDeployment, done: Callable[[], None]) -> Prepared | Waiting | Failure:
         """One step towards a startable revision of deployment `name`; `done` is called when a build has ended."""
         try:
             ingredients = self._preparation.ingredients(name, spec)
         except PenstockError as err:
-            return Failure(revision=None, step="Model", reason=_reason(err, "NotResolved"), message=err.message)
+            if err.code is Code.UNAVAILABLE:
+                return Waiting(step="Model", reason="Unavailable", message=err.message)
+            return Failure(revision=None, step="Model", reason="NotResolved", message=err.message)
         revision = ingredients.revision()
         app = self.app(name, revision)
         environment = self._environment(ingredients, app, done)
         if isinstance(environment, str):
-            return Building(revision=revision, fingerprint=environment)
+            return Waiting(step="Environment", reason="Building", message=f"environment {environment} is being built")
         if isinstance(environment, PenstockError):
             return Failure(
                 revision=revision,
@@ -159,7 +162,9 @@ class Assembly:
             build = self._environments.plan(ingredients.requirements)
         except PenstockError as err:
             return err
-        outcome = self._builds.outcome(build, done)
+        outcome = self._environments.built(build.fingerprint) or self._builds.outcome(
+            build.fingerprint, lambda: self._environments.ensure(build), done
+        )
         return build.fingerprint if outcome is None else outcome
 
 

@@ -15,7 +15,7 @@ from penstock.domain.events import Event
 from penstock.domain.instance import Instance, InstanceName, Phase
 from penstock.domain.resource import Key, Resource, Truth
 from penstock.online import logs
-from penstock.online.assembly import Assembly, Building, Failure, Prepared
+from penstock.online.assembly import Assembly, Failure, Prepared, Waiting
 from penstock.online.fleet import Fleet
 from penstock.online.instances import Wanted, drained, plan
 from penstock.online.preflight import cannot_start, ending, start_deadline, too_slow
@@ -30,7 +30,7 @@ _DRAIN_MARGIN = timedelta(seconds=5)
 _FAILURE_LINES = 40
 
 Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
-Outcome = Prepared | Building | Failure
+Outcome = Prepared | Waiting | Failure
 
 
 class DeploymentReconciler:

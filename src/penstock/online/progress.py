@@ -7,7 +7,7 @@ from datetime import datetime
 from penstock.domain.deployment import OnlineDeploymentStatus
 from penstock.domain.instance import Instance, Phase
 from penstock.domain.resource import Condition, Truth, with_condition
-from penstock.online.assembly import Building, Failure, Prepared
+from penstock.online.assembly import Failure, Prepared, Waiting
 
 ORDER = ("Model", "Environment", "Preflight", "Instances", "Ready")  # as a deployment goes through them
 
@@ -22,7 +22,7 @@ class Findings:
 
     generation: int
     count: int
-    outcome: Prepared | Building | Failure
+    outcome: Prepared | Waiting | Failure
     proven: bool
     load_seconds: float | None
     instances: Sequence[Instance]
@@ -57,11 +57,12 @@ Row = tuple[str, Truth, str, str]
 
 def _conditions(before: OnlineDeploymentStatus, found: Findings) -> list[Row]:
     outcome = found.outcome
-    if isinstance(outcome, Building):
+    if isinstance(outcome, Waiting):
+        resolved: list[Row] = [("Model", Truth.TRUE, "Resolved", "model and code are in place")]
         return [
-            ("Model", Truth.TRUE, "Resolved", "model and code are in place"),
-            ("Environment", Truth.UNKNOWN, "Building", f"environment {outcome.fingerprint} is being built"),
-            ("Ready", Truth.UNKNOWN, "Progressing", "the environment is being built"),
+            *(resolved if outcome.step != "Model" else []),
+            (outcome.step, Truth.UNKNOWN, outcome.reason, outcome.message),
+            ("Ready", Truth.UNKNOWN, "Progressing", outcome.message),
         ]
     if isinstance(outcome, Failure):
         return _failed(before, found, outcome)
