@@ -30,6 +30,8 @@ class Settings:
     instance_memory_bytes: int | None = None  # PENSTOCK_INSTANCE_MEMORY_BYTES; None: 80 % of the host's memory
     python_policy: str = "nearest"  # PENSTOCK_PYTHON_POLICY: nearest or strict
     log_bytes: int = 10 * 1024 * 1024  # PENSTOCK_LOG_BYTES: size at which an instance's log is rotated
+    container_tool: str | None = None  # PENSTOCK_CONTAINER_TOOL: name or path; None: podman, else docker
+    container_network: str | None = None  # PENSTOCK_CONTAINER_NETWORK; None: the best that works here
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)  # for processes that are started
     url: str | None = None  # PENSTOCK_URL: the platform that clients speak to; None: the one of the home folder
     token: str | None = field(default=None, repr=False)  # PENSTOCK_TOKEN: what clients show it
@@ -73,6 +75,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         instance_memory_bytes=_number(env, "PENSTOCK_INSTANCE_MEMORY_BYTES", 0) or None,
         python_policy=env.get("PENSTOCK_PYTHON_POLICY", "nearest"),
         log_bytes=_number(env, "PENSTOCK_LOG_BYTES", 10 * 1024 * 1024),
+        container_tool=env.get("PENSTOCK_CONTAINER_TOOL") or None,
+        container_network=env.get("PENSTOCK_CONTAINER_NETWORK") or None,
         environ=dict(env),
         url=env.get("PENSTOCK_URL") or None,
         token=env.get("PENSTOCK_TOKEN") or None,

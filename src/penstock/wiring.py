@@ -17,6 +17,7 @@ from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
+from penstock.domain.errors import unavailable
 from penstock.domain.events import Event
 from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
@@ -32,11 +33,15 @@ from penstock.online.endpoint_reconciler import EndpointReconciler
 from penstock.online.endpoints import Endpoints
 from penstock.online.fleet import Fleet, Places
 from penstock.online.keys import Keyring
+from penstock.online.models import Models
 from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
 from penstock.online.routing import Routing
 from penstock.online.watch import Watch
-from penstock.registry.files import FileRegistry
+from penstock.registry.files import MlflowFiles
+from penstock.registry.known import KnownVersions
+from penstock.registry.mlflow import MlflowRegistry
+from penstock.registry.rest import MlflowRest
 from penstock.settings import Settings
 from penstock.store.base import Store
 from penstock.store.sql import open_store
@@ -74,6 +79,7 @@ class Platform:
     prober: Prober
     watch: Watch
     builds: Background[BuiltEnvironment]
+    models: Models
     follower: EventFollower
     controller: Controller
     leadership: Leadership
@@ -95,6 +101,7 @@ class Platform:
         self.follower.stop(_STOP)
         self.prober.stop()
         self.builds.close()
+        self.models.close()
         self.routing.stop()
         self.store.close()
 
@@ -107,7 +114,7 @@ class _Outside:
     engine: LocalEngine
     gateway: HaproxyGateway
     artifacts: FileArtifacts
-    registry: FileRegistry
+    registry: MlflowRest
     environments: UvEnvironments
 
 
@@ -120,7 +127,13 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     fleet = Fleet(outside.engine, outside.gateway, prober, places, clock)
     routing = Routing(resources, fleet, outside.gateway)
     keyring = Keyring(home / "secrets" / "endpoints")
-    preparation = Preparation(resources, outside.registry, outside.artifacts, outside.environments)
+    models = Models(
+        MlflowRegistry(outside.registry),
+        MlflowFiles(outside.registry),
+        outside.artifacts,
+        KnownVersions(home / "registry"),
+    )
+    preparation = Preparation(resources, models, outside.artifacts, outside.environments)
     builds: Background[BuiltEnvironment] = Background("build")
     defaults = _defaults(settings)
     assembly = Assembly(preparation, outside.environments, builds, home / "apps", places, defaults)
@@ -139,7 +152,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         resources=resources,
         endpoints=Endpoints(resources, keyring, routing),
         deployments=Deployments(resources, preparation),
-        registry=outside.registry,
+        models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,
         fleet=fleet,
@@ -161,6 +174,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         prober=prober,
         watch=watch,
         builds=builds,
+        models=models,
         follower=EventFollower(outside.store, lambda event: _follow(controller, event)),
         controller=controller,
         leadership=leadership,
@@ -174,7 +188,7 @@ def _outside(settings: Settings) -> _Outside:
         engine=LocalEngine(owner),
         gateway=HaproxyGateway(_gateway_settings(settings)),
         artifacts=FileArtifacts(home / "artifacts"),
-        registry=FileRegistry(home / "registry"),
+        registry=MlflowRest(_not_started),
         environments=UvEnvironments(
             home / "environments",
             environ=settings.environ,
@@ -183,6 +197,10 @@ def _outside(settings: Settings) -> _Outside:
             python_policy=settings.python_policy,
         ),
     )
+
+
+def _not_started() -> str:
+    raise unavailable("the model registry (MLflow) is not started")
 
 
 def _follow(controller: Controller, event: Event) -> None:

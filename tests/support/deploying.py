@@ -20,15 +20,17 @@ from penstock.online.background import Background
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.fleet import Fleet, Places
+from penstock.online.models import Models
 from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
 from penstock.online.routing import Routing
-from penstock.registry.files import FileRegistry
+from penstock.registry.known import KnownVersions
 from penstock.store.sql import open_store
 from penstock.testing.clock import ManualClock
 from penstock.testing.engine import FakeEngine
 from penstock.testing.environments import FakeEnvironments
 from penstock.testing.gateway import FakeGateway
+from penstock.testing.registry import FakeRegistry
 from penstock_worker import contract
 
 NAME = "fraud/blue"
@@ -43,6 +45,7 @@ class Bench:
         self.gateway = FakeGateway()
         self.gateway.start()
         self.environments = FakeEnvironments(folder / "environments")
+        self.registry = FakeRegistry()
         self.artifacts = FileArtifacts(folder / "artifacts")
         self.store = open_store(f"sqlite:///{folder / 'store.db'}")
         self.folder = folder
@@ -56,9 +59,8 @@ class Bench:
         places = Places(run=self.folder / "run", logs=self.folder / "logs")
         self.fleet = Fleet(self.engine, self.gateway, Prober(lambda _: None), places, self.clock)
         self.builds: Background[BuiltEnvironment] = Background("build")
-        preparation = Preparation(
-            self.resources, FileRegistry(self.folder / "registry"), self.artifacts, self.environments
-        )
+        self.models = Models(self.registry, self.registry, self.artifacts, KnownVersions(self.folder / "registry"))
+        preparation = Preparation(self.resources, self.models, self.artifacts, self.environments)
         self.deployments = Deployments(self.resources, preparation)
         defaults = Defaults(base_environment={}, memory_bytes=2**30, max_body_bytes=2**20, log_bytes=2**20)
         assembly = Assembly(
@@ -76,6 +78,7 @@ class Bench:
 
     def close(self) -> None:
         self.builds.close()
+        self.models.close()
         self.store.close()
 
     def apply(self, script: str = "one", **fields: Any) -> None:

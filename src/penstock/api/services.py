@@ -17,7 +17,7 @@ from penstock.gateway.base import Gateway
 from penstock.online.deployments import Deployments
 from penstock.online.endpoints import Endpoints
 from penstock.online.fleet import Fleet
-from penstock.registry.base import Registry
+from penstock.online.models import Models
 
 _ACTOR = re.compile(r"[^\x20-\x7e]")
 _LONGEST_ACTOR = 100
@@ -30,7 +30,7 @@ class Services:
     resources: Resources
     endpoints: Endpoints
     deployments: Deployments
-    registry: Registry
+    models: Models
     artifacts: Artifacts
     environments: Environments
     fleet: Fleet

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from penstock.domain.artifact import Tree
 
@@ -16,6 +16,14 @@ class Artifacts(Protocol):
 
     def put_blob(self, digest: str, chunks: Iterable[bytes]) -> int:
         """Store a blob and return its size. Raises `invalid` if the bytes do not have the digest."""
+        ...
+
+    def add_blob(self, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Store a blob whose digest nobody knows yet; returns digest and size."""
+        ...
+
+    def open_blob(self, digest: str) -> BinaryIO:
+        """The bytes of a blob, to be read in pieces. Raises `not_found`."""
         ...
 
     def put_tree(self, tree: Tree) -> str:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from penstock import durable
 from penstock.domain.artifact import Entry, Tree, check_digest, check_tree
@@ -39,12 +40,23 @@ class FileArtifacts:
             return _checked(digest, chunks)
         with full_disk_named(self._folder), durable.new_file(self._temporary) as (path, descriptor):
             size = _checked(digest, _copied(chunks, descriptor))
-            os.fchmod(descriptor, 0o444)
-            os.fsync(descriptor)
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            os.replace(path, target)
-            durable.sync_folder(target.parent)
+            self._keep(path, descriptor, target)
         return size
+
+    def add_blob(self, chunks: Iterable[bytes]) -> tuple[str, int]:
+        size, sha256 = 0, hashlib.sha256()
+        with full_disk_named(self._folder), durable.new_file(self._temporary) as (path, descriptor):
+            for chunk in _copied(chunks, descriptor):
+                sha256.update(chunk)
+                size += len(chunk)
+            self._keep(path, descriptor, self._blob(sha256.hexdigest()))
+        return sha256.hexdigest(), size
+
+    def open_blob(self, digest: str) -> BinaryIO:
+        try:
+            return self._blob(check_digest(digest)).open("rb")
+        except FileNotFoundError:
+            raise not_found(f"blob {digest} is not here: upload it again") from None
 
     def put_tree(self, tree: Tree) -> str:
         self._check_blobs(check_tree(tree))
@@ -83,6 +95,14 @@ class FileArtifacts:
                 if not target.exists():
                     self._lay_out(tree, target, link=link)
         return target
+
+    def _keep(self, path: Path, descriptor: int, target: Path) -> None:
+        """Give a written file its place, on the disk before it is visible."""
+        os.fchmod(descriptor, 0o444)
+        os.fsync(descriptor)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        os.replace(path, target)
+        durable.sync_folder(target.parent)
 
     def _lay_out(self, tree: Tree, target: Path, *, link: bool) -> None:
         for left in target.parent.glob(f"{_UNFINISHED}*"):  # by a crash: whoever lays out here holds the lock

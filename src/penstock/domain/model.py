@@ -64,7 +64,9 @@ class ModelVersion(Frozen):
 
     name: str
     version: str
-    path: str  # artifact reference once its files are in the artifact store, before that the registry's own URI
+    path: str  # artifact reference once its files are in the artifact store, before that the same as `uri`
+    uri: str = ""  # in MLflow's words: models:/NAME/NUMBER
+    source: str = ""  # what MLflow made it from: models:/m-ID, or a place in its artifact store
     type: ModelType
     description: str | None = None
     tags: dict[str, str] = {}

@@ -37,7 +37,10 @@ def check_asset_name(kind: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class AssetReference:
-    """`azureml:NAME:VERSION` or `azureml:NAME@LABEL`; without either, the latest version is meant."""
+    """`azureml:NAME:VERSION` or `azureml:NAME@LABEL`; without either, the latest version is meant.
+
+    A label is `latest` or, of a model, one of its aliases.
+    """
 
     name: str
     version: str | None = None
@@ -56,6 +59,13 @@ def parse_asset_reference(kind: str, text: str) -> AssetReference:
     label: str | None = None
     if not colon:
         name, _, label = body.partition("@")
-    if not _ASSET.match(name) or (colon and not _ASSET.match(version)) or (label and label != "latest"):
-        raise invalid(f"{kind} reference {text!r} is not understood: write azureml:NAME:VERSION or azureml:NAME@latest")
+    if not _ASSET.match(name) or (colon and not _ASSET.match(version)) or (label and not _is_label(kind, label)):
+        alias = " or azureml:NAME@ALIAS" if kind == "model" else ""
+        raise invalid(
+            f"{kind} reference {text!r} is not understood: write azureml:NAME:VERSION or azureml:NAME@latest{alias}"
+        )
     return AssetReference(name, version if colon else None, label or None if not colon else None)
+
+
+def _is_label(kind: str, label: str) -> bool:
+    return label == "latest" or (kind == "model" and _ASSET.match(label) is not None)

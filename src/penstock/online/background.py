@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -38,22 +38,30 @@ class Background(Generic[ResultT]):
         self._lock = threading.Lock()
 
     def outcome(
-        self, key: str, task: Callable[[], ResultT], done: Callable[[], None] = lambda: None
+        self,
+        key: str,
+        task: Callable[[], ResultT],
+        done: Callable[[], None] = lambda: None,
+        *,
+        patience: float = 0.0,
     ) -> ResultT | PenstockError | None:
         """What `task` returned, or the error that it raised, or None while it runs.
 
-        The first call starts it; `done` is called from another thread when it has ended. A result is handed out once.
+        The first call starts it; `done` is called from another thread when it has ended. `patience` is for how many
+        seconds this call waits for the end. A result is handed out once, to whoever asks first.
         """
         with self._lock:
             known = self._tasks.get(key)
             if known is None or self._due_again(known):
-                self._start(key, task, done, tries=known.tries + 1 if known else 1)
-                return None
+                known = self._start(key, task, done, tries=known.tries + 1 if known else 1)
+        wait([known.future], patience)
+        with self._lock:
             if not known.future.done():
                 return None
             error = known.future.exception()
             if error is None:
-                del self._tasks[key]
+                if self._tasks.get(key) is known:
+                    del self._tasks[key]
                 return known.future.result()
         return error if isinstance(error, PenstockError) else PenstockError(Code.INTERNAL, str(error))
 
@@ -67,11 +75,12 @@ class Background(Generic[ResultT]):
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, key: str, task: Callable[[], ResultT], done: Callable[[], None], *, tries: int) -> None:
+    def _start(self, key: str, task: Callable[[], ResultT], done: Callable[[], None], *, tries: int) -> _Task[ResultT]:
         log.info("background work started", extra={"work": self._what, "key": key})
         entry = _Task(self._pool.submit(task), tries)
         self._tasks[key] = entry
         entry.future.add_done_callback(lambda _: self._ended(entry, done))
+        return entry
 
     def _ended(self, entry: _Task[ResultT], done: Callable[[], None]) -> None:
         entry.ended_at = self._clock()

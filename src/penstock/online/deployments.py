@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from penstock.control.resources import Change, Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus, ignored_fields
 from penstock.domain.endpoint import ONLINE_ENDPOINT
-from penstock.domain.errors import PenstockError, conflict, invalid, not_found
+from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource, provisioning_state
 from penstock.online.preparation import Preparation
@@ -55,7 +55,11 @@ class Deployments:
         if len(siblings | {f"{endpoint}/{name}"}) > MOST_DEPLOYMENTS:
             raise conflict(f"endpoint {endpoint!r} has {MOST_DEPLOYMENTS} deployments already: delete one first")
         spec = self._preparation.pinned(spec)
-        self._preparation.ingredients(f"{endpoint}/{name}", spec)
+        try:
+            self._preparation.ingredients(f"{endpoint}/{name}", spec)
+        except PenstockError as err:
+            if err.code is not Code.UNAVAILABLE:  # the controller waits for what is on its way
+                raise
         return spec
 
     def apply(

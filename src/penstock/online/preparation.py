@@ -13,13 +13,14 @@ from penstock.domain.deployment import CodeConfiguration, OnlineDeployment
 from penstock.domain.environment import Environment, Requirements
 from penstock.domain.errors import PenstockError, invalid, not_found
 from penstock.domain.model import Model, ModelType
-from penstock.domain.names import check_asset_name, parse_asset_reference
+from penstock.domain.names import AssetReference, check_asset_name, parse_asset_reference
 from penstock.domain.quantities import memory_bytes
 from penstock.environments.base import Environments
 from penstock.environments.packaged import requirements_of
 from penstock.online.environments import find_environment
+from penstock.online.models import Models
 from penstock.online.revisions import Ingredients, PlacedCode, PlacedModel, code_folder, model_folder
-from penstock.registry.base import Registry
+from penstock.registry.places import Registered, parse_place
 
 
 class Preparation:
@@ -28,12 +29,12 @@ class Preparation:
     def __init__(
         self,
         resources: Resources,
-        registry: Registry,
+        models: Models,
         artifacts: Artifacts,
         environments: Environments,
     ) -> None:
         self._resources = resources
-        self._registry = registry
+        self._models = models
         self._artifacts = artifacts
         self._environments = environments
 
@@ -44,9 +45,9 @@ class Preparation:
         """
         update: dict[str, object] = {}
         with _field_named(spec, "model"):
-            if isinstance(spec.model, str):
-                version = self._registry.resolve(parse_asset_reference("model", spec.model))
-                update["model"] = f"azureml:{version.name}:{version.version}"
+            reference = _registered_model(spec)
+            if reference is not None:
+                update["model"] = str(self._models.pinned(reference))
         with _field_named(spec, "environment"):
             if isinstance(spec.environment, str) and self._environments.curated(spec.environment) is None:
                 update["environment"] = f"azureml:{self._registered(spec.environment)[0]}"
@@ -90,11 +91,12 @@ class Preparation:
     def _model(self, name: str, spec: OnlineDeployment) -> tuple[PlacedModel | None, Tree | None]:
         if spec.model is None:
             return None, None
-        if isinstance(spec.model, str):
-            version = self._registry.resolve(parse_asset_reference("model", spec.model))
+        reference = _registered_model(spec)
+        if reference is not None:
+            version = self._models.placed(reference)
             model = Model(name=version.name, version=version.version, path=version.path, type=version.type)
         else:
-            model = spec.model
+            model = spec.model if isinstance(spec.model, Model) else Model(path=str(spec.model))
         digest, basename, tree = self._tree(f"deployment {name!r}: model.path", model.path)
         mlflow = any(e.path == f"{basename}/MLmodel" for e in tree.entries)
         if model.type is ModelType.TRITON:
@@ -153,6 +155,17 @@ class Preparation:
     def _file(self, model: PlacedModel, tree: Tree, path: str) -> bytes | None:
         full = f"{model.basename}/{path}"
         return self._artifacts.read(model.digest, full) if any(e.path == full for e in tree.entries) else None
+
+
+def _registered_model(spec: OnlineDeployment) -> AssetReference | None:
+    """The registered version that the spec names as `azureml:NAME:VERSION` or in MLflow's words, if it names one."""
+    path = spec.model.path if isinstance(spec.model, Model) else spec.model
+    if path is not None and path.startswith("models:/"):
+        place = parse_place(path)
+        if not isinstance(place, Registered):
+            raise invalid(f"{path} is not registered: `penstock model create --name NAME --path {path}`")
+        return AssetReference(place.name, place.version, place.alias)
+    return parse_asset_reference("model", spec.model) if isinstance(spec.model, str) else None
 
 
 @contextmanager

@@ -35,12 +35,12 @@ def status(before: OnlineDeploymentStatus, found: Findings, now: datetime) -> On
         new = Condition(name=name, truth=truth, reason=reason, message=message, since=now)
         conditions = with_condition(conditions, new)
     failure = found.outcome if isinstance(found.outcome, Failure) else None
-    serving = isinstance(found.outcome, Prepared) and found.proven
+    serving = found.outcome if isinstance(found.outcome, Prepared) and found.proven else None
     return before.model_copy(
         update={
             "observed_generation": found.generation,
             "conditions": tuple(sorted(conditions, key=lambda c: ORDER.index(c.name))),
-            "revision": found.outcome.revision if serving else before.revision,
+            "revision": serving.revision if serving else before.revision,
             "serving_generation": found.generation if serving else before.serving_generation,
             "ready_instances": len(_ready(found.instances)),
             "environment": found.outcome.environment.fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 VERSION = "0.1.0"  # of this distribution
@@ -23,6 +23,9 @@ LOG_BYTES = "PENSTOCK_LOG_BYTES"  # size at which the log file is rotated
 MLFLOW_MODEL = "PENSTOCK_MLFLOW_MODEL"  # folder with an MLmodel file; set for MLflow models without a scoring script
 MAX_BODY_BYTES = "PENSTOCK_MAX_BODY_BYTES"
 MEMORY_BYTES = "PENSTOCK_MEMORY_BYTES"  # limit on the process's private memory (RLIMIT_DATA); unset: none
+REQUEST_TIMEOUT_MS = "PENSTOCK_REQUEST_TIMEOUT_MS"  # the longest that callers wait for an answer
+SAMPLE = "PENSTOCK_SAMPLE"  # `required`: not ready before the sample request is answered; `tried`, `skipped`
+SAMPLE_REQUEST = "PENSTOCK_SAMPLE_REQUEST"  # file with a sample request, relative to AML_APP_ROOT; unset: looked for
 OWNER = "PENSTOCK_OWNER"  # home folder of the platform that started the process
 INSTANCE = "PENSTOCK_INSTANCE"  # name of the instance, unique within its owner
 
@@ -35,25 +38,32 @@ EXIT_OK = 0
 EXIT_CANNOT_LOAD = 3  # as Azure's server: the script or model did not load; the report says why
 
 LOADING, READY, FAILED = "loading", "ready", "failed"
+REQUIRED, TRIED, SKIPPED = "required", "tried", "skipped"
+
+SAMPLE_FILES = ("sample-request.json", "sample_request.json")  # beside the scoring script, or on top of the model
 
 SCRIPT_FILE_NOT_FOUND = "UserScriptFileNotFound"
 SCRIPT_IMPORT_ERROR = "UserScriptImportError"
 SCRIPT_FUNCTION_NOT_FOUND = "UserScriptFunctionNotFound"  # no init() or run(), or a run() that cannot be called
 SCRIPT_INIT_FAILED = "UserScriptInitFailed"
 MODEL_LOAD_FAILED = "ModelLoadFailed"
+SAMPLE_FAILED = "SamplePredictionFailed"  # run() or predict() did not answer the sample request
+SAMPLE_TIMED_OUT = "SamplePredictionTimedOut"
+OUTPUT_NOT_SERIALISABLE = "OutputNotSerialisable"
 MEMORY_LIMIT_EXCEEDED = "MemoryLimitExceeded"
 CANNOT_LISTEN = "CannotListen"
+
+_LONGEST_REPORT = 1024 * 1024  # characters
+_LARGEST_NUMBER = 1 << 60
 
 
 @dataclass(frozen=True)
 class Report:
     """What an instance says of its own start. The worker listens on its socket only when `phase` is `ready`.
 
-    `reason` is one of Azure's names (`UserScriptInitFailed`, `UserScriptImportError`,
-    `UserScriptFunctionNotFound`, `UserScriptFileNotFound`) or `ModelLoadFailed`, `MemoryLimitExceeded`,
-    `CannotListen`;
-    `message` is a sentence with the user's file and line where there is one; `traceback` holds only frames of the
-    user's code and what it called.
+    `reason` is one of the names above; `message` is a sentence with the user's file and line where there is one;
+    `traceback` holds only frames of the user's code and what it called. `load_seconds` is zero until the model is
+    loaded. `sample` names what is being, or was, predicted for (`input example`), and is empty if nothing is.
     """
 
     phase: str
@@ -62,6 +72,11 @@ class Report:
     message: str = ""
     traceback: str = ""
     load_seconds: float = 0.0
+    memory_bytes: int = 0  # resident, once loaded and tried; zero where the system does not say
+    peak_memory_bytes: int = 0
+    sample: str = ""
+    sample_seconds: float = 0.0
+    notices: tuple[str, ...] = ()  # what the author should know, in sentences
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -73,8 +88,27 @@ def write_report(path: Path, report: Report) -> None:
 
 
 def read_report(path: Path) -> Report | None:
-    """The report at `path`, or None if there is none yet (or none that can be read)."""
+    """The report at `path`, or None if there is none yet, or none that can be understood.
+
+    Instances outlive the platform that started them: fields of another version's report are left out or filled in.
+    The code of a model could write there too, so nothing is taken on trust.
+    """
     try:
-        return Report(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_LONGEST_REPORT + 1)
+        told = json.loads(text) if len(text) <= _LONGEST_REPORT else None
+        known = {field.name for field in fields(Report)}
+        report = Report(**{name: value for name, value in told.items() if name in known})
+        report = replace(report, notices=tuple(report.notices))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
+    return report if _is_sound(report) else None
+
+
+def _is_sound(report: Report) -> bool:
+    texts = (report.phase, report.reason, report.message, report.traceback, report.sample, *report.notices)
+    numbers = (report.pid, report.load_seconds, report.memory_bytes, report.peak_memory_bytes, report.sample_seconds)
+    # JSON as Python reads it has NaN and infinities too.
+    return all(isinstance(text, str) for text in texts) and all(
+        isinstance(number, (int, float)) and 0 <= number < _LARGEST_NUMBER for number in numbers
+    )

@@ -9,8 +9,8 @@ from penstock_worker import contract
 from penstock_worker.columns import DTYPES, converted
 from penstock_worker.failure import LoadError, failure_of
 from penstock_worker.kinds import is_list, is_object
-from penstock_worker.messages import JSON_LINE, BadInputError, Request, Response
-from penstock_worker.outputs import encode
+from penstock_worker.messages import BadInputError, Request
+from penstock_worker.outputs import Output
 from penstock_worker.payload import AZURE_KEY, RECORDS_KEY, SPLIT_KEY, Payload, parse, refusal
 from penstock_worker.script import text_of
 from penstock_worker.signature import Signature, signature_of
@@ -39,10 +39,10 @@ class Model:
         self._signature = signature_of(pyfunc.metadata.get_input_schema())
         self._as_it_comes = _takes_anything(pyfunc)
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Output:
         payload = _payload(request)
         result = self._predict(self._input(payload), payload.params)
-        return Response(200, encode(result, wrapped=payload.key != AZURE_KEY), JSON_LINE)
+        return Output(result, wrapped=payload.key != AZURE_KEY)
 
     def swagger(self) -> dict[str, Any]:
         """The OpenAPI document, with the input that the signature declares."""

@@ -6,11 +6,19 @@ import base64
 import json
 import math
 from decimal import Decimal
-from typing import Any
+from typing import Any, Callable, NamedTuple
 
 from penstock_worker.kinds import is_list, is_object
 
 _NULLS = ("NaTType", "NAType")  # of pandas
+_DEEPEST_PLACE = 20
+
+
+class Output(NamedTuple):
+    """What a model returned. `wrapped`: it is sent under `predictions`."""
+
+    value: Any
+    wrapped: bool
 
 
 def encode(result: Any, *, wrapped: bool) -> bytes:
@@ -25,6 +33,39 @@ def encode(result: Any, *, wrapped: bool) -> bytes:
     except (ValueError, TypeError):
         text = json.dumps(_clean(value), allow_nan=False)
     return text.encode("ascii")
+
+
+def place_of_fault(value: Any, encoded: Callable[[Any], object]) -> str:
+    """Where in `value` lies what `encoded` raises for, and its type: `result["scores"][0] is a numpy.ndarray`.
+
+    Follows the first part of each list and object that cannot be encoded by itself.
+    """
+    path = "result"
+    for _ in range(_DEEPEST_PLACE):
+        faulty = next(((key, part) for key, part in _parts(value) if _raises(encoded, part)), None)
+        if faulty is None:
+            break
+        path += f"[{json.dumps(faulty[0]) if isinstance(faulty[0], str) else repr(faulty[0])}]"
+        value = faulty[1]
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "entry_module") else f"{kind.__module__}.{kind.__name__}"
+    return f"{path} is a {name}"
+
+
+def _parts(value: Any) -> list[tuple[Any, Any]]:
+    if is_object(value):
+        return list(value.items())
+    if is_list(value) or isinstance(value, tuple):
+        return list(enumerate(value))  # pyright: ignore[reportUnknownArgumentType]
+    return []
+
+
+def _raises(encoded: Callable[[Any], object], value: Any) -> bool:
+    try:
+        encoded(value)
+    except Exception:  # noqa: BLE001 - whatever keeps it from being encoded
+        return True
+    return False
 
 
 def _structure(value: Any) -> Any:

@@ -12,6 +12,7 @@ from penstock_worker.aml import AMLResponse
 from penstock_worker.kinds import is_object
 from penstock_worker.logs import write_error
 from penstock_worker.messages import JSON_LINE, BadInputError, Request, Response, json_response, message_response
+from penstock_worker.outputs import Output, encode
 from penstock_worker.trace import user_traceback
 
 if TYPE_CHECKING:
@@ -51,10 +52,19 @@ def score(entry: Entry, request: Request) -> Response:
         return _logged(error, _RUN_FAILED)
     elapsed_ms = (perf_counter() - started) * 1000
     try:
-        response = _answer(result)
+        response = answer_of(result)
     except Exception as error:  # noqa: BLE001 - a result may raise anything while it is turned into bytes
         return _logged(error, _INTERNAL)
     return Response(response.status, response.body, b"%bx-ms-run-fn-exec-ms: %.3f\r\n" % (response.lines, elapsed_ms))
+
+
+def answer_of(result: Any) -> Response:
+    """What an entry returned, as an answer; raises whatever the result raises while it is turned into bytes."""
+    if isinstance(result, AMLResponse):
+        return _own_answer(result)
+    if isinstance(result, Output):
+        return Response(200, encode(result.value, wrapped=result.wrapped), JSON_LINE + _NOT_FAILED)
+    return json_response(200, {} if result is None else result, _NOT_FAILED)
 
 
 def _logged(error: BaseException, response: Response) -> Response:
@@ -62,14 +72,6 @@ def _logged(error: BaseException, response: Response) -> Response:
     with suppress(MemoryError):
         write_error(user_traceback(error))
     return response
-
-
-def _answer(result: Any) -> Response:
-    if isinstance(result, AMLResponse):
-        return _own_answer(result)
-    if isinstance(result, Response):
-        return Response(result.status, result.body, result.lines + _NOT_FAILED)
-    return json_response(200, {} if result is None else result, _NOT_FAILED)
 
 
 def _own_answer(answer: AMLResponse) -> Response:

@@ -1,0 +1,118 @@
+"""Runs commands within bounds: of time, of what is kept of their output, and of their platform's own life.
+
+What they print goes to a log line by line, or is kept; either way without the passwords of URLs.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Timer
+from typing import IO
+
+# PR_SET_PDEATHSIG must be set in the child, where forking a process with threads allows little: so a small program
+# does it and becomes the command. It fires when the starting thread ends, which waits for the command.
+_LAUNCH = """
+import ctypes, os, signal, sys
+prctl = getattr(ctypes.CDLL(None), "prctl", None)
+if prctl is not None:
+    prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(125)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+_CREDENTIALS = re.compile(r"(\w+://)[^\s/@]+@")
+_KEPT_CHARACTERS = 4 * 1024 * 1024  # of a command's answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What commands run in."""
+
+    environ: Mapping[str, str]
+    folder: Path
+    limit: timedelta  # of each command
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a command ended, and what it said on stdout and on stderr; the first four million characters of each."""
+
+    status: int
+    output: str
+    errors: str
+
+
+class TimeLimitError(Exception):
+    """A command took longer than its limit and was killed, with all that it had started."""
+
+
+def run(argv: Sequence[str], log: IO[str], surroundings: Surroundings) -> int:
+    """Run `argv` (the first an absolute path), write what it says to `log`, return its exit status.
+
+    Raises `TimeLimitError`.
+    """
+
+    def copy(process: subprocess.Popen[str]) -> None:
+        for line in process.stdout or ():
+            log.write(masked(line))
+            log.flush()
+
+    return _run(argv, surroundings, subprocess.STDOUT, copy)
+
+
+def ask(argv: Sequence[str], surroundings: Surroundings) -> Answer:
+    """Run `argv` (the first an absolute path) for its answer. Raises `TimeLimitError`."""
+    kept = {"output": "", "errors": ""}
+
+    def keep(process: subprocess.Popen[str]) -> None:
+        output, errors = process.communicate()
+        kept.update(output=output[:_KEPT_CHARACTERS], errors=masked(errors[:_KEPT_CHARACTERS]))
+
+    status = _run(argv, surroundings, subprocess.PIPE, keep)
+    return Answer(status, **kept)
+
+
+def masked(text: str) -> str:
+    """`text` with the user and password of every URL in it hidden."""
+    return _CREDENTIALS.sub(r"\1***@", text)
+
+
+def _run(
+    argv: Sequence[str], surroundings: Surroundings, stderr: int, listen: Callable[[subprocess.Popen[str]], None]
+) -> int:
+    late = Event()
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        cwd=surroundings.folder,
+        env=dict(surroundings.environ),
+        start_new_session=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        timer = Timer(surroundings.limit.total_seconds(), _kill, (process, late))
+        timer.start()
+        try:
+            listen(process)
+            status = process.wait()
+        finally:
+            timer.cancel()
+            _kill(process, Event())
+    if late.is_set():
+        raise TimeLimitError
+    return status
+
+
+def _kill(process: subprocess.Popen[str], killed: Event) -> None:
+    """Kill the command's whole session, unless it has ended: its number may be another's by then."""
+    if process.poll() is None:
+        killed.set()
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,78 @@
+"""Locks: the very versions that requirements came to, with the hashes of their files, as uv writes and reads them."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
+
+from penstock.environments.lines import masked
+
+_HASH = re.compile(r"\s--hash[=\s]\s*(\S+)")
+_NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]*")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One package of a lock: `six==1.17.0` or `six @ https://...`, its files' hashes, and notes on who asked for it."""
+
+    requirement: str
+    hashes: tuple[str, ...]  # e.g. "sha256:4721f3..."; none for what comes out of a repository
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return canonicalize_name(name[0]) if (name := _NAME.match(self.requirement)) else self.requirement
+
+    def __str__(self) -> str:
+        return " \\\n    ".join([self.requirement, *(f"--hash={value}" for value in self.hashes)])
+
+
+def read_lock(text: str) -> Sequence[Pin]:
+    """The pins of what `uv pip compile` wrote; options and other comments are left out."""
+    pins: list[Pin] = []
+    for line in text.replace("\\\n", "").splitlines():
+        if not line.strip() or line.startswith(("#", "-")):
+            continue
+        if not line.startswith(" "):
+            pins.append(Pin(_HASH.sub("", line).strip(), tuple(_HASH.findall(line))))
+        elif pins:
+            last = pins[-1]
+            pins[-1] = Pin(last.requirement, last.hashes, (*last.notes, line.strip()))
+    return pins
+
+
+def lock_text(pins: Iterable[Pin]) -> str:
+    """Text that `read_lock` reads again, for keeping: without the users and passwords of URLs."""
+    return "".join(f"{masked(str(pin))}\n" + "".join(f"    {note}\n" for note in pin.notes) for pin in pins)
+
+
+def as_asked(pins: Iterable[Pin], packages: Sequence[str], worker: Pin) -> Sequence[Pin]:
+    """`pins` with what the requirements say of them and a lock does not keep.
+
+    1. Hashes that the user gave count alone: uv writes down all that the index has.
+    2. Passwords of URLs.
+    3. The worker's file, which is where it is now.
+    """
+    asked = _asked_hashes(packages)
+    urls = {masked(word): word for line in packages for word in line.split() if masked(word) != word}
+    return [worker if pin.name == worker.name else _filled(pin, asked.get(pin.name), urls) for pin in pins]
+
+
+def unhashed(pins: Iterable[Pin]) -> Sequence[str]:
+    """The packages that have no hash, by name."""
+    return [pin.name for pin in pins if not pin.hashes]
+
+
+def _filled(pin: Pin, hashes: tuple[str, ...] | None, urls: Mapping[str, str]) -> Pin:
+    requirement = " ".join(urls.get(word, word) for word in pin.requirement.split())
+    return Pin(requirement, hashes or pin.hashes, pin.notes)
+
+
+def _asked_hashes(packages: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    asked: dict[str, tuple[str, ...]] = {}
+    for line in packages:
+        hashes = tuple(_HASH.findall(line))
+        if hashes and (name := _NAME.match(line)):
+            asked[canonicalize_name(name[0])] = hashes
+    return asked
