@@ -32,6 +32,9 @@ class Settings:
     log_bytes: int = 10 * 1024 * 1024  # PENSTOCK_LOG_BYTES: size at which an instance's log is rotated
     container_tool: str | None = None  # PENSTOCK_CONTAINER_TOOL: name or path; None: podman, else docker
     container_network: str | None = None  # PENSTOCK_CONTAINER_NETWORK; None: the best that works here
+    mlflow: str | None = None  # PENSTOCK_MLFLOW: an `mlflow` program; None: the platform builds an environment for it
+    mlflow_database_url: str | None = field(default=None, repr=False)  # PENSTOCK_MLFLOW_DATABASE_URL; None: SQLite
+    mlflow_artifacts: str | None = None  # PENSTOCK_MLFLOW_ARTIFACTS: s3://, gs://, wasbs://, abfs:// or a folder
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)  # for processes that are started
     url: str | None = None  # PENSTOCK_URL: the platform that clients speak to; None: the one of the home folder
     token: str | None = field(default=None, repr=False)  # PENSTOCK_TOKEN: what clients show it
@@ -77,6 +80,9 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         log_bytes=_number(env, "PENSTOCK_LOG_BYTES", 10 * 1024 * 1024),
         container_tool=env.get("PENSTOCK_CONTAINER_TOOL") or None,
         container_network=env.get("PENSTOCK_CONTAINER_NETWORK") or None,
+        mlflow=env.get("PENSTOCK_MLFLOW") or None,
+        mlflow_database_url=env.get("PENSTOCK_MLFLOW_DATABASE_URL") or None,
+        mlflow_artifacts=env.get("PENSTOCK_MLFLOW_ARTIFACTS") or None,
         environ=dict(env),
         url=env.get("PENSTOCK_URL") or None,
         token=env.get("PENSTOCK_TOKEN") or None,

@@ -8,12 +8,13 @@ import re
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Timer
-from typing import IO
+from typing import Protocol
 
 # PR_SET_PDEATHSIG must be set in the child, where forking a process with threads allows little: so a small program
 # does it and becomes the command. It fires when the starting thread ends, which waits for the command.
@@ -28,6 +29,36 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 _CREDENTIALS = re.compile(r"(\w+://)[^\s/@]+@")
 _KEPT_CHARACTERS = 4 * 1024 * 1024  # of a command's answer
+_KEPT_LINES = 400  # of a log
+
+
+class Log(Protocol):
+    """Where lines go, e.g. an open file."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+class Kept:
+    """A log that hands everything on to another, if there is one, and keeps the last lines for messages."""
+
+    def __init__(self, log: Log | None) -> None:
+        self._log = log
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._lines)
+
+    def write(self, text: str, /) -> None:
+        self._lines.append(text)
+        if self._log is not None:
+            self._log.write(text)
+
+    def flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +83,7 @@ class TimeLimitError(Exception):
     """A command took longer than its limit and was killed, with all that it had started."""
 
 
-def run(argv: Sequence[str], log: IO[str], surroundings: Surroundings) -> int:
+def run(argv: Sequence[str], log: Log, surroundings: Surroundings) -> int:
     """Run `argv` (the first an absolute path), write what it says to `log`, return its exit status.
 
     Raises `TimeLimitError`.

@@ -24,7 +24,7 @@ _NOT_FOUND = re.compile(
 _UNREACHABLE = re.compile(
     r"(connection refused|no such host|i/o timeout|network is unreachable|no route to host|connection reset by peer"
     r"|server misbehaving|TLS handshake timeout|deadline exceeded|unexpected EOF|toomanyrequests|\b50[0234] [A-Z]\w+"
-    r"|received unexpected HTTP status: 5\d\d|pinging container registry)",
+    r"|received unexpected HTTP status: 5\d\d)",
     re.IGNORECASE,
 )
 _STEP = re.compile(r"building at STEP \"(.+?)\": (.+)|The command '(.+?)' returned a non-zero code: (\d+)")

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
 
-from penstock.containers.commands import Answer, Surroundings, TimeLimitError, ask, run
+from penstock.containers.commands import Answer, Log, Surroundings, TimeLimitError, ask, run
 from penstock.containers.facts import (
     PROGRAMS,
     Cgroups,
@@ -68,7 +67,7 @@ class Tool:
         except TimeLimitError:
             raise self._late(arguments, limit) from None
 
-    def run(self, *arguments: str, log: IO[str], limit: timedelta) -> int:
+    def run(self, *arguments: str, log: Log, limit: timedelta) -> int:
         """Run a subcommand that says to `log` what it does. Raises `unavailable` as `ask` does."""
         try:
             return run(self.argv(*arguments), log, self._surroundings(limit))

@@ -1,6 +1,8 @@
 """The port for environments: from requirements to a Python interpreter that has them installed."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +24,18 @@ class BuiltEnvironment:
     fingerprint: str
     python: Path  # interpreter of the environment, worker included
     build_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unused:
+    """An environment that nobody has used for a while, or what a crash has left of one.
+
+    `bytes` is what its removal frees: files that no other environment and no cache shares with it.
+    """
+
+    fingerprint: str
+    bytes: int
+    last_used_at: datetime
 
 
 class Environments(Protocol):
@@ -47,14 +61,40 @@ class Environments(Protocol):
         ...
 
     def built(self, fingerprint: str) -> BuiltEnvironment | None:
-        """The environment, if it is complete."""
+        """The environment, if it is complete and has not been damaged since; it then counts as used now.
+
+        Looks at all files the first time, and again after each `use`. Does not wait for who builds or removes it.
+        """
         ...
 
     def ensure(self, build: Build) -> BuiltEnvironment:
-        """Build it, or wait for who is building it; output goes to `log`.
+        """Build it, or wait for who is building it; what it says goes to `log`. It then counts as used now.
+
+        All builds of one fingerprint install the same versions. A damaged environment is built again.
 
         Raises `failed` with a message that names the packages that clash or are missing, or `unavailable` if it may
-        work later (network, full disk); both with the last lines of the build's output in `details["log"]`.
+        work later (network, full disk); both with the last lines of the build's output in `details["log"]`. The same
+        error is raised again, and nothing built, until `retry`; if it is `unavailable`, for a pause that grows.
+        """
+        ...
+
+    def retry(self, fingerprint: str) -> None:
+        """Forget how the build has failed, and the versions that it chose: the user asks for another try."""
+        ...
+
+    def use(self, fingerprint: str) -> None:
+        """Note that a process starts with this environment now. It must not be collected while the process runs."""
+        ...
+
+    def unused(self, keep: Collection[str], unused_for: timedelta) -> Sequence[Unused]:
+        """What `collect` would remove; the one that was used longest ago comes first."""
+        ...
+
+    def collect(self, keep: Collection[str], unused_for: timedelta) -> Sequence[Unused]:
+        """Remove what was not used for so long and is not among the fingerprints to `keep`; returns what is gone.
+
+        What has been handed out in the last minutes is not touched, whatever `unused_for` says: its process may be
+        about to start. What stays of the others, their logs and locks, goes after a year.
         """
         ...
 

@@ -39,15 +39,29 @@ class TimeLimitError(Exception):
     """A command took longer than its limit and was killed, with all that it had started."""
 
 
-def run(argv: Sequence[str], log: IO[str], surroundings: Surroundings) -> int:
-    """Run `argv`, write what it says to `log` without secrets, return its exit status. Raises `TimeLimitError`."""
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """Files that a command reads from and writes to: nothing, and its log, where none are given."""
+
+    stdin: IO[bytes] | None = None
+    stdout: IO[bytes] | None = None
+
+
+_PLAIN = Streams()
+
+
+def run(argv: Sequence[str], log: IO[str], surroundings: Surroundings, streams: Streams = _PLAIN) -> int:
+    """Run `argv`, write what it says to `log` without secrets, return its exit status. Raises `TimeLimitError`.
+
+    The status is negative if a signal ended the command.
+    """
     launch = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *argv]
     late = Event()
     with subprocess.Popen(
         launch,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdin=streams.stdin or subprocess.DEVNULL,
+        stdout=streams.stdout or subprocess.PIPE,
+        stderr=subprocess.PIPE if streams.stdout else subprocess.STDOUT,
         cwd=surroundings.folder,
         env=dict(surroundings.environ),
         start_new_session=True,
@@ -57,7 +71,7 @@ def run(argv: Sequence[str], log: IO[str], surroundings: Surroundings) -> int:
         timer = Timer(surroundings.limit.total_seconds(), _kill, (process, late))
         timer.start()
         try:
-            _copy(process, log)
+            _copy(process.stderr or process.stdout, log)
             status = process.wait()
         finally:
             timer.cancel()
@@ -67,8 +81,8 @@ def run(argv: Sequence[str], log: IO[str], surroundings: Surroundings) -> int:
     return status
 
 
-def _copy(process: subprocess.Popen[str], log: IO[str]) -> None:
-    for line in process.stdout or ():
+def _copy(said: IO[str] | None, log: IO[str]) -> None:
+    for line in said or ():
         log.write(masked(line))
         log.flush()
 

@@ -10,6 +10,7 @@ from penstock.environments.lines import masked
 
 _HASH = re.compile(r"\s--hash[=\s]\s*(\S+)")
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]*")
+_CREDENTIALS = re.compile(r"(?<=://)([^/\s@]*@)([^/\s@]+)")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Pin:
 
     @property
     def name(self) -> str:
-        return canonicalize_name(name[0]) if (name := _NAME.match(self.requirement)) else self.requirement
+        name = _NAME.match(self.requirement)
+        return canonicalize_name(name[0]) if name else self.requirement
 
     def __str__(self) -> str:
         return " \\\n    ".join([self.requirement, *(f"--hash={value}" for value in self.hashes)])
@@ -48,25 +50,25 @@ def lock_text(pins: Iterable[Pin]) -> str:
 
 
 def as_asked(pins: Iterable[Pin], packages: Sequence[str], worker: Pin) -> Sequence[Pin]:
-    """`pins` with what the requirements say of them and a lock does not keep.
+    """`pins` with what a lock does not keep: for the same `packages`, and with `worker` as it is now.
 
     1. Hashes that the user gave count alone: uv writes down all that the index has.
-    2. Passwords of URLs.
+    2. Users and passwords of URLs, by host.
     3. The worker's file, which is where it is now.
     """
-    asked = _asked_hashes(packages)
-    urls = {masked(word): word for line in packages for word in line.split() if masked(word) != word}
-    return [worker if pin.name == worker.name else _filled(pin, asked.get(pin.name), urls) for pin in pins]
+    hashes = _asked_hashes(packages)
+    users = {host: user for line in packages for user, host in _CREDENTIALS.findall(line)}
+
+    def asked(pin: Pin) -> Pin:
+        requirement = _CREDENTIALS.sub(lambda found: users.get(found[2], found[1]) + found[2], pin.requirement)
+        return Pin(requirement, hashes.get(pin.name, pin.hashes), pin.notes)
+
+    return [worker if pin.name == worker.name else asked(pin) for pin in pins]
 
 
 def unhashed(pins: Iterable[Pin]) -> Sequence[str]:
     """The packages that have no hash, by name."""
     return [pin.name for pin in pins if not pin.hashes]
-
-
-def _filled(pin: Pin, hashes: tuple[str, ...] | None, urls: Mapping[str, str]) -> Pin:
-    requirement = " ".join(urls.get(word, word) for word in pin.requirement.split())
-    return Pin(requirement, hashes or pin.hashes, pin.notes)
 
 
 def _asked_hashes(packages: Iterable[str]) -> Mapping[str, tuple[str, ...]]:

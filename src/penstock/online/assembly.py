@@ -84,7 +84,7 @@ class Assembly:
             ingredients = self._preparation.ingredients(name, spec)
         except PenstockError as err:
             if err.code is Code.UNAVAILABLE:
-                return Waiting(step="Model", reason="Unavailable", message=err.message)
+                return Waiting(step="Model", reason="Waiting", message=err.message)
             return Failure(revision=None, step="Model", reason="NotResolved", message=err.message)
         revision = ingredients.revision()
         app = self.app(name, revision)

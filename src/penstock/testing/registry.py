@@ -86,10 +86,8 @@ class FakeRegistry:
 
     def files(self, version: ModelVersion) -> Sequence[StoredFile]:
         self._reach()
-        content = self._content[version.source]
-        return [
-            StoredFile(path=path, size=len(data), place=f"{version.source}|{path}") for path, data in content.items()
-        ]
+        uri = self._origin(version)
+        return [StoredFile(path=p, size=len(data), place=f"{uri}|{p}") for p, data in self._content[uri].items()]
 
     def read(self, file: StoredFile) -> Iterator[bytes]:
         self._reach()
@@ -98,6 +96,11 @@ class FakeRegistry:
 
     def _type(self, uri: str) -> ModelType:
         return ModelType.MLFLOW if any(p.endswith("/MLmodel") for p in self._content[uri]) else ModelType.CUSTOM
+
+    def _origin(self, version: ModelVersion) -> str:
+        """Where the files lie: a version may be made from another one."""
+        name, _, number = version.source.removeprefix("models:/").partition("/")
+        return self._origin(self.resolve(AssetReference(name, number))) if number else version.source
 
     def _reach(self) -> None:
         if self.down:

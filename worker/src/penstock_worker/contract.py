@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 VERSION = "0.1.0"  # of this distribution
 
@@ -96,7 +97,9 @@ def read_report(path: Path) -> Report | None:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(_LONGEST_REPORT + 1)
-        told = json.loads(text) if len(text) <= _LONGEST_REPORT else None
+        if len(text) > _LONGEST_REPORT:
+            return None
+        told = json.loads(text)
         known = {field.name for field in fields(Report)}
         report = Report(**{name: value for name, value in told.items() if name in known})
         report = replace(report, notices=tuple(report.notices))
@@ -106,8 +109,16 @@ def read_report(path: Path) -> Report | None:
 
 
 def _is_sound(report: Report) -> bool:
-    texts = (report.phase, report.reason, report.message, report.traceback, report.sample, *report.notices)
-    numbers = (report.pid, report.load_seconds, report.memory_bytes, report.peak_memory_bytes, report.sample_seconds)
+    texts: tuple[Any, ...] = (
+        report.phase,
+        report.reason,
+        report.message,
+        report.traceback,
+        report.sample,
+        *report.notices,
+    )
+    sizes = (report.memory_bytes, report.peak_memory_bytes)
+    numbers: tuple[Any, ...] = (report.pid, report.load_seconds, report.sample_seconds, *sizes)
     # JSON as Python reads it has NaN and infinities too.
     return all(isinstance(text, str) for text in texts) and all(
         isinstance(number, (int, float)) and 0 <= number < _LARGEST_NUMBER for number in numbers

@@ -33,6 +33,17 @@ def offer_to_kernel() -> None:
             path.write_text(str(_VICTIM_SCORE), encoding="ascii")
 
 
+def resident() -> tuple[int, int]:
+    """Bytes of memory that the process occupies now and did at most; zeros where the system does not say."""
+    found = {"VmRSS": 0, "VmHWM": 0}
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            name, _, amount = line.partition(":")
+            if name in found:
+                found[name] = int(amount.split()[0]) * 1024  # the kernel counts in units of 1024 bytes
+    return found["VmRSS"], found["VmHWM"]
+
+
 def ran_out(error: BaseException) -> bool:
     """True if `error` comes from an allocation that failed."""
     return any(

@@ -19,6 +19,7 @@ from penstock_worker.table import arrange, is_split, table_of
 from penstock_worker.tensors import array_of, tensors_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from penstock_worker.signature import Field
@@ -38,6 +39,7 @@ class Model:
         self._pandas = pandas
         self._signature = signature_of(pyfunc.metadata.get_input_schema())
         self._as_it_comes = _takes_anything(pyfunc)
+        self.example: Mapping[str, Any] | None = getattr(pyfunc.metadata, "saved_input_example_info", None)
 
     def __call__(self, request: Request) -> Output:
         payload = _payload(request)

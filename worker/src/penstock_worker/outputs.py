@@ -47,9 +47,9 @@ def place_of_fault(value: Any, encoded: Callable[[Any], object]) -> str:
             break
         path += f"[{json.dumps(faulty[0]) if isinstance(faulty[0], str) else repr(faulty[0])}]"
         value = faulty[1]
-    kind = type(value)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "entry_module") else f"{kind.__module__}.{kind.__name__}"
-    return f"{path} is a {name}"
+    kind: type[Any] = value.__class__
+    module = "" if kind.__module__ in ("builtins", "entry_module") else f"{kind.__module__}."
+    return f"{path} is a {module}{kind.__qualname__}"
 
 
 def _parts(value: Any) -> list[tuple[Any, Any]]:

@@ -1,26 +1,28 @@
-"""From the first line to serving: report, limit, load, listen, report again."""
+"""From the first line to serving: report, limit, load, try, listen, report again."""
 
 from __future__ import annotations
 
 import faulthandler
 import gc
-import os
-import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock_worker import contract, memory
 from penstock_worker.app import serve
-from penstock_worker.contract import Report, write_report
 from penstock_worker.failure import LoadError
 from penstock_worker.listener import listen
 from penstock_worker.logs import keep_small, log, set_up, write_error
+from penstock_worker.progress import Progress
 from penstock_worker.routes import Routes
+from penstock_worker.samples import UnusableSampleError, find_sample
 from penstock_worker.script import ScriptPlace, load_script
 from penstock_worker.swagger import ANYTHING, document
+from penstock_worker.trial import Trial, Tried, try_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from penstock_worker.scoring import Entry
     from penstock_worker.variables import Variables
 
 
@@ -30,54 +32,79 @@ def start(variables: Variables) -> int:
     set_up()
     if variables.log is not None and variables.log_bytes is not None:
         keep_small(variables.log, variables.log_bytes)
-    _say(variables.report, Report(contract.LOADING, os.getpid()))
+    progress = Progress(variables.report)
     if variables.memory_bytes is not None:
         memory.limit_memory(variables.memory_bytes)
     memory.offer_to_kernel()
 
-    began = time.monotonic()
     try:
-        routes = _load(variables)
-        load_seconds = time.monotonic() - began
+        loaded = _load(variables)
+        progress.loaded()
+        progress.tried(_try(loaded, variables, progress))
         listener = listen(variables.socket)
     except LoadError as failure:
-        _fail(variables.report, failure)
+        progress.fail(failure)
 
     # What is loaded stays: the collector need not look at it again and again, which takes long for a large model.
     gc.collect()
     gc.freeze()
-
-    def ready() -> None:
-        _say(variables.report, Report(contract.READY, os.getpid(), load_seconds=load_seconds))
-        log.info("ready after %.1f s", load_seconds)
-
-    serve(routes, listener, variables.max_body_bytes, ready)
+    serve(Routes(loaded.entry, loaded.swagger), listener, variables.max_body_bytes, progress.ready)
     return contract.EXIT_OK
 
 
-def _load(variables: Variables) -> Routes:
-    if variables.mlflow_model is not None:
+class _Loaded(NamedTuple):
+    """What is served. `what` names its function in messages, `root` is the folder of its author's code."""
+
+    entry: Entry
+    swagger: dict[str, Any]
+    what: str
+    root: Path
+    example: Mapping[str, Any] | None = None  # what MLmodel says of the input example
+
+
+def _load(variables: Variables) -> _Loaded:
+    folder = variables.mlflow_model
+    if folder is not None:
         from penstock_worker.model import load_model
 
-        model = load_model(variables.mlflow_model, variables.memory_bytes)
-        return Routes(model, model.swagger())
+        model = load_model(folder, variables.memory_bytes)
+        return _Loaded(model, model.swagger(), f"predict() of model {folder.name}", folder, model.example)
     place = ScriptPlace(variables.app_root, variables.entry, variables.source_directory)
-    return Routes(load_script(place, variables.memory_bytes), document(ANYTHING, ANYTHING))
+    script = load_script(place, variables.memory_bytes)
+    return _Loaded(script, document(ANYTHING, ANYTHING), f"run() in {place.name}", place.app_root)
 
 
-def _fail(report: Path | None, failure: LoadError) -> NoReturn:
-    """Say why, and end the process: at once, for a thread that init() left running must not keep it alive."""
-    _say(report, Report(contract.FAILED, os.getpid(), failure.reason, failure.message, failure.traceback))
-    log.error("%s: %s", failure.reason, failure.message)
-    write_error(failure.traceback)
-    os._exit(contract.EXIT_CANNOT_LOAD)
-
-
-def _say(path: Path | None, report: Report) -> None:
-    if path is None:
-        return
+def _try(loaded: _Loaded, variables: Variables, progress: Progress) -> Tried:
+    """Predict for the sample request, if there is one. Raises `LoadError` if that must succeed and does not."""
+    if variables.sample == contract.SKIPPED:
+        return Tried(notices=("the prediction was skipped as asked",))
+    required = variables.sample == contract.REQUIRED
     try:
-        write_report(path, report)
-    except OSError as error:
-        # Serving matters more than saying so; whoever waits for the report sees the process and its log.
-        log.error("the report %r cannot be written to %s: %s", report.phase, path, error)
+        sample = find_sample(variables, loaded.example)
+        if sample is None:
+            return Tried(notices=("no prediction was tried: there is no input example or sample request",))
+        progress.trying(sample.name)
+        log.info("trying %s", sample.name)
+        return try_sample(_trial(loaded, variables, progress, required=required), sample)
+    except UnusableSampleError as error:
+        return Tried(notices=(f"no prediction was tried: the input example {error}",))
+    except LoadError as failure:
+        if required:
+            raise
+        # It has been proven by another instance: what fails now may be a database that is away for a while.
+        log.warning("%s: %s", failure.reason, failure.message)
+        write_error(failure.traceback)
+        return Tried(notices=(failure.message,))
+
+
+def _trial(loaded: _Loaded, variables: Variables, progress: Progress, *, required: bool) -> Trial:
+    timeout_ms = variables.request_timeout_ms
+    return Trial(
+        entry=loaded.entry,
+        what=loaded.what,
+        root=loaded.root,
+        # The limit is lifted for good where it is hit, which only a process that is about to end may do.
+        memory_bytes=variables.memory_bytes if required else None,
+        request_timeout=None if timeout_ms is None else timeout_ms / 1000,
+        on_timeout=progress.fail,
+    )

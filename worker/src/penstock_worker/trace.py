@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from pathlib import Path
 
@@ -32,11 +33,18 @@ def place(error: BaseException, root: Path) -> str:
     """Where under `root` the error comes from, as ` (score.py, line 12)`; empty if from nowhere there."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({_relative(error.filename, root) or error.filename}, line {error.lineno})"
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        name = _relative(frame.filename, root)
-        if name and _visible(frame):
-            return f" ({name}, line {frame.lineno})"
-    return ""
+    return _last_place(traceback.extract_tb(error.__traceback__), root)
+
+
+def place_in_stack(thread: int, root: Path) -> str:
+    """Where under `root` a thread is just now, in the same words."""
+    return _last_place(_stack(thread), root)
+
+
+def stack_of(thread: int) -> str:
+    """Where a thread is just now, as a traceback."""
+    frames = [frame for frame in _stack(thread) if _visible(frame)]
+    return "Traceback (of what was running):\n" + "".join(traceback.StackSummary.from_list(frames).format())
 
 
 def chain(error: BaseException) -> list[BaseException]:
@@ -49,6 +57,20 @@ def chain(error: BaseException) -> list[BaseException]:
             found.append(item)
             waiting += [item.__cause__, item.__context__]
     return found
+
+
+def _stack(thread: int) -> traceback.StackSummary:
+    frame = sys._current_frames()[thread]  # pyright: ignore[reportPrivateUsage]
+    innermost_first = traceback.StackSummary.extract(traceback.walk_stack(frame))
+    return traceback.StackSummary.from_list(list(reversed(innermost_first)))
+
+
+def _last_place(frames: traceback.StackSummary, root: Path) -> str:
+    for frame in reversed(frames):
+        name = _relative(frame.filename, root)
+        if name and _visible(frame):
+            return f" ({name}, line {frame.lineno})"
+    return ""
 
 
 def _strip(told: traceback.TracebackException, seen: set[int]) -> None:

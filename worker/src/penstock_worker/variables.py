@@ -26,6 +26,10 @@ class Variables:
     entry: str | None
     source_directory: str | None
     mlflow_model: Path | None
+    model_dir: Path | None
+    sample: str
+    sample_request: str | None
+    request_timeout_ms: int | None
     memory_bytes: int | None
     max_body_bytes: int
 
@@ -44,6 +48,10 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         entry=environ.get(contract.ENTRY_SCRIPT) or None,
         source_directory=environ.get(contract.SOURCE_DIRECTORY) or None,
         mlflow_model=_path(environ, contract.MLFLOW_MODEL),
+        model_dir=_path(environ, contract.MODEL_DIR),
+        sample=_sample(environ),
+        sample_request=environ.get(contract.SAMPLE_REQUEST) or None,
+        request_timeout_ms=_number(environ, contract.REQUEST_TIMEOUT_MS) or None,
         memory_bytes=_number(environ, contract.MEMORY_BYTES) or None,
         max_body_bytes=_number(environ, contract.MAX_BODY_BYTES) or _MAX_BODY_BYTES,
     )
@@ -52,6 +60,14 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
     text = environ.get(name)
     return Path(text).absolute() if text else None
+
+
+def _sample(environ: Mapping[str, str]) -> str:
+    word = environ.get(contract.SAMPLE) or contract.TRIED
+    words = (contract.REQUIRED, contract.TRIED, contract.SKIPPED)
+    if word not in words:
+        raise SystemExit(f"{contract.SAMPLE}={word!r} is not one of {', '.join(words)}")
+    return word
 
 
 def _number(environ: Mapping[str, str], name: str) -> int | None:

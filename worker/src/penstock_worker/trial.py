@@ -1,0 +1,129 @@
+"""One prediction before the first caller's, on the same path as theirs: it proves the model and warms it up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable
+
+from penstock_worker import contract
+from penstock_worker.failure import LoadError, failure_of
+from penstock_worker.kinds import is_object
+from penstock_worker.messages import BadInputError, Request, Response
+from penstock_worker.outputs import place_of_fault
+from penstock_worker.scoring import answer_of
+from penstock_worker.trace import place_in_stack, stack_of, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from penstock_worker.samples import Sample
+    from penstock_worker.scoring import Entry
+
+_HEADERS = {b"content-type": b"application/json", b"host": b"localhost", b"x-request-id": b"sample-request"}
+_LEAST_TIMEOUT = 30.0  # seconds: the first call may import, compile and connect
+_SHOWN_BODY = 300  # bytes
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is tried, and how messages name it.
+
+    `what` is `run() in score.py`; `root` is the folder of the author's code; `request_timeout` is how many seconds a
+    caller waits; `on_timeout` is called from another thread and does not return.
+    """
+
+    entry: Entry
+    what: str
+    root: Path
+    memory_bytes: int | None
+    request_timeout: float | None
+    on_timeout: Callable[[LoadError], object]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The outcome: how long it took, and sentences that the author should read."""
+
+    seconds: float = 0.0
+    notices: tuple[str, ...] = ()
+
+
+def try_sample(trial: Trial, sample: Sample) -> Tried:
+    """Answer `sample` as a request. Raises `LoadError` if that fails.
+
+    An input example that the model's signature refuses is no failure: it becomes a notice, with no prediction made.
+    """
+    began = time.monotonic()
+    with _bounded(trial, sample):
+        try:
+            result = trial.entry(Request("POST", contract.SCORE_ROUTE, "", _HEADERS, sample.body))
+        except BadInputError as error:
+            refused = f"{sample.name} is refused: {_message(error)}"
+            if sample.from_model:
+                return Tried(notices=(f"no prediction was tried: {refused}",))
+            raise LoadError(contract.SAMPLE_FAILED, refused) from error
+        except BaseException as error:  # sys.exit() in run() is a failure as any other
+            what = f"{trial.what} failed on {sample.name}:"
+            raise failure_of(contract.SAMPLE_FAILED, what, error, trial.root, trial.memory_bytes) from error
+        response = _answered(trial, sample, result)
+    if response.status >= 400:
+        shown = response.body[:_SHOWN_BODY].decode("utf-8", "replace")
+        message = f"{trial.what} answered {sample.name} with status {response.status}: {shown}"
+        raise LoadError(contract.SAMPLE_FAILED, message)
+    return _timed(time.monotonic() - began, trial.request_timeout)
+
+
+def _answered(trial: Trial, sample: Sample, result: Any) -> Response:
+    try:
+        return answer_of(result)
+    except Exception as error:
+        value = getattr(result, "value", result)
+        where = place_of_fault(value, lambda part: answer_of(part if value is result else result._replace(value=part)))
+        raise LoadError(
+            contract.OUTPUT_NOT_SERIALISABLE,
+            f"{trial.what} returned for {sample.name} what has no JSON form: {where} ({summary(error)}); return lists, "
+            "dicts, strings and numbers, as .tolist() makes them of an array",
+        ) from error
+
+
+def _timed(seconds: float, request_timeout: float | None) -> Tried:
+    if request_timeout is None or seconds <= request_timeout:
+        return Tried(seconds)
+    notice = (
+        f"that is longer than request_timeout_ms ({request_timeout * 1000:.0f}): callers get 408 if it is not the "
+        "first request alone that takes so long"
+    )
+    return Tried(seconds, (notice,))
+
+
+@contextmanager
+def _bounded(trial: Trial, sample: Sample) -> Generator[None]:
+    """End the trial by `on_timeout` if what is within takes longer than any caller would wait."""
+    timeout = max(_LEAST_TIMEOUT, trial.request_timeout or 0.0)
+    over = threading.Lock()  # held by whoever comes first, the end or the time limit
+    thread = threading.get_ident()
+
+    def expire() -> None:
+        if over.acquire(blocking=False):
+            message = f"{trial.what} did not answer {sample.name} within {timeout:.0f} s"
+            where = place_in_stack(thread, trial.root)
+            trial.on_timeout(LoadError(contract.SAMPLE_TIMED_OUT, message + where, stack_of(thread)))
+
+    timer = threading.Timer(timeout, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        over.acquire()  # waits for an `expire` under way, which ends the process
+
+
+def _message(error: BadInputError) -> str:
+    inner = error.body.get("error")
+    told = inner.get("message") if is_object(inner) else error.body.get("message")
+    return str(told)
