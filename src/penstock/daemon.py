@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from penstock.containers.tool import Tool, find_tool
 from penstock.domain.errors import unavailable
+from penstock.engines.container import end_owned_containers
 from penstock.engines.local import end_owned_processes
 from penstock.settings import Settings
 
@@ -78,6 +80,7 @@ def stop(settings: Settings) -> list[str]:
         ended.append("control plane")
         _end(int(found["pid"]))
     ended += end_owned_processes(str(settings.home), _GRACE)
+    ended += end_owned_containers(str(settings.home), settings.container_folder, lambda: _container_tool(settings))
     settings.server_file.unlink(missing_ok=True)
     return ended
 
@@ -118,6 +121,10 @@ def _end(pid: int) -> None:
             time.sleep(_POLL_SECONDS)
     except psutil.NoSuchProcess:
         return
+
+
+def _container_tool(settings: Settings) -> Tool:
+    return find_tool(settings.environ, settings.container_tool, settings.container_network)
 
 
 def _alive(process: psutil.Process) -> bool:

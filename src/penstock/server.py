@@ -22,10 +22,11 @@ import uvicorn
 from penstock import durable
 from penstock.api.app import create_app
 from penstock.domain.errors import PenstockError, conflict, unavailable
+from penstock.engines.container import end_owned_containers
 from penstock.engines.local import end_owned_processes
 from penstock.settings import Settings, from_environment
 from penstock.web.dashboard import dashboard
-from penstock.wiring import build
+from penstock.wiring import build, container_tool
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def serve(settings: Settings) -> int:
             listener.close()
             settings.server_file.unlink(missing_ok=True)
             end_owned_processes(str(settings.home), _GRACE)
+            end_owned_containers(str(settings.home), settings.container_folder, lambda: container_tool(settings))
     return 0
 
 

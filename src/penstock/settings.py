@@ -29,6 +29,8 @@ class Settings:
     retry_body_bytes: int = 256 * 1024  # PENSTOCK_RETRY_BODY_BYTES: smaller requests survive the death of an instance
     instance_memory_bytes: int | None = None  # PENSTOCK_INSTANCE_MEMORY_BYTES; None: 80 % of the host's memory
     python_policy: str = "nearest"  # PENSTOCK_PYTHON_POLICY: nearest or strict
+    python_downloads: str = "auto"  # PENSTOCK_PYTHON_DOWNLOADS: auto or never
+    environment_days: int = 30  # PENSTOCK_ENVIRONMENT_DAYS: environments unused for so long are removed; 0: never
     log_bytes: int = 10 * 1024 * 1024  # PENSTOCK_LOG_BYTES: size at which an instance's log is rotated
     container_tool: str | None = None  # PENSTOCK_CONTAINER_TOOL: name or path; None: podman, else docker
     container_network: str | None = None  # PENSTOCK_CONTAINER_NETWORK; None: the best that works here
@@ -38,6 +40,7 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)  # for processes that are started
     url: str | None = None  # PENSTOCK_URL: the platform that clients speak to; None: the one of the home folder
     token: str | None = field(default=None, repr=False)  # PENSTOCK_TOKEN: what clients show it
+    share_token: str | None = field(default=None, repr=False)  # PENSTOCK_SHARE_TOKEN: for the platform shared with
 
     @property
     def database(self) -> str:
@@ -51,6 +54,11 @@ class Settings:
     def server_file(self) -> Path:
         """Where the running control plane writes its addresses and pid."""
         return self.home / "server.json"
+
+    @property
+    def container_folder(self) -> Path:
+        """Where the engine keeps the files of containers; made with the first one."""
+        return self.home / "containers"
 
     @property
     def run_folder(self) -> Path:
@@ -77,6 +85,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         retry_body_bytes=_number(env, "PENSTOCK_RETRY_BODY_BYTES", 256 * 1024),
         instance_memory_bytes=_number(env, "PENSTOCK_INSTANCE_MEMORY_BYTES", 0) or None,
         python_policy=env.get("PENSTOCK_PYTHON_POLICY", "nearest"),
+        python_downloads=env.get("PENSTOCK_PYTHON_DOWNLOADS", "auto"),
+        environment_days=_number(env, "PENSTOCK_ENVIRONMENT_DAYS", 30),
         log_bytes=_number(env, "PENSTOCK_LOG_BYTES", 10 * 1024 * 1024),
         container_tool=env.get("PENSTOCK_CONTAINER_TOOL") or None,
         container_network=env.get("PENSTOCK_CONTAINER_NETWORK") or None,
@@ -86,6 +96,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         environ=dict(env),
         url=env.get("PENSTOCK_URL") or None,
         token=env.get("PENSTOCK_TOKEN") or None,
+        share_token=env.get("PENSTOCK_SHARE_TOKEN") or None,
     )
 
 

@@ -1,15 +1,21 @@
 """Puts the platform together: the only place that names implementations."""
 
 import hashlib
+import shutil
 import socket
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 
 import psutil
 
 from penstock.api.services import Services
 from penstock.artifacts.files import FileArtifacts
+from penstock.containers.images import Images
+from penstock.containers.tool import Tool, find_tool
 from penstock.control.clock import SystemClock
 from penstock.control.controller import Controller, Reconciler
 from penstock.control.events import EventFollower
@@ -17,31 +23,41 @@ from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
+from penstock.domain.environment import Requirements
 from penstock.domain.errors import unavailable
 from penstock.domain.events import Event
 from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
+from penstock.engines.base import Engine
+from penstock.engines.container import ContainerEngine
 from penstock.engines.local import LocalEngine
 from penstock.environments.base import BuiltEnvironment
+from penstock.environments.interpreters import PythonRules
 from penstock.environments.uv import UvEnvironments
 from penstock.gateway.haproxy import GatewaySettings, HaproxyGateway
 from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
+from penstock.online.container_images import ContainerImages
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.endpoint_reconciler import EndpointReconciler
 from penstock.online.endpoints import Endpoints
+from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.fleet import Fleet, Places
 from penstock.online.keys import Keyring
 from penstock.online.models import Models
 from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
+from penstock.online.rehearsal import Rehearsal
 from penstock.online.routing import Routing
+from penstock.online.validations import Validations
 from penstock.online.watch import Watch
 from penstock.registry.files import MlflowFiles
 from penstock.registry.known import KnownVersions
 from penstock.registry.mlflow import MlflowRegistry
 from penstock.registry.rest import MlflowRest
+from penstock.registry.server import MlflowServer
+from penstock.registry.settings import MlflowSettings
 from penstock.settings import Settings
 from penstock.store.base import Store
 from penstock.store.sql import open_store
@@ -78,6 +94,8 @@ class Platform:
     routing: Routing
     prober: Prober
     watch: Watch
+    engine: ContainerEngine
+    images: ContainerImages
     builds: Background[BuiltEnvironment]
     models: Models
     follower: EventFollower
@@ -92,15 +110,23 @@ class Platform:
         self.controller.start()
         self.leadership.start()
         self.watch.start()
+        self.services.validations.start()
+        self.services.mlflow.start()
+        self.services.environment_collector.start()
 
     def stop(self) -> None:
         """End the control plane's own threads; gateway and instances go on."""
+        self.services.environment_collector.stop(_STOP)
+        self.services.mlflow.stop()
+        self.services.validations.stop()
         self.watch.stop()
         self.controller.stop(_STOP)
         self.leadership.stop(_STOP)
         self.follower.stop(_STOP)
         self.prober.stop()
         self.builds.close()
+        self.images.close()
+        self.engine.close()
         self.models.close()
         self.routing.stop()
         self.store.close()
@@ -111,9 +137,11 @@ class _Outside:
     """What stands between the platform and the systems outside it."""
 
     store: Store
-    engine: LocalEngine
+    engine: ContainerEngine
+    images: ContainerImages
     gateway: HaproxyGateway
     artifacts: FileArtifacts
+    mlflow: MlflowServer
     registry: MlflowRest
     environments: UvEnvironments
 
@@ -133,7 +161,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         outside.artifacts,
         KnownVersions(home / "registry"),
     )
-    preparation = Preparation(resources, models, outside.artifacts, outside.environments)
+    preparation = Preparation(resources, models, outside.artifacts, outside.environments, outside.images)
     builds: Background[BuiltEnvironment] = Background("build")
     defaults = _defaults(settings)
     assembly = Assembly(preparation, outside.environments, builds, home / "apps", places, defaults)
@@ -155,8 +183,17 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,
+        environment_collector=EnvironmentCollector(
+            outside.environments,
+            resources,
+            home / "apps",
+            lambda: _own_environments(settings, outside.environments),
+            timedelta(days=settings.environment_days) if settings.environment_days else None,
+        ),
+        validations=Validations(_rehearsal(settings, preparation, outside, builds), clock),
         fleet=fleet,
         gateway=outside.gateway,
+        mlflow=outside.mlflow,
         token=token,
         home=str(home),
         host=settings.host,
@@ -173,6 +210,8 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         routing=routing,
         prober=prober,
         watch=watch,
+        engine=outside.engine,
+        images=outside.images,
         builds=builds,
         models=models,
         follower=EventFollower(outside.store, lambda event: _follow(controller, event)),
@@ -181,26 +220,91 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
 
 
-def _outside(settings: Settings) -> _Outside:
-    home, owner = settings.home, str(settings.home)
-    return _Outside(
-        store=open_store(settings.database),
-        engine=LocalEngine(owner),
-        gateway=HaproxyGateway(_gateway_settings(settings)),
-        artifacts=FileArtifacts(home / "artifacts"),
-        registry=MlflowRest(_not_started),
-        environments=UvEnvironments(
-            home / "environments",
-            environ=settings.environ,
-            owner=owner,
-            curated_file=home / "curated.yml",
-            python_policy=settings.python_policy,
-        ),
+def _rehearsal(
+    settings: Settings, preparation: Preparation, outside: _Outside, builds: Background[BuiltEnvironment]
+) -> Rehearsal:
+    """What validations run on: the same parts as deployments, with folders of their own."""
+    folder, defaults = settings.home / "validations", _defaults(settings)
+    places = Places(run=settings.run_folder, logs=folder / "logs")
+    return Rehearsal(
+        preparation=preparation,
+        assembly=Assembly(preparation, outside.environments, builds, folder / "apps", places, defaults),
+        artifacts=outside.artifacts,
+        engine=outside.engine,
+        places=places,
+        folder=folder,
+        memory_bytes=defaults.memory_bytes,
+        stopping=threading.Event(),
     )
 
 
-def _not_started() -> str:
-    raise unavailable("the model registry (MLflow) is not started")
+def _outside(settings: Settings) -> _Outside:
+    home, owner = settings.home, str(settings.home)
+    tool = cache(lambda: container_tool(settings))
+    engine = ContainerEngine(
+        LocalEngine(owner), tool, settings.container_folder, owner=owner, log_bytes=settings.log_bytes
+    )
+    environments = UvEnvironments(
+        home / "environments",
+        environ=settings.environ,
+        owner=owner,
+        curated_file=home / "curated.yml",
+        pythons=PythonRules(downloads=settings.python_downloads, policy=settings.python_policy),
+    )
+    artifacts = FileArtifacts(home / "artifacts")
+    wanted = _mlflow_settings(settings)
+    mlflow = MlflowServer(wanted, engine, lambda: _mlflow_command(settings, wanted, environments))
+    return _Outside(
+        store=open_store(settings.database),
+        engine=engine,
+        images=ContainerImages(
+            tool,
+            lambda: Images(tool(), home / "images", settings.environ),
+            artifacts,
+            home / "images" / "contexts",
+            environments.log,
+        ),
+        gateway=HaproxyGateway(_gateway_settings(settings)),
+        artifacts=artifacts,
+        mlflow=mlflow,
+        registry=MlflowRest(mlflow.url, mlflow.socket),
+        environments=environments,
+    )
+
+
+def container_tool(settings: Settings) -> Tool:
+    """Podman or docker of this machine. Raises `unavailable` if it has none that works."""
+    return find_tool(settings.environ, settings.container_tool, settings.container_network)
+
+
+def _mlflow_command(settings: Settings, mlflow: MlflowSettings, environments: UvEnvironments) -> Path:
+    """The program that the settings name, else that of an environment made for it."""
+    if settings.mlflow is None:
+        build = environments.plan(Requirements(packages=mlflow.requirements()))
+        return environments.ensure(build).python.with_name("mlflow")
+    path = shutil.which(settings.mlflow)
+    if path is None:
+        raise unavailable(f"PENSTOCK_MLFLOW={settings.mlflow} is not a program")
+    return Path(path)
+
+
+def _own_environments(settings: Settings, environments: UvEnvironments) -> Collection[str]:
+    """The environment of the MLflow server, if the platform makes it."""
+    if settings.mlflow is not None:
+        return ()
+    return (environments.plan(Requirements(packages=_mlflow_settings(settings).requirements())).fingerprint,)
+
+
+def _mlflow_settings(settings: Settings) -> MlflowSettings:
+    return MlflowSettings(
+        folder=settings.home / "mlflow",
+        run_folder=settings.run_folder,
+        log=settings.home / "logs" / "mlflow.log",
+        log_bytes=settings.log_bytes,
+        database_url=settings.mlflow_database_url,
+        artifacts=settings.mlflow_artifacts,
+        environ=settings.environ,
+    )
 
 
 def _follow(controller: Controller, event: Event) -> None:
@@ -208,7 +312,7 @@ def _follow(controller: Controller, event: Event) -> None:
     controller.enqueue(Key(event.kind, event.name))
 
 
-def _all_keys(resources: Resources, engine: LocalEngine) -> Iterable[Key]:
+def _all_keys(resources: Resources, engine: Engine) -> Iterable[Key]:
     """Everything that may need work: all resources, and the deployments of all processes that are found."""
     for resource in (*resources.list(ONLINE_ENDPOINT), *resources.list(ONLINE_DEPLOYMENT)):
         yield resource.key

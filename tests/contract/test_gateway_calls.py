@@ -249,7 +249,7 @@ def test_a_mirror_that_hangs_slows_nobody(site: Site) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as deaf:
         deaf.bind(str(site.sockets / "deaf.sock"))
         deaf.listen(100)
-        server = replace(blue.servers[0], name="deaf", socket=str(site.sockets / "deaf.sock"))
+        server = replace(blue.servers[0], name="deaf", address=str(site.sockets / "deaf.sock"))
         site.apply(blue, replace(green, servers=(server,)), mirror={"green": 50})
         with site.client() as client:
             times = []

@@ -10,6 +10,7 @@ from support.instances import Instance
 
 from penstock.domain.deployment import Probe
 from penstock.online.probes import Prober, Target
+from penstock.online.whereabouts import Question
 
 QUICK = Probe(initial_delay=0, period=1, timeout=1, failure_threshold=1)
 
@@ -31,7 +32,8 @@ def prober(flips: list[str]) -> Generator[Prober]:
 
 
 def target(path: Path, started: float = 1.0) -> Target:
-    return Target(name="one", identity=(1, started), socket=path, liveness=QUICK, readiness=QUICK)
+    at = Question(address=str(path), path="/")
+    return Target(name="one", identity=(1, started), liveness_at=at, readiness_at=at, liveness=QUICK, readiness=QUICK)
 
 
 def until(prober: Prober, outcome: tuple[bool, bool]) -> bool:
@@ -49,11 +51,14 @@ def test_an_instance_that_answers_no_more_is_told_and_a_new_process_of_its_name_
     prober.watch(target(path))
     time.sleep(0.6)
     assert prober.outcome("one") == (True, True)
+    assert prober.answered("one", (1, 1.0))
+    assert flips == ["one"]
     instance.close()
     assert until(prober, (False, False))
-    assert flips == ["one"]
+    assert flips == ["one", "one"]
     again = Instance("one", path)
     prober.watch(target(path, started=2.0))
     assert prober.outcome("one") == (True, True)
+    assert not prober.answered("one", (2, 2.0))
     prober.forget("one")
     again.close()

@@ -69,7 +69,14 @@ def test_a_clash_with_the_worker_names_both_sides(tmp_path):
 
 @pytest.mark.parametrize(
     "reached",
-    ["*.log", "*.requirements", "[0-9a-f]*[0-9a-f]/pyvenv.cfg", "*/bin/python", "*/lib/python*/site-packages/six.py"],
+    [
+        "*.log",
+        "*.lock",
+        "[0-9a-f]*[0-9a-f]/pyvenv.cfg",
+        "*/lib/python*/site-packages/six.py",
+        "*/lib/python*/site-packages/__pycache__/six.*",
+        "*/.manifest",
+    ],
 )
 def test_a_killed_build_is_built_again(tmp_path, reached):
     environments = an_environments(tmp_path)
@@ -86,7 +93,10 @@ def test_a_killed_build_is_built_again(tmp_path, reached):
     assert left == []
     built = environments.ensure(build)
     assert run_python(built.python, "import six, packaging, penstock_worker; print('whole')") == "whole"
-    assert not list((tmp_path / "e").glob("*.requirements"))
+    left = {path.name for path in (tmp_path / "e").iterdir()} - {".worker", build.fingerprint}
+    assert {name for name in left if not name.startswith(".")} == {
+        f"{build.fingerprint}.{kind}" for kind in ("lock", "log", "turn")
+    }
 
 
 def test_a_folder_without_the_marker_is_built_again(tmp_path):

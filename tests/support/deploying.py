@@ -4,19 +4,21 @@ import hashlib
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from penstock.artifacts.files import FileArtifacts
 from penstock.control.resources import Resources
 from penstock.domain.artifact import Entry, Tree
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment
 from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint
+from penstock.domain.errors import unavailable
 from penstock.domain.fields import parse
 from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
 from penstock.environments.base import BuiltEnvironment
 from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
+from penstock.online.container_images import ContainerImages
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.fleet import Fleet, Places
@@ -36,6 +38,10 @@ from penstock_worker import contract
 NAME = "fraud/blue"
 
 
+def no_tool() -> NoReturn:
+    raise unavailable("containers cannot run on this machine")
+
+
 class Bench:
     """Deployment `fraud/blue` on a workbench. `settle` reconciles until nothing changes any more."""
 
@@ -44,7 +50,7 @@ class Bench:
         self.engine = FakeEngine(self.clock.now)
         self.gateway = FakeGateway()
         self.gateway.start()
-        self.environments = FakeEnvironments(folder / "environments")
+        self.environments = FakeEnvironments(folder / "environments", self.clock)
         self.registry = FakeRegistry()
         self.artifacts = FileArtifacts(folder / "artifacts")
         self.store = open_store(f"sqlite:///{folder / 'store.db'}")
@@ -60,7 +66,8 @@ class Bench:
         self.fleet = Fleet(self.engine, self.gateway, Prober(lambda _: None), places, self.clock)
         self.builds: Background[BuiltEnvironment] = Background("build")
         self.models = Models(self.registry, self.registry, self.artifacts, KnownVersions(self.folder / "registry"))
-        preparation = Preparation(self.resources, self.models, self.artifacts, self.environments)
+        images = ContainerImages(no_tool, no_tool, self.artifacts, self.folder / "contexts", self.environments.log)
+        preparation = Preparation(self.resources, self.models, self.artifacts, self.environments, images)
         self.deployments = Deployments(self.resources, preparation)
         defaults = Defaults(base_environment={}, memory_bytes=2**30, max_body_bytes=2**20, log_bytes=2**20)
         assembly = Assembly(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import textwrap
@@ -50,7 +51,7 @@ TRAIN = """
     regression = LinearRegression().fit(data.data, data.target)
     mlflow.sklearn.save_model(
         regression, root / "diabetes", signature=infer_signature(data.data, regression.predict(data.data)),
-        pip_requirements=[], serialization_format="cloudpickle",
+        pip_requirements=[], serialization_format="cloudpickle", input_example=data.data.head(2),
     )
     data.data.head(5).to_json(root / "rows.json", orient="split")
     (root / "expected.json").write_text(str(regression.predict(data.data.head(5)).tolist()))
@@ -237,6 +238,54 @@ def test_a_folder_without_a_model_and_a_corrupt_one_are_reported(
         assert worker.wait() == contract.EXIT_CANNOT_LOAD
         assert worker.report().reason == contract.MODEL_LOAD_FAILED
         assert message in worker.report().message
+
+
+def test_the_input_example_is_predicted_for_before_the_first_caller(serve: Callable[[str], Any]) -> None:
+    report = serve("diabetes").report()
+    assert (report.sample, report.notices) == ("input example", ())
+    assert 0 < report.sample_seconds < report.load_seconds
+    assert serve("unsigned").report().notices == (
+        "no prediction was tried: there is no input example or sample request",
+    )
+
+
+@pytest.fixture
+def required(start_worker: Callable[..., Any], python: str, models: Path, tmp_path: Path) -> Callable[..., Any]:
+    """A worker that must predict for the sample of a copy of a model, some of whose files are other ones."""
+
+    def start(name: str, *, ready: bool, **files: str | bytes) -> Any:
+        copy = tmp_path / name
+        shutil.copytree(models / name, copy)
+        for file, content in files.items():
+            path = copy / file.replace("__", ".")
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        variables = {contract.MLFLOW_MODEL: str(copy), contract.SAMPLE: contract.REQUIRED}
+        worker = start_worker(python=python, ready=ready, **variables)
+        assert ready or worker.wait() == contract.EXIT_CANNOT_LOAD
+        return worker
+
+    return start
+
+
+def test_an_input_example_that_does_not_fit_the_signature_is_a_notice(required: Callable[..., Any]) -> None:
+    example = json.dumps({"dataframe_split": {"columns": ["age"], "data": [[1]]}})
+    (notice,) = required("diabetes", ready=True, serving_input_example__json=example).report().notices
+    assert notice.startswith("no prediction was tried: input example is refused: dataframe_split lacks columns 'sex'")
+
+
+def test_a_sample_request_that_the_model_fails_on_ends_the_start(required: Callable[..., Any]) -> None:
+    report = required("failing", ready=False, **{"sample-request__json": '{"input_data": [{"fail": 1}]}'}).report()
+    assert report.reason == contract.SAMPLE_FAILED
+    assert "failed on sample request sample-request.json: ValueError: the model itself failed" in report.message
+
+
+def test_a_model_of_other_versions_says_which(required: Callable[..., Any], models: Path) -> None:
+    made = (models / "diabetes" / "MLmodel").read_text()
+    made = re.sub("sklearn_version: .*", "sklearn_version: 0.20.3", made)
+    made = re.sub("python_version: .*", "python_version: 3.7.1", made)
+    message = required("diabetes", ready=False, MLmodel=made, model__pkl=b"csklearn.gone\nModel\n.").report().message
+    assert "No module named 'sklearn.gone'; the installed scikit-learn has no sklearn.gone" in message
+    assert "; the model was made with Python 3.7.1, scikit-learn 0.20.3, and this environment has Python 3." in message
 
 
 def test_an_environment_without_mlflow_is_named(start_worker: Callable[..., Any], models: Path) -> None:

@@ -2,14 +2,25 @@
 
 from fastapi import APIRouter, FastAPI
 
-from penstock.api import artifacts, environments, errors, models, online_deployments, online_endpoints, platform
+from penstock.api import (
+    artifacts,
+    environment_prune,
+    environments,
+    errors,
+    mlflow,
+    models,
+    online_deployments,
+    online_endpoints,
+    platform,
+    validations,
+)
 from penstock.api.limits import BodyLimit
 from penstock.api.services import Services
 from penstock.version import VERSION
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application that serves `services` under `/api/v1`, described at `/api/v1/openapi.json`."""
+    """The application that serves `services` under `/api/v1`, described at `/api/v1/openapi.json`; and `/mlflow`."""
     app = FastAPI(
         title="Penstock",
         version=VERSION,
@@ -21,8 +32,18 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     errors.install(app)
     api = APIRouter(prefix="/api/v1")
-    for noun in (online_endpoints, online_deployments, models, environments, artifacts, platform):
+    for noun in (
+        online_endpoints,
+        online_deployments,
+        models,
+        environments,
+        environment_prune,
+        artifacts,
+        validations,
+        platform,
+    ):
         api.include_router(noun.router)
     app.include_router(api)
     app.include_router(platform.open_router)
+    app.include_router(mlflow.routes(services.mlflow, services.token))
     return app

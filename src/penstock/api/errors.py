@@ -27,7 +27,9 @@ _CODES = {404: Code.NOT_FOUND, 405: Code.INVALID, 401: Code.DENIED}
 
 def answer(error: PenstockError) -> JSONResponse:
     body = {"error": {"code": error.code.value, "message": error.message, "details": error.details}}
-    headers = {"WWW-Authenticate": "Bearer"} if error.code is Code.DENIED else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.code is Code.DENIED else {}
+    if "retry_after" in error.details:
+        headers["Retry-After"] = error.details["retry_after"]
     return JSONResponse(body, STATUS[error.code], headers)
 
 

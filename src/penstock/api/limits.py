@@ -6,7 +6,12 @@ from penstock.api.errors import answer
 from penstock.domain.errors import PenstockError, invalid
 
 MAX_BODY_BYTES = 32 * 1024 * 1024  # room for a tree of 100,000 files
-_UNBOUNDED = "/api/v1/artifacts/blobs/"  # streamed to the disk, with a bound of their own
+# Streamed to the disk: ours with a bound of their own, those of models' files with that of MLflow's store.
+_UNBOUNDED = (
+    "/api/v1/artifacts/blobs/",
+    "/mlflow/api/2.0/mlflow-artifacts/artifacts/",
+    "/mlflow/ajax-api/2.0/mlflow-artifacts/artifacts/",
+)
 
 
 class BodyLimit:

@@ -12,6 +12,7 @@ from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.events import Event
 from penstock.domain.instance import Phase
 from penstock.domain.resource import Key
+from penstock.registry.server import ServerState
 from penstock.version import VERSION
 
 router = APIRouter(tags=["platform"])
@@ -55,7 +56,14 @@ def status(platform: Platform, _: Actor) -> dict[str, Any]:
         "endpoints": len(platform.resources.list(ONLINE_ENDPOINT)),
         "deployments": len(platform.resources.list(ONLINE_DEPLOYMENT)),
         "instances": len(instances),
+        "mlflow": _registry(platform.mlflow.state()),
     }
+
+
+def _registry(state: ServerState) -> str:
+    """In one line: `ready (pid 123)`."""
+    told = state.message or (f"pid {state.pid}" if state.pid else "")
+    return f"{state.phase} ({told})" if told else state.phase.value
 
 
 @router.get("/events")

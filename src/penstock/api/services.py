@@ -1,6 +1,5 @@
 """What the API calls, and who is calling it."""
 
-import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import Body, Depends, Header, Request
 
+from penstock.access import Access
 from penstock.artifacts.base import Artifacts
 from penstock.control.resources import Resources
 from penstock.domain.errors import Code, PenstockError, invalid
@@ -16,8 +16,11 @@ from penstock.environments.base import Environments
 from penstock.gateway.base import Gateway
 from penstock.online.deployments import Deployments
 from penstock.online.endpoints import Endpoints
+from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.fleet import Fleet
 from penstock.online.models import Models
+from penstock.online.validations import Validations
+from penstock.registry.server import MlflowServer
 
 _ACTOR = re.compile(r"[^\x20-\x7e]")
 _LONGEST_ACTOR = 100
@@ -33,8 +36,11 @@ class Services:
     models: Models
     artifacts: Artifacts
     environments: Environments
+    environment_collector: EnvironmentCollector
+    validations: Validations
     fleet: Fleet
     gateway: Gateway
+    mlflow: MlflowServer
     token: str
     home: str
     host: str
@@ -63,8 +69,7 @@ def actor(
     Raises `denied` unless the token is right (compared in constant time), `invalid` for URLs that no database takes.
     """
     scheme, _, token = (authorization or "").partition(" ")
-    expected = services(request).token
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):
+    if scheme.lower() != "bearer" or not Access(services(request).token).by_token(token):
         raise PenstockError(
             Code.DENIED, "no or wrong token: send `Authorization: Bearer TOKEN`; clients read it from PENSTOCK_TOKEN"
         )

@@ -15,10 +15,9 @@ from penstock.domain.errors import PenstockError
 
 AZURE_SCOPE = ("--resource-group/-g=", "--workspace-name/-w=", "--subscription=")
 
-_OutputFlag = Annotated[
-    Output | None,
-    typer.Option("--output", "-o", help="How to print the result. [default: table on a terminal, else json]"),
-]
+_OUTPUT_HELP = "How to print the result. [default: table on a terminal, else json]"
+_OutputFlag = Annotated[Output | None, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
+_LongOutputFlag = Annotated[Output | None, typer.Option("--output", help=_OUTPUT_HELP)]
 _QueryFlag = Annotated[str | None, typer.Option("--query", metavar="JMESPATH", help="Print only this of the result.")]
 
 
@@ -76,7 +75,8 @@ def command(
             if code:
                 raise typer.Exit(code)
 
-        parameters = [*_flattened(function), *_own_flags(), *(_ignored_flag(*pair) for pair in skipped.items())]
+        flags = list(_flattened(function))
+        parameters = [*flags, *_own_flags(flags), *(_ignored_flag(*pair) for pair in skipped.items())]
         run.__doc__ = function.__doc__
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
@@ -141,8 +141,11 @@ def _grouped(function: Function, values: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def _own_flags() -> list[inspect.Parameter]:
-    return [_keyword("output", _OutputFlag, None), _keyword("query", _QueryFlag, None)]
+def _own_flags(flags: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
+    """The flags of every command; `-o` is for a file where one of the command's own `flags` takes it for that."""
+    options = [option for flag in flags for option in getattr(flag.annotation, "__metadata__", ())]
+    taken = any("-o" in (getattr(option, "param_decls", None) or ()) for option in options)
+    return [_keyword("output", _LongOutputFlag if taken else _OutputFlag, None), _keyword("query", _QueryFlag, None)]
 
 
 def _ignored_flag(name: str, flag: str) -> inspect.Parameter:

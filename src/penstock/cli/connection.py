@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from penstock.cli.progress import Wait
+
 if TYPE_CHECKING:
     from penstock.client.client import Client
 
@@ -10,4 +12,4 @@ def connect() -> "Client":
     """A client of the platform that the environment names, to be used in a `with`."""
     from penstock.client.client import Client
 
-    return Client()
+    return Client(on_waiting=Wait())

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penstock.cli import shapes
+from penstock.cli import prune, shapes
 from penstock.cli.command import command, noun
 from penstock.cli.connection import connect
 from penstock.cli.documents import Document, DocumentKind, read_one
@@ -89,3 +89,6 @@ def list_all(name: Annotated[str | None, typer.Option("--name", "-n", help="Only
     """List versions, newest first."""
     with connect() as client:
         return [shapes.environment(environment) for environment in client.environments.list(name)]
+
+
+prune.add_to(app)

@@ -22,6 +22,7 @@ _COMMANDS = {
     "online-endpoint": _Entry("online_endpoint", "Endpoints: stable URLs with keys and a traffic split."),
     "online-deployment": _Entry("online_deployment", "Deployments: models that serve behind an endpoint."),
     "model": _Entry("model", "Registered models."),
+    "image": _Entry("image", "Container images: build, extend, send to a registry."),
     "environment": _Entry("environment", "Registered environments."),
     "apply": _Entry("apply", "Make everything be as the files say, in any order."),
     "plan": _Entry("apply", "Show what apply would change, field by field."),

@@ -1,6 +1,8 @@
 """`penstock online-deployment`: models that serve behind an endpoint."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -26,6 +28,7 @@ from penstock.cli.progress import Progress
 from penstock.cli.show import Output
 from penstock.cli.upload import uploaded
 from penstock.domain.errors import invalid
+from penstock.domain.samples import SKIP_PROPERTY
 
 if TYPE_CHECKING:
     from penstock.client.client import Client
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 NOUN = "online-deployment"
 app = noun("Deployments: models that serve behind an endpoint.")
 
-_LOCAL = ("--local", "--local-enable-gpu", "--vscode-debug", "--web", "--skip-script-validation")
+_LOCAL = ("--local", "--local-enable-gpu", "--vscode-debug", "--web")
 
 _AllTraffic = Annotated[
     bool, typer.Option("--all-traffic", help="When it is ready, give it all of the endpoint's traffic.")
@@ -43,6 +46,23 @@ _Lines = Annotated[int, typer.Option("--lines", "-l", min=1, max=10_000, help="H
 _Container = Annotated[
     str, typer.Option("--container", "-c", help="inference-server, or storage-initializer or build for the build's.")
 ]
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """Flags that say how a deployment is brought to serve."""
+
+    skip_script_validation: Annotated[
+        bool, typer.Option("--skip-script-validation", help="Try no prediction before it serves.")
+    ] = False
+    no_wait: NoWait = False
+
+    def noted(self, document: Document) -> Document:
+        """The document with what the platform has to know of it."""
+        properties: object = document.fields.get("properties") or {}
+        if not self.skip_script_validation or not isinstance(properties, Mapping):
+            return document
+        return document.with_fields(properties={**cast(Mapping[str, Any], properties), SKIP_PROPERTY: "true"})
 
 
 @command(
@@ -59,19 +79,19 @@ def create(
     endpoint_name: OptionalEndpointName = None,
     all_traffic: _AllTraffic = False,
     sets: Sets,
-    no_wait: NoWait = False,
+    manner: _Manner,
 ) -> Any:
     """Create a deployment, or make an existing one be as the file says; waits until it serves."""
-    if all_traffic and no_wait:
+    if all_traffic and manner.no_wait:
         raise invalid("--all-traffic needs the deployment to be ready first: leave out --no-wait")
     document = read_one(file, DocumentKind.DEPLOYMENT).with_fields(name=name, endpoint_name=endpoint_name)
-    document = document.replaced(edited(dict(document.fields), sets))
+    document = manner.noted(document.replaced(edited(dict(document.fields), sets)))
     from penstock.domain.deployment import OnlineDeployment
 
     _check_named(document)
     with connect() as client:
         spec = uploaded(client, OnlineDeployment, document)
-        shown = _finished(client, client.online_deployments.create_or_update(spec), no_wait=no_wait)
+        shown = _finished(client, client.online_deployments.create_or_update(spec), no_wait=manner.no_wait)
         if all_traffic:
             give_all_traffic(client, shown["endpoint_name"], shown["name"])
         return shown
@@ -90,7 +110,7 @@ def update(
     endpoint_name: OptionalEndpointName = None,
     file: OptionalFile = None,
     edits: Edits,
-    no_wait: NoWait = False,
+    manner: _Manner,
 ) -> Any:
     """Change a deployment, one instance after the other; fields that are not named stay as they are."""
     from penstock.domain.deployment import OnlineDeployment
@@ -102,10 +122,10 @@ def update(
     with connect() as client:
         present = client.online_deployments.get(endpoint_name, name)
         fields = {**present.spec.model_dump(mode="json"), **document.fields}
-        document = document.replaced(edited(fields, edits))
+        document = manner.noted(document.replaced(edited(fields, edits)))
         spec = uploaded(client, OnlineDeployment, document)
         applied = client.online_deployments.create_or_update(spec, if_match=present.generation)
-        return _finished(client, applied, no_wait=no_wait)
+        return _finished(client, applied, no_wait=manner.no_wait)
 
 
 @command(

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from penstock.client.client import Client
     from penstock.client.resources import Preview
+    from penstock.domain.model import ModelVersion
     from penstock.domain.resource import Frozen
 
 _SHOWN = 120  # characters of a value
 _NEVER_COMPARED = frozenset(
-    {"name", "version", "stage", "flavors", "type"}
+    {"name", "version", "stage", "flavors", "type", "lineage"}
 )  # of a model; the platform sets or lacks them
 
 
@@ -67,8 +68,15 @@ def _model(client: "Client", document: Document) -> dict[str, Any]:
         return _shown(document, "created", _additions(wanted))
     fields = found.model_dump(mode="json")
     given = {n: v for n, v in wanted.model_dump(mode="json").items() if n in fields and n not in _NEVER_COMPARED}
+    if _is_from(wanted.path, found):
+        del given["path"]
     differing = [{"path": n, "old": fields[n], "new": v} for n, v in given.items() if fields[n] != v]
     return _versioned(document, wanted.version, differing)
+
+
+def _is_from(path: str, found: "ModelVersion") -> bool:
+    """True if `path` names the run, version or logged model that `found` was made from, as far as one can tell here."""
+    return path in (found.uri, found.source) or found.lineage.job in path.split("/")
 
 
 def _environment(client: "Client", document: Document) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from penstock.domain.resource import Condition
 
+_QUIET_SECONDS = 2.0  # what is done by then needs no words
+
 
 class Progress:
     """Prints lines such as `  3.2s  Environment  Built  built in 2.1 s`. `label` tells several resources apart."""
@@ -35,3 +37,35 @@ class Progress:
 
     def say(self, text: str) -> None:
         print(f"{self.elapsed():6.1f}s  {self._label}{text}", file=self._stream, flush=True)
+
+
+class Meter:
+    """Says how far a transfer is, once it takes longer than people wait without asking."""
+
+    def __init__(self, what: str, name: str, progress: Progress | None = None) -> None:
+        self._what = what
+        self._name = name
+        self._progress = progress or Progress()
+        self._told = _QUIET_SECONDS
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._progress.elapsed() >= self._told:
+            self._progress.say(f"{self._what:<12} {self._name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+            self._told += _QUIET_SECONDS
+
+
+class Wait:
+    """Says what is being waited for, once it takes longer than people wait without asking, and again if it changes."""
+
+    def __init__(self, progress: Callable[[], Progress] = Progress) -> None:
+        self._begin = progress
+        self._progress: Progress | None = None
+        self._told = ""
+
+    def __call__(self, reason: str) -> None:
+        if self._progress is None:
+            self._progress = self._begin()
+        text = reason.partition("; try again")[0]
+        if self._progress.elapsed() >= _QUIET_SECONDS and text != self._told:
+            self._progress.say(f"{'Waiting':<12} {text}")
+            self._told = text

@@ -1,6 +1,7 @@
 """Results as `az ml` shapes them: the spec's fields at the top, what the platform knows beside them."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from penstock.cli.show import table
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS = table("name", "provisioning_state", "traffic", "mirror_traffic", "scoring_uri")
 DEPLOYMENTS = table("name", "endpoint_name", "provisioning_state", "ready_instances", "instance_count", "reason")
-MODELS = table("name", "version", "type", "archived", "created_at", "description")
+SERVINGS = table("version", "endpoint", "deployment", "traffic", "mirror_traffic", "state", "ready_instances")
 ENVIRONMENTS = table("name", "version", "image", "description")
 
 
@@ -50,6 +51,19 @@ def model(version: "ModelVersion") -> dict[str, Any]:
     return version.model_dump(mode="json")
 
 
+def models_text(data: Any) -> str:
+    """Versions as a table, in a line each."""
+    columns = table("name", "version", "type", "stage", "aliases", "archived", "created_at", "description")
+    versions = cast(list[Any], data) if isinstance(data, list) else [data]
+    return columns([_short(version) for version in versions])
+
+
+def model_text(data: Any) -> str:
+    """A version with all that is known of it, in a line each."""
+    fields = {name: value for name, value in _short(data).items() if value not in (None, "", {}, [])}
+    return table("field", "value")([{"field": name, "value": value} for name, value in fields.items()])
+
+
 def difference_lines(preview: "Preview") -> list[dict[str, Any]]:
     return [change.model_dump(mode="json") for change in preview.differences]
 
@@ -59,6 +73,15 @@ def logs_text(logs: list[dict[str, str]]) -> str:
     if len(logs) == 1:
         return logs[0]["text"].rstrip("\n")
     return "\n\n".join(f"==> {log['name']} <==\n{log['text'].rstrip()}" for log in logs)
+
+
+def _short(version: Mapping[str, Any]) -> dict[str, Any]:
+    """A version whose lists are words: of flavors their names, of lineage what is known."""
+    lineage = {name: value for name, value in version["lineage"].items() if value}
+    if "data" in lineage:
+        lineage["data"] = ",".join(f"{use['name']}@{use['digest'] or '?'}" for use in lineage["data"])
+    words = {"aliases": " ".join(version["aliases"]), "flavors": " ".join(version["flavors"])}
+    return {**version, **words, "lineage": lineage, "created_at": version["created_at"][:19]}
 
 
 def _spec(resource: "AnyRemote") -> dict[str, Any]:

@@ -63,7 +63,7 @@ def is_local(written: str) -> bool:
     """True for what is a path on this machine; references and URIs of other places are the platform's to judge."""
     if written.startswith("file:"):
         return True
-    return not written.startswith(("azureml:", "artifact:", "runs:")) and "://" not in written
+    return not written.startswith(("azureml:", "artifact:", "runs:", "models:")) and "://" not in written
 
 
 def _deployment(fields: dict[str, Any], folder: Path, source: str) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def down() -> Any:
     app,
     "status",
     example="penstock status",
-    text=table("version", "url", "gateway_url", "gateway_alive", "endpoints", "deployments", "instances", "home"),
+    text=table(
+        "version", "url", "gateway_url", "gateway_alive", "endpoints", "deployments", "instances", "mlflow", "home"
+    ),
 )
 def status() -> Any:
     """Show what runs; fails with exit code 5 if nothing does."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock.cli.documents import Document
-from penstock.cli.progress import Progress
+from penstock.cli.progress import Meter
 from penstock.cli.sources import Way, inlined, local_paths, with_references
 from penstock.domain.fields import parse
 from penstock.domain.resource import Frozen
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from penstock.client.client import Client
 
 SpecT = TypeVar("SpecT", bound=Frozen)
-
-_QUIET_SECONDS = 2.0  # an upload that is done by then needs no words
 
 
 def checked(model: type[Frozen], document: Document) -> None:
@@ -54,20 +52,6 @@ def _references(paths: Mapping[Way, Path], client: "Client | None") -> dict[Way,
     for way, path in paths.items():
         packed = pack(path)
         if client is not None:
-            client.artifacts.upload(packed, _Meter(path.name))
+            client.artifacts.upload(packed, Meter("Upload", path.name))
         references[way] = packed.reference
     return references
-
-
-class _Meter:
-    """Says how far an upload is, once it takes longer than people wait without asking."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._progress = Progress()
-        self._told = _QUIET_SECONDS
-
-    def __call__(self, sent: int, total: int) -> None:
-        if self._progress.elapsed() >= self._told:
-            self._progress.say(f"Upload       {self._name}: {sent / 1e6:.0f} of {total / 1e6:.0f} MB")
-            self._told += _QUIET_SECONDS

@@ -11,7 +11,8 @@ from penstock.client.endpoints import OnlineEndpoints
 from penstock.client.environments import Environments
 from penstock.client.models import Models
 from penstock.client.resources import Answer, AnyRemote, understood, understood_items
-from penstock.client.transport import Transport
+from penstock.client.transport import OnWaiting, Transport
+from penstock.client.validations import Validations
 from penstock.client.waiting import OnProgress, wait_gone, wait_ready
 from penstock.domain.errors import invalid
 from penstock.domain.events import Event
@@ -32,6 +33,7 @@ class PlatformStatus(Answer):
     endpoints: int
     deployments: int
     instances: int
+    mlflow: str = ""
 
 
 class Events:
@@ -53,16 +55,21 @@ class Client:
     """A connection to one platform, to be closed or used in a `with`.
 
     Without arguments: the platform that PENSTOCK_URL and PENSTOCK_TOKEN name, else the one of the local home folder.
-    Every call has a time limit and is tried again where the connection fails. All errors are PenstockError.
+    Every call has a time limit and is tried again where the connection fails; while the platform says that something
+    starts (its model registry), it is waited for, up to ten minutes, and `on_waiting` is told what for, time and again.
+    All errors are PenstockError.
     """
 
-    def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        self._transport = Transport(find(url, token, from_environment()))
+    def __init__(
+        self, url: str | None = None, token: str | None = None, *, on_waiting: OnWaiting = lambda _: None
+    ) -> None:
+        self._transport = Transport(find(url, token, from_environment()), on_waiting=on_waiting)
         self.online_endpoints = OnlineEndpoints(self._transport)
         self.online_deployments = OnlineDeployments(self._transport)
-        self.models = Models(self._transport)
-        self.environments = Environments(self._transport)
         self.artifacts = Artifacts(self._transport)
+        self.validations = Validations(self._transport)
+        self.models = Models(self._transport, self.artifacts)
+        self.environments = Environments(self._transport)
         self.events = Events(self._transport)
 
     @property

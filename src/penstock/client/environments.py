@@ -1,6 +1,14 @@
 """Registered environments: what can be asked of them."""
 
-from penstock.client.resources import AppliedEnvironment, RegisteredEnvironment, understood, understood_items
+from collections.abc import Sequence
+
+from penstock.client.resources import (
+    AppliedEnvironment,
+    PrunedEnvironment,
+    RegisteredEnvironment,
+    understood,
+    understood_items,
+)
 from penstock.client.transport import Transport, segment
 from penstock.domain.environment import Environment
 from penstock.domain.errors import invalid
@@ -28,6 +36,11 @@ class Environments:
 
     def list(self, name: str | None = None) -> list[RegisteredEnvironment]:
         return understood_items(RegisteredEnvironment, self._transport.get(_ROOT, {"name": name}))
+
+    def prune(self, older_than: str = "30d", *, dry_run: bool = False) -> Sequence[PrunedEnvironment]:
+        """Remove built environments that no deployment uses and that were last used so long ago; what is gone."""
+        asked = {"older_than": older_than, "dry_run": dry_run}
+        return understood_items(PrunedEnvironment, self._transport.post(f"{_ROOT}/prune", asked))
 
 
 def _path(name: str, version: str) -> str:

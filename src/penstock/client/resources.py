@@ -48,6 +48,14 @@ class Change(StrEnum):
     UNCHANGED = "unchanged"
 
 
+class PrunedEnvironment(Answer):
+    """A built environment that nobody used. `bytes` is what its removal frees."""
+
+    fingerprint: str
+    bytes: int
+    last_used_at: datetime
+
+
 class FieldChange(Answer):
     """One field that a change alters; `old` or `new` is None where there is no value."""
 

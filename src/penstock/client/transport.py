@@ -6,8 +6,10 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypedDict, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from typing import Any, NamedTuple, TypedDict, cast
 from urllib.parse import quote
 
 # httpx imports its own command line, and rich for it, wherever rich is installed: 70 ms that no command of ours needs.
@@ -23,7 +25,10 @@ _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _FIRST_PATIENCE = 1.0  # seconds of retries before the platform has answered once: it is probably not running
 _PATIENCE = 20.0  # seconds of retries after it has: it is probably being restarted
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds
-_RETRIED_STATUSES = frozenset({502, 503, 504})
+_PATIENCE_IF_ASKED = 600.0  # seconds of waiting for a platform that says when to come again: something starts
+_LONGEST_ASKED = 5.0  # seconds; whoever is to come again later than that is better told why
+_PARTIAL, _UNAVAILABLE = 206, 503
+_RETRIED_STATUSES = frozenset({502, _UNAVAILABLE, 504})
 _CODES = {
     400: Code.INVALID,
     401: Code.DENIED,
@@ -40,20 +45,27 @@ _CODES = {
 }
 
 Content = Callable[[], bytes | Iterable[bytes]]  # called once per attempt
+Outcome = httpx.Response | httpx.HTTPError
+OnWaiting = Callable[[str], None]  # is told what is being waited for, each time anew
 
 
 class Transport:
-    """One connection pool to one platform. Calls may come from any thread."""
+    """One connection pool to one platform. Calls may come from any thread.
+
+    `on_waiting` is called before each pause that the platform asks for, such as while its model registry starts.
+    """
 
     def __init__(
         self,
         address: Address,
         *,
         http: httpx.BaseTransport | None = None,
+        on_waiting: OnWaiting = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = address
+        self._on_waiting = on_waiting
         self._sleep = sleep
         self._clock = clock
         self._answered = False
@@ -71,6 +83,10 @@ class Transport:
     def post(self, path: str, data: Any = None) -> Any:
         content = json.dumps(data).encode() if data is not None else b""
         return self._decoded(self.send("POST", path, content=lambda: content))
+
+    def patch(self, path: str, data: Any) -> Any:
+        content = json.dumps(data).encode()
+        return self._decoded(self.send("PATCH", path, content=lambda: content))
 
     def put(
         self,
@@ -98,11 +114,52 @@ class Transport:
 
         Tried again while that may help: every call of the API may be repeated without a second effect.
         """
-        began, pause = self._clock(), _FIRST_PAUSE
+        return self._repeated(lambda: self._attempt(self._request(method, path, content(), query or {}, headers or {})))
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """The body of the answer to a GET, in pieces; after a connection that broke it goes on where it was."""
+        received = 0
         while True:
-            outcome, again = self._attempt(method, path, content(), query or {}, headers or {})
+            fault, before = None, received
+            with closing(self._repeated(partial(self._opened, path, received))) as answer:
+                if received and answer.status_code != _PARTIAL:
+                    raise unavailable(f"{answer.request.url} cannot be read from its middle; try again")
+                try:
+                    for chunk in answer.iter_raw():
+                        received += len(chunk)
+                        yield chunk
+                except httpx.RequestError as err:
+                    fault = err
+            if fault is None:
+                return
+            if received == before:
+                raise self._unreachable(fault) from fault
+
+    def _opened(self, path: str, start: int) -> tuple[Outcome, bool]:
+        """A try at the answer from byte `start` on, its body not read yet; that of an error is."""
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
+        outcome, again = self._attempt(self._request("GET", path, b"", {}, headers), stream=True)
+        if isinstance(outcome, httpx.Response) and not outcome.is_success:
+            try:
+                outcome.read()
+            except httpx.RequestError as err:
+                return err, True
+        return outcome, again
+
+    def _repeated(self, attempt: Callable[[], tuple[Outcome, bool]]) -> httpx.Response:
+        """The answer to the first attempt that has one, or to the last one that there is patience for."""
+        began = since = self._clock()
+        pause = _FIRST_PAUSE
+        while True:
+            outcome, again = attempt()
+            asked = _asked(outcome)
+            if asked is not None and self._clock() - began + asked.seconds <= _PATIENCE_IF_ASKED:
+                self._on_waiting(asked.reason)
+                self._sleep(asked.seconds)
+                since, pause = self._clock(), _FIRST_PAUSE
+                continue
             patience = _PATIENCE if self._answered else _FIRST_PATIENCE
-            if again and self._clock() - began + pause <= patience:
+            if again and asked is None and self._clock() - since + pause <= patience:
                 self._sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
@@ -112,21 +169,23 @@ class Transport:
                 raise _error(outcome)
             return outcome
 
-    def _attempt(
+    def _request(
         self,
         method: str,
         path: str,
         content: bytes | Iterable[bytes],
         query: Mapping[str, str | int | bool | None],
         headers: Mapping[str, str],
-    ) -> tuple[httpx.Response | httpx.HTTPError, bool]:
-        """One try: an answer or an error, and whether another try may do better."""
+    ) -> httpx.Request:
         sent = {"Content-Type": "application/json", **headers} if content else dict(headers)
         params = {name: value for name, value in query.items() if value is not None}
+        url = f"{self.address.url}/api/v1{path}"
+        return self._http.build_request(method, url, content=content, params=params, headers=sent)
+
+    def _attempt(self, request: httpx.Request, *, stream: bool = False) -> tuple[Outcome, bool]:
+        """One try: an answer or an error, and whether another try may do better."""
         try:
-            answer = self._http.request(
-                method, f"{self.address.url}/api/v1{path}", content=content, params=params, headers=sent
-            )
+            answer = self._http.send(request, stream=stream)
         except httpx.RequestError as err:
             # A connection that broke had a platform at its other end, which is probably being restarted.
             self._answered = self._answered or isinstance(err, (httpx.RemoteProtocolError, httpx.ReadError))
@@ -174,6 +233,23 @@ def segment(name: str) -> str:
     if name in ("", ".", ".."):
         raise invalid(f"{name!r} is not a name")
     return quote(name, safe="")
+
+
+class _Asked(NamedTuple):
+    seconds: float
+    reason: str
+
+
+def _asked(outcome: Outcome) -> _Asked | None:
+    """How long the platform asks to wait before the same call, if it asks that and it is worth it."""
+    if not isinstance(outcome, httpx.Response) or outcome.status_code != _UNAVAILABLE:
+        return None
+    error = _error(outcome)
+    try:
+        seconds = float(error.details.get("retry_after", ""))
+    except ValueError:
+        return None
+    return _Asked(max(seconds, _FIRST_PAUSE), error.message) if seconds <= _LONGEST_ASKED else None
 
 
 def _error(answer: httpx.Response) -> PenstockError:

@@ -6,6 +6,8 @@ from penstock.domain.errors import Code, PenstockError
 
 _TAIL_LINES = 40
 _TAIL_CHARACTERS = 8000
+_FULL = "the disk with the images is full: free some space (`podman image prune`) and try again"
+_LONGEST_STEP = 120  # characters of a Dockerfile's line
 
 _DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _NO_REGISTRY = re.compile(r"no unqualified-search registries are defined|short-name resolution enforced")
@@ -46,20 +48,23 @@ def build_failure(what: str, output: str) -> PenstockError:
     """Why an image was not built."""
     if _DISK_FULL.search(output):
         return PenstockError(Code.UNAVAILABLE, f"{what} cannot be built: {_FULL}", {"log": tail(output)})
-    steps = list(_STEP.finditer(output))
-    if steps:
-        step = steps[-1]
-        ended = _ENDED.search(step[0])
-        how = f"ended with exit code {(ended and ended[1]) or step[4]}" if ended or step[4] else f"failed: {step[2]}"
-        reason = f"{_short(step[1] or step[3])!r} {how}; what it said is in the log"
-        return PenstockError(Code.FAILED, f"{what} cannot be built: {reason}", {"log": tail(output)})
+    if steps := list(_STEP.finditer(output)):
+        return PenstockError(Code.FAILED, f"{what} cannot be built: {_step(steps[-1])}", {"log": tail(output)})
     if any(pattern.search(output) for pattern in (_NO_REGISTRY, _PLAIN_HTTP, _TLS, _CREDENTIALS, _UNREACHABLE)):
         code, reason = _exchange(output)
-        return PenstockError(code, f"{what} cannot be built: an image that it begins from {reason}", {"log": tail(output)})
+        return PenstockError(
+            code, f"{what} cannot be built: an image that it begins from {reason}", {"log": tail(output)}
+        )
     return PenstockError(Code.FAILED, f"{what} cannot be built: {_last_error(output)}", {"log": tail(output)})
 
 
-_FULL = "the disk with the images is full: free some space (`podman image prune`) and try again"
+def _step(failed: re.Match[str]) -> str:
+    """What the step was, and how it ended."""
+    text = " ".join((failed[1] or failed[3]).split())
+    step = text if len(text) <= _LONGEST_STEP else f"{text[: _LONGEST_STEP - 3]}..."
+    ended = _ENDED.search(failed[0])
+    code = ended[1] if ended else failed[4]
+    return f"{step!r} ended with exit code {code}" if code else f"{step!r}: {failed[2].partition(' &')[0]}"
 
 
 def _exchange(output: str) -> tuple[Code, str]:
@@ -95,8 +100,3 @@ def _last_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
     return (errors or lines or ["the tool ended without a word"])[-1].removeprefix("Error: ")[:500]
-
-
-def _short(step: str) -> str:
-    text = " ".join(step.split())
-    return text if len(text) <= 120 else f"{text[:117]}..."

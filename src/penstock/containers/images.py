@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,11 +13,12 @@ from typing import Any, cast
 
 from penstock.containers.build_settings import build_settings
 from penstock.containers.commands import Kept, Log
-from penstock.containers.contexts import content_digest, parents
+from penstock.containers.contexts import content_digest, dockerfile_in, parents
 from penstock.containers.failures import build_failure, exchange_failure
 from penstock.containers.references import Reference, is_image_id, read_reference
+from penstock.containers.strays import build_folder
 from penstock.containers.tool import Tool
-from penstock.domain.errors import not_found
+from penstock.domain.errors import PenstockError, not_found
 
 CONTENT = "penstock.content"  # label: digest of what an image was built from
 _LIMIT = timedelta(minutes=30)
@@ -32,9 +32,7 @@ class Images:
     on this machine may speak plain HTTP and all others must show a certificate that is trusted.
     """
 
-    def __init__(
-        self, tool: Tool, folder: Path, environ: Mapping[str, str], *, tls_verify: bool | None = None
-    ) -> None:
+    def __init__(self, tool: Tool, folder: Path, environ: Mapping[str, str], *, tls_verify: bool | None = None) -> None:
         self._tool = tool
         self._folder = folder
         self._environ = environ
@@ -71,11 +69,13 @@ class Images:
         """Fetch the image that `resolve` gave, unless it is here. Raises as `resolve` does."""
         if self.present(pinned):
             return
+        if is_image_id(pinned):
+            raise _not_here(pinned)
         kept = Kept(log)
-        if is_image_id(pinned) or not self._fetched(read_reference(pinned), pinned, kept):
-            raise exchange_failure(f"image {pinned!r}", kept.text or "No such image")
+        if not self._fetched(read_reference(pinned), pinned, kept):
+            raise exchange_failure(f"image {pinned!r}", kept.text)
 
-    def build(self, context: Path, dockerfile: str, tag: str, log: Log) -> str:
+    def build(self, context: Path, dockerfile: str, tag: str, log: Log, labels: Mapping[str, str] | None = None) -> str:
         """Build `dockerfile` (a path in `context`), name it `tag`, return its id; at once if that was done before.
 
         It was done if the image's label says that it came from the same files and the same images to begin from.
@@ -83,21 +83,21 @@ class Images:
         `details["log"]`, or `unavailable` if it may work later.
         """
         with self._lock(tag):
-            begins = self._begins(context / dockerfile, log)
-            content = content_digest(context, dockerfile, begins)
+            begins = self._begins(dockerfile_in(context, dockerfile), log)
+            given = {**(labels or {}), CONTENT: content_digest(context, dockerfile, begins)}
             found = self._inspect(tag)
-            if found is not None and _labels(found).get(CONTENT) == content:
-                return str(found["Id"])
-            return self._built(context, dockerfile, tag, content, log)
+            if found is not None and given.items() <= _labels(found).items():
+                return _id(str(found["Id"]))
+            return self._built(context, dockerfile, tag, given, log)
 
     def push(self, tag: str, destination: str, log: Log) -> str:
         """Send the image to a registry as `destination`, return `NAME@sha256:DIGEST`. Raises as `resolve` does."""
         named = read_reference(destination)
         kept = Kept(log)
         if not self.present(tag):
-            raise not_found(f"image {tag!r} is not on this machine: build it first")
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            digest = Path(folder) / "digest"
+            raise _not_here(tag)
+        with build_folder(self._folder) as folder:
+            digest = folder / "digest"
             status = 0
             for arguments in self._push_commands(named, tag, destination, digest):
                 status = status or self._tool.run(*arguments, log=kept, limit=_LIMIT)
@@ -119,18 +119,19 @@ class Images:
         if self._tool.run("import", str(archive), tag, log=kept, limit=_LIMIT) != 0:
             raise build_failure(f"image {tag!r} of {archive}", kept.text)
 
-    def _built(self, context: Path, dockerfile: str, tag: str, content: str, log: Log) -> str:
+    def _built(self, context: Path, dockerfile: str, tag: str, labels: Mapping[str, str], log: Log) -> str:
         kept = Kept(log)
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            iid = Path(folder) / "iid"
-            arguments = ["--file", str(context / dockerfile), "--tag", tag, "--label", f"{CONTENT}={content}"]
+        with build_folder(self._folder) as folder:
+            iid = folder / "iid"
+            arguments = ["--file", str(context / dockerfile), "--tag", tag]
+            arguments += [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
             arguments += ["--network", "host", "--iidfile", str(iid)]
-            arguments += build_settings(self._tool.name, self._environ, Path(folder))
+            arguments += build_settings(self._tool.name, self._environ, folder)
             verify = [f"--tls-verify={str(self._tls_verify).lower()}"] if self._tls_verify is not None else []
             status = self._tool.run("build", *arguments, *verify, str(context), log=kept, limit=_LIMIT)
             if status != 0 or not iid.exists():
                 raise build_failure(f"image {tag!r}", kept.text)
-            return iid.read_text().strip()
+            return _id(iid.read_text().strip())
 
     def _begins(self, dockerfile: Path, log: Log) -> list[str]:
         """Ids of the images that a Dockerfile begins from, as far as they are here.
@@ -151,8 +152,7 @@ class Images:
 
     def _fetched(self, named: Reference, reference: str, kept: Kept) -> bool:
         if named.name.startswith("localhost/"):
-            kept.write(f"{reference}: image not known; names with localhost/ are of this machine alone\n")
-            return False
+            raise _not_here(reference)
         return self._tool.run("pull", *self._verify(named), reference, log=kept, limit=_LIMIT) == 0
 
     def _local(self, named: Reference, reference: str, *, registered: bool = False) -> str | None:
@@ -160,16 +160,11 @@ class Images:
         found = self._inspect(reference)
         if found is None:
             return None
-        names = [read_reference(name) for name in cast(Sequence[str], found.get("RepoDigests") or ())]
-        short = f"localhost/{named.name}" if named.registry is None else named.name
-        digests = [name.digest for name in names if name.digest and _plain(name.name) in (named.name, short)]
-        if not digests:
-            return str(found["Id"]) if is_image_id(str(found["Id"])) else f"sha256:{found['Id']}"
-        pinned = [Reference(named.name, None, None).pinned(digest) for digest in digests]
+        pinned = _pinned_names(cast(Sequence[str], found.get("RepoDigests") or ()), named.name)
         if registered and len(pinned) > 1:
             # The digest that an image got where it was built stands beside the one under which it was pushed.
             pinned = [name for name in pinned if self._fetched(named, name, Kept(None))] or pinned
-        return pinned[0]
+        return pinned[0] if pinned else _id(str(found["Id"]))
 
     def _vanished(self, reference: str) -> str:
         raise not_found(f"image {reference!r} was fetched and then removed by somebody: try again")
@@ -209,9 +204,23 @@ def _labels(image: Mapping[str, Any]) -> Mapping[str, str]:
     return cast(Mapping[str, str], config.get("Labels") or {})
 
 
-def _plain(name: str) -> str:
-    """A name without what docker leaves out of the names of its own registry."""
-    return name.removeprefix("docker.io/").removeprefix("library/")
+def _pinned_names(digests: Sequence[str], name: str) -> list[str]:
+    """Those of an image's names that `name` may stand for, which may lack its beginning; this machine's own first."""
+    fitting = [pinned for pinned in digests if _same(pinned.partition("@")[0], name)]
+    return sorted(fitting, key=lambda pinned: not pinned.startswith("localhost/"))
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
+
+
+def _id(image: str) -> str:
+    """An image's id as docker writes it, and podman in some places."""
+    return image if image.startswith("sha256:") else f"sha256:{image}"
+
+
+def _not_here(image: str) -> PenstockError:
+    return not_found(f"image {image!r} is not on this machine, and no registry has it: build it")
 
 
 def _pushed(output: str) -> str:

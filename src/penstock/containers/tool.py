@@ -91,11 +91,14 @@ def find_tool(environ: Mapping[str, str], wanted: str | None = None, network: st
     host = _host(passed["PATH"])
     faults: list[str] = []
     for name in (wanted,) if wanted else _TOOLS:
-        binary = shutil.which(name, path=passed["PATH"])
-        found = _facts(Path(binary).absolute(), passed, host) if binary else f"{name} is not there"
+        program = shutil.which(name, path=passed["PATH"])
+        if program is None:
+            faults.append(f"{name} is not there")
+            continue
+        binary = Path(program).absolute()
+        found = _facts(binary, passed, host)
         if isinstance(found, Facts):
-            assert binary is not None
-            return _tool(Path(binary).absolute(), found, passed, network)
+            return _tool(binary, found, passed, network)
         faults.append(found)
     what = f"PENSTOCK_CONTAINER_TOOL={wanted}: " if wanted else "containers cannot run on this machine: "
     raise unavailable(f"{what}{'; '.join(faults)}; {_INSTALL}")

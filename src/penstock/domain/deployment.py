@@ -108,7 +108,7 @@ class OnlineDeployment(Frozen):
 
     @model_validator(mode="after")
     def _complete(self) -> "OnlineDeployment":
-        if self.model is None and self.code_configuration is None:
+        if self.model is None and self.code_configuration is None and self.environment is None:
             raise ValueError("give a model, or a code_configuration with a scoring script, or both")
         return self
 

@@ -1,10 +1,15 @@
 """Environments: Azure's environment schema, and what it comes to: a Python version and requirements."""
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import Field, model_validator
 
 from penstock.domain.resource import Frozen, Kind, Status
+
+
+# What to do where the Python version that is asked for cannot be had: nothing, or take the nearest one.
+PythonPolicy = Literal["strict", "nearest"]
+PYTHON_POLICY_PROPERTY = "penstock.python"
 
 
 class BuildContext(Frozen):
@@ -13,8 +18,8 @@ class BuildContext(Frozen):
 
 
 class Route(Frozen):
-    port: int
-    path: str
+    port: int = Field(ge=1, le=65535)
+    path: str = Field(pattern=r"^/[A-Za-z0-9_.~/@:+=,-]{0,255}$")
 
 
 class InferenceConfig(Frozen):
@@ -23,6 +28,14 @@ class InferenceConfig(Frozen):
     liveness_route: Route
     readiness_route: Route
     scoring_route: Route
+
+
+# Those of Azure's inference server, and of Penstock's worker in a container.
+USUAL_ROUTES = InferenceConfig(
+    liveness_route=Route(port=5001, path="/"),
+    readiness_route=Route(port=5001, path="/"),
+    scoring_route=Route(port=5001, path="/score"),
+)
 
 
 class Environment(Frozen):
@@ -65,6 +78,7 @@ class Requirements(Frozen):
     """What an environment comes to once conda files, requirement files and curated names have been read."""
 
     python: str | None = None  # as asked: "3.11", "3.11.7", ">=3.10"; None: any
+    python_policy: PythonPolicy | None = None  # None: the platform's
     packages: tuple[str, ...] = ()  # PEP 508 lines and pip options such as `--extra-index-url`
     notices: tuple[str, ...] = ()  # what was read but has no effect, in sentences
 

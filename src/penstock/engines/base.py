@@ -8,14 +8,41 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A file or folder of this host that a container sees."""
+
+    source: Path
+    target: str  # absolute
+    read_only: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """What a process runs in, if not beside the platform's own processes.
+
+    The container may write to its mounts that are not read-only and to /tmp, and to nothing else. It gets no more
+    than the memory, CPU and GPUs that are given here.
+    """
+
+    image: str  # NAME@sha256:DIGEST, or an image's id
+    ports: Mapping[int, int]  # of this host's loopback -> of the container
+    mounts: tuple[Mount, ...]
+    user: str  # the one that the image is made for; empty: none
+    memory_bytes: int
+    cpus: float | None = None  # None: all
+    gpus: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProcessSpec:
     """What to run. `name` is unique among the engine's processes and derived from what the process is for."""
 
     name: str
-    argv: tuple[str, ...]
+    argv: tuple[str, ...]  # in a container: empty for what the image runs by itself
     environment: Mapping[str, str]  # all of it; nothing of the platform's own environment is added
     folder: Path  # working directory
     log: Path  # stdout and stderr are appended here, readable by their owner only
+    container: Container | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

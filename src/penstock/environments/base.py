@@ -10,6 +10,14 @@ from penstock.domain.environment import Environment, Requirements
 
 
 @dataclass(frozen=True, kw_only=True)
+class MissingPython:
+    """Requirements whose Python is not on this machine: `version` is to be installed for them."""
+
+    version: str
+    requirements: Requirements
+
+
+@dataclass(frozen=True, kw_only=True)
 class Build:
     """What is to be built. `fingerprint` is the same if and only if the outcome would be."""
 
@@ -17,6 +25,8 @@ class Build:
     python: Path  # the base interpreter
     packages: tuple[str, ...]
     notices: tuple[str, ...]  # e.g. "python 3.8 was asked for; 3.11.7 is the nearest on this machine"
+    python_version: str = ""  # of `python`: 3.11.7
+    missing: MissingPython | None = None  # what must be installed first; `python` is the nearest until then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +65,9 @@ class Environments(Protocol):
 
     def plan(self, requirements: Requirements) -> Build:
         """Choose the interpreter and compute the fingerprint; fast, builds nothing.
+
+        Where the interpreter is to be installed first, the fingerprint is that of the wish alone; `ensure` returns the
+        environment under its own.
 
         Raises `failed` if there is no fitting interpreter, naming what was looked for and where.
         """

@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,17 +17,15 @@ import uv
 from penstock import durable
 from penstock.domain.errors import Code, PenstockError, failed
 from penstock.environments.base import Build
+from penstock.environments.byte_code import shares, sources
 from penstock.environments.commands import Streams, Surroundings, TimeLimitError, run
-from penstock.environments.failures import explain, tail
-from penstock.environments.lock import Pin, as_asked, lock_text, read_lock, unhashed
+from penstock.environments.failures import Failure, explain, tail
+from penstock.environments.lock import Pin, as_asked, lock_text, mismatched, read_lock, unhashed
 from penstock.environments.manifest import Damage, write_manifest
 from penstock.environments.place import Place
 from penstock.environments.seal import remove, seal, seal_folder
 
 LIMIT = timedelta(minutes=30)  # of each command
-
-# Nobody serves with a package's own tests, which are more than half of all code.
-_NOT_COMPILED = r"/site-packages/.*/tests?/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +57,10 @@ class Builder:
         log.writelines(f"{notice}\n" for notice in self.build.notices)
         if self.damage is not None:
             log.write(f"the environment was damaged and is built again ({self.damage})\n")
-        log.flush()
         kept = self._kept()
+        if kept is not None:
+            log.write("installing the versions that were locked before\n")
+        log.flush()
         try:
             self._install(self._locked(log) if kept is None else kept, log)
         except PenstockError as err:
@@ -67,6 +68,7 @@ class Builder:
                 raise
             again = "these are the versions that were locked before: deploy again to have them chosen anew"
             raise failed(f"{err.message}; {again}", err.details) from err
+        self._compile(log)
         self._complete(time.monotonic() - started, log)
 
     def _kept(self) -> Sequence[Pin] | None:
@@ -103,9 +105,20 @@ class Builder:
         with _unnamed(lines) as given:
             argv = ("pip", "sync", *options, "--python", str(self.place.python), "-")
             self._uv(argv, log, Streams(stdin=given))
-        compiling = (str(self.place.python), "-I", "-m", "compileall", "-qq", "-j", "0", "-x", _NOT_COMPILED)
-        # Some packages bring files that no Python compiles: these fail when they are imported, and not before.
-        self._status((*compiling, str(self.place.folder / "lib")), log, Streams())
+
+    def _compile(self, log: IO[str]) -> None:
+        """In processes that each end with this one, which those of compileall's own do not."""
+        argv = (str(self.place.python), "-I", "-m", "compileall", "-qq", "-i", "-")
+
+        def compile_share(files: Sequence[Path]) -> None:
+            with _unnamed([str(file) for file in files]) as given:
+                # Some packages bring files that no Python compiles: these fail when they are imported, not before.
+                self._status(argv, log, Streams(stdin=given))
+
+        processors = os.cpu_count() or 1
+        work = shares([file for site in self.place.packages for file in sources(site)], processors)
+        with ThreadPoolExecutor(processors) as threads:
+            list(threads.map(compile_share, work))
 
     def _complete(self, seconds: float, log: IO[str]) -> None:
         place = self.place
@@ -125,12 +138,8 @@ class Builder:
         if status == 0:
             return
         output = self._output()
-        failure = explain(output)
-        code, message = failure.code, failure.message
-        if status < 0:
-            code = Code.UNAVAILABLE
-            message = f"uv was killed by signal {-status}; if the machine ran out of memory, free some and deploy again"
-        raise PenstockError(code, f"{self._name} cannot be built: {message}", {"log": tail(output)})
+        failure = _killed(status) or _other_file(output) or explain(output)
+        raise PenstockError(failure.code, f"{self._name} cannot be built: {failure.message}", {"log": tail(output)})
 
     def _status(self, argv: Sequence[str], log: IO[str], streams: Streams) -> int:
         try:
@@ -145,6 +154,21 @@ class Builder:
 
     def _output(self) -> str:
         return self.place.log.read_text(encoding="utf-8", errors="replace")
+
+
+def _killed(status: int) -> Failure | None:
+    if status >= 0:
+        return None
+    remedy = "if the machine ran out of memory, free some and deploy again"
+    return Failure(Code.UNAVAILABLE, f"uv was killed by signal {-status}; {remedy}")
+
+
+def _other_file(output: str) -> Failure | None:
+    package = mismatched(output)
+    if package is None:
+        return None
+    fault = f"the index has another file of {package} than the hash in the requirements, or in the lock, tells"
+    return Failure(Code.FAILED, f"{fault}: find out why, and give the hash of the file that you trust")
 
 
 def _private(file: Path) -> IO[str]:

@@ -1,6 +1,7 @@
 """Environments that nobody uses any more, what their removal frees, and what is left of those long gone."""
 
 import os
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -37,11 +38,12 @@ def collect(root: Path, keep: Collection[str], unused_for: timedelta, now: datet
             if seen is not None and seen.last_used_at < before:
                 remove(place.folder, place.marker)
                 place.failure.unlink(missing_ok=True)
+                _begin_to_age((place.log, place.lock), now)
                 gone.append(seen)
     return gone
 
 
-def sweep(root: Path, wheels: Path, wheel: str, now: datetime) -> None:
+def sweep(root: Path, wheel: Path, now: datetime) -> None:
     """Remove records of environments long gone, what killed writers left, and worker wheels other than `wheel`."""
     for fingerprint, newest in _records(root).items():
         place = Place(root, fingerprint)
@@ -49,11 +51,19 @@ def sweep(root: Path, wheels: Path, wheel: str, now: datetime) -> None:
             with turn(place.turn, wait=False) as mine:
                 for file in (place.log, place.lock, place.failure, place.turn) if mine else ():
                     file.unlink(missing_ok=True)
-    for file in (*root.glob(".*.*"), *wheels.glob("*/*")):
-        if file.parent.name != wheel and _changed_at(file) < now - _STALE:
+    for file in root.glob(".*.*"):
+        if _changed_at(file) < now - _STALE:
             file.unlink(missing_ok=True)
-            with suppress(OSError):  # not empty, or not a wheel's folder
-                file.parent.rmdir()
+    for folder in wheel.parent.parent.iterdir():
+        if folder != wheel.parent and _changed_at(folder) < now - _STALE:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begin_to_age(records: Sequence[Path], now: datetime) -> None:
+    """What stays of a removed environment is kept for a while from now on, however old it is."""
+    for file in records:
+        with suppress(FileNotFoundError):
+            os.utime(file, (now.timestamp(), now.timestamp()))
 
 
 def _places(root: Path) -> Iterator[Place]:

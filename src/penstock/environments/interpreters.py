@@ -5,13 +5,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import get_args
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from penstock.domain.environment import PYTHON_POLICY_PROPERTY, PythonPolicy
 from penstock.domain.errors import failed, invalid
 
 OLDEST_MINOR = 9  # what the worker runs on
@@ -23,6 +25,17 @@ _PROBE = (
 )
 _NAMED = re.compile(r"python3\.(\d+)\Z")
 _VERSION_FOLDER = re.compile(r"(?:cpython-)?3\.(\d+)\.(\d+)(?:-.*)?\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonRules:
+    """What to do where no interpreter of the version that is asked for is on this machine."""
+
+    downloads: str  # auto: install one; never
+    policy: str  # then: nearest, or strict
+
+
+ONLY_WHAT_IS_HERE = PythonRules(downloads="never", policy="nearest")
 
 
 @dataclass(frozen=True)
@@ -47,36 +60,64 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Choice:
+    """The interpreter to use. `install` is a version to install first, `interpreter` then the nearest to it."""
+
     interpreter: Interpreter
     notices: tuple[str, ...] = ()
+    install: str | None = None
+
+
+def no_downloads(_version: str) -> str:
+    """Refuses every download."""
+    return "nothing is downloaded"
 
 
 class Interpreters:
-    """Finds interpreters as needed and remembers those that ran. `policy` is `nearest` or `strict`."""
+    """Finds interpreters as needed and remembers those that ran.
 
-    def __init__(self, environ: Mapping[str, str], policy: str) -> None:
-        if policy not in ("nearest", "strict"):
+    `policy` is `nearest` or `strict`. `refusal` tells why a version is not to be installed, None if that may be tried.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], policy: str, refusal: Callable[[str], str | None] = no_downloads
+    ) -> None:
+        if policy not in get_args(PythonPolicy):
             raise invalid(f"python policy {policy!r} is not known: use nearest or strict")
         self._environ = environ
         self._policy = policy
+        self._refusal = refusal
         self._probed: dict[Path, Interpreter | None] = {}
         self._lock = Lock()
 
-    def choose(self, wanted: str | None) -> Choice:
+    def choose(self, wanted: str | None, policy: PythonPolicy | None = None) -> Choice:
         """The interpreter for `wanted` ("3.11", "3.11.7", ">=3.10"; None: any).
+
+        1. One of this machine that is what was asked for.
+        2. Else one that may be installed.
+        3. Else what the policy says: the nearest of this machine with a notice, or an error.
 
         Raises `invalid` if `wanted` is no version, `failed` naming what was looked for and where.
         """
         minors = wanted_minors(wanted)
         candidates = [own(), *_discovered(self._environ)]
-        for candidate in preferred(wanted, candidates, own().minor):
-            if self._policy == "strict" and candidate.minor not in minors:
-                continue
+        found = next(self._running(preferred(wanted, candidates, own().minor)), None)
+        nearest = found or Interpreter(own().path, sys.version_info[:3])
+        if found is not None and found.version[1] in minors:
+            return Choice(found)
+        version = installable(minors, own().minor)
+        refusal = None if version is None else self._refusal(version)
+        if version is not None and refusal is None:
+            return Choice(nearest, install=version)
+        if found is not None and (policy or self._policy) == "nearest":
+            return Choice(found, (_notice(wanted, found, refusal),))
+        raise failed(_nothing_found(wanted, self._environ, candidates, refusal))
+
+    def _running(self, candidates: Iterable[Candidate]) -> Iterator[Interpreter]:
+        """Those that run and are what their names promise."""
+        for candidate in candidates:
             interpreter = self.probe(candidate)
-            if interpreter is None or interpreter.version[1] != candidate.minor:
-                continue
-            return Choice(interpreter, () if candidate.minor in minors else (_notice(wanted, interpreter),))
-        raise failed(_nothing_found(wanted, self._policy, self._environ, candidates))
+            if interpreter is not None and interpreter.version[1] == candidate.minor:
+                yield interpreter
 
     def probe(self, candidate: Candidate) -> Interpreter | None:
         """The candidate as it says of itself when run, once; None if it does not run or is not CPython."""
@@ -108,6 +149,15 @@ def wanted_minors(wanted: str | None) -> frozenset[int]:
         raise invalid(f"python version {wanted!r} is not understood: write 3.11 or >=3.10") from None
     # A bound such as >3.9.5 or <3.9.5 lets in some patches of 3.9: 0 and 99 stand for the first and the last.
     return frozenset(n for n in range(_NEWEST_MINOR) if any(bounds.contains(f"3.{n}.{p}") for p in (*range(30), 99)))
+
+
+def installable(minors: frozenset[int], own_minor: int) -> str | None:
+    """The version to install where one of `minors` is asked for: the nearest to the platform's own, of two the newer.
+
+    None if the worker runs on none of them.
+    """
+    fitting = [minor for minor in minors if minor >= OLDEST_MINOR]
+    return f"3.{min(fitting, key=lambda minor: (abs(minor - own_minor), -minor))}" if fitting else None
 
 
 def preferred(wanted: str | None, candidates: Sequence[Candidate], own_minor: int) -> list[Candidate]:
@@ -175,15 +225,20 @@ def _run(path: Path, environ: Mapping[str, str]) -> Interpreter | None:
     return Interpreter(Path(executable), (version[0], version[1], version[2])) if implementation == "cpython" else None
 
 
-def _notice(wanted: str | None, interpreter: Interpreter) -> str:
-    return f"python {wanted} was asked for; {interpreter} is the nearest on this machine"
+def _notice(wanted: str | None, interpreter: Interpreter, refusal: str | None) -> str:
+    why = "" if refusal is None else f" ({refusal})"
+    return f"python {wanted} was asked for; {interpreter} is the nearest on this machine{why}"
 
 
-def _nothing_found(wanted: str | None, policy: str, environ: Mapping[str, str], candidates: Iterable[Candidate]) -> str:
+def _nothing_found(
+    wanted: str | None, environ: Mapping[str, str], candidates: Iterable[Candidate], refusal: str | None
+) -> str:
     there = sorted({candidate.minor for candidate in candidates})
     places = ", ".join([*map(str, _version_folders(environ)), *filter(None, environ.get("PATH", "").split(os.pathsep))])
-    remedy = "install it" if policy == "nearest" else "install it, or set PENSTOCK_PYTHON_POLICY=nearest"
+    why = "" if refusal is None else f", and it was not installed ({refusal})"
     return (
-        f"python {wanted or '3'} (3.{OLDEST_MINOR} or newer) was not found in {places}; "
-        f"there are {', '.join(f'3.{minor}' for minor in there)}: {remedy}"
+        f"python {wanted or '3'} (3.{OLDEST_MINOR} or newer) was not found in {places}{why}; "
+        f"there are {', '.join(f'3.{minor}' for minor in there)}: "
+        "install it, or allow the nearest one with PENSTOCK_PYTHON_POLICY=nearest, or for one environment with its "
+        f"property {PYTHON_POLICY_PROPERTY}"
     )

@@ -8,6 +8,7 @@ from packaging.utils import canonicalize_name
 
 from penstock.domain.environment import Requirements
 from penstock.domain.errors import invalid
+from penstock.environments.strays import strays
 
 # Options that take one value, by all their names.
 _KEPT = {
@@ -61,6 +62,7 @@ def read_lines(lines: Iterable[str], where: str) -> Requirements:
         packages += [kept] if kept else []
         notices += [f"{where}: {notice}"] if notice else []
         faults += [f"{masked(line)!r}: {fault}"] if fault else []
+    notices += [f"{where}: {sentence}" for sentence in strays(filter(None, map(package_name, packages)))]
     if faults:
         raise invalid(f"{where}: " + "; ".join(faults), {"faults": "\n".join(faults)})
     return Requirements(packages=tuple(dict.fromkeys(packages)), notices=tuple(notices))
@@ -76,6 +78,26 @@ def normalised(packages: Iterable[str]) -> tuple[str, ...]:
         else:
             names.add(masked(_normalised_package(line)))
     return (*options, *sorted(names))
+
+
+def package_name(line: str) -> str | None:
+    """The canonical name of the package that a line asks for; None for options, and for URLs that do not tell it."""
+    try:
+        return None if line.startswith("-") else canonicalize_name(Requirement(_HASH.sub("", line)).name)
+    except InvalidRequirement:
+        return None
+
+
+def file_lines(packages: Iterable[str]) -> list[str]:
+    """Those of the lines that uv reads from a file."""
+    return [line for line in packages if line.partition(" ")[0] not in ("--pre", "--trusted-host")]
+
+
+def arguments(packages: Iterable[str]) -> list[str]:
+    """The others, as arguments for uv's resolver."""
+    options = [line.partition(" ") for line in packages]
+    trusted = [f"--allow-insecure-host={host}" for option, _, host in options if option == "--trusted-host"]
+    return [*(["--prerelease=allow"] if any(option == "--pre" for option, _, _ in options) else []), *trusted]
 
 
 def masked(text: str) -> str:

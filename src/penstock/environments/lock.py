@@ -10,6 +10,7 @@ from penstock.environments.lines import masked
 
 _HASH = re.compile(r"\s--hash[=\s]\s*(\S+)")
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]*")
+_MISMATCH = re.compile(r"Hash mismatch for `([^`]+)`")
 _CREDENTIALS = re.compile(r"(?<=://)([^/\s@]*@)([^/\s@]+)")
 
 
@@ -63,12 +64,18 @@ def as_asked(pins: Iterable[Pin], packages: Sequence[str], worker: Pin) -> Seque
         requirement = _CREDENTIALS.sub(lambda found: users.get(found[2], found[1]) + found[2], pin.requirement)
         return Pin(requirement, hashes.get(pin.name, pin.hashes), pin.notes)
 
-    return [worker if pin.name == worker.name else asked(pin) for pin in pins]
+    return [*(asked(pin) for pin in pins if pin.name != worker.name), worker]
 
 
 def unhashed(pins: Iterable[Pin]) -> Sequence[str]:
     """The packages that have no hash, by name."""
     return [pin.name for pin in pins if not pin.hashes]
+
+
+def mismatched(output: str) -> str | None:
+    """The package of which uv got another file than the lock tells, if that is why it ended."""
+    found = _MISMATCH.search(output)
+    return found[1] if found else None
 
 
 def _asked_hashes(packages: Iterable[str]) -> Mapping[str, tuple[str, ...]]:

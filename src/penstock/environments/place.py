@@ -1,6 +1,7 @@
 """Where the files of one environment lie."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,11 @@ class Place:
     @property
     def python(self) -> Path:
         return self.folder / "bin" / "python"
+
+    @property
+    def packages(self) -> Sequence[Path]:
+        """The folders of packages; some systems have two."""
+        return sorted({path.resolve() for path in self.folder.glob("lib*/python*/site-packages")})
 
     @property
     def marker(self) -> Path:

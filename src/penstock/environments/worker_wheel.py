@@ -47,8 +47,13 @@ def pack_wheel(version: str, files: dict[str, bytes], metadata: str) -> WorkerWh
     """A pure wheel of `files` (by path in the wheel) with the METADATA given; equal input gives equal bytes."""
     info = f"{_PACKAGE}-{version}.dist-info"
     content = {**dict(sorted(files.items())), f"{info}/METADATA": metadata.encode(), f"{info}/WHEEL": _WHEEL.encode()}
-    record = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in content.items()]
-    content[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
+    return WorkerWheel(f"{_PACKAGE}-{version}-py3-none-any.whl", archived(info, content))
+
+
+def archived(info: str, files: dict[str, bytes]) -> bytes:
+    """A wheel's bytes: `files` in their order, then the record of them in the folder `info`."""
+    record = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in files.items()]
+    content = {**files, f"{info}/RECORD": "\n".join([*record, f"{info}/RECORD,,", ""]).encode()}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in content.items():
@@ -56,7 +61,7 @@ def pack_wheel(version: str, files: dict[str, bytes], metadata: str) -> WorkerWh
             member.compress_type = zipfile.ZIP_DEFLATED
             member.external_attr = 0o100644 << 16
             archive.writestr(member, data)
-    return WorkerWheel(f"{_PACKAGE}-{version}-py3-none-any.whl", buffer.getvalue())
+    return buffer.getvalue()
 
 
 def store_wheel(wheel: WorkerWheel, folder: Path) -> Path:

@@ -7,8 +7,8 @@ from penstock.gateway import answers
 from penstock.gateway.maps import backend_name
 from penstock.gateway.sections import section
 from penstock.gateway.settings import GatewaySettings
-from penstock.gateway.table import Backend, Server
-from penstock.gateway.validity import check_socket
+from penstock.gateway.table import SCORE_PATH, Backend, Server
+from penstock.gateway.validity import check_address, check_socket
 
 # Gets what no instance can take. Without it, a request whose last instance dies on a connection that was used before
 # ends without any answer: HAProxy then leaves it to the caller to try again. A retry that finds a server is answered.
@@ -28,6 +28,7 @@ def backend_section(backend: Backend, settings: GatewaySettings) -> str:
         "http-request lua.mirror if { var(txn.shadow) -m found } !{ req.hdr(content-length) -m found }"
         f" {{ req.body_size le {retry // 2} }}",
         *_bounded_queue(backend),
+        *_scoring_path(backend),
         f"http-error {answers.broken_answer(backend.name)}",
         f"http-error {answers.no_server(name)}",
         f"http-response return {answers.no_healthy_instance_of(backend.name)} if {{ srv_name -m str {LAST_RESORT} }}",
@@ -51,10 +52,10 @@ def server_options(backend: Backend) -> str:
 def server_address(server: Server, settings: GatewaySettings) -> str:
     """Address of an instance. Sockets of the run folder are reached by a link beside the configuration, so that
     neither the length of the home's path nor the characters in it matter."""
-    path = PurePosixPath(server.socket)
+    path = PurePosixPath(server.address)
     if path.parent == PurePosixPath(settings.run_folder):
         return "unix@run" + check_socket(f"/{path.name}")
-    return "unix@" + check_socket(server.socket)
+    return ("unix@" if path.is_absolute() else "") + check_address(server.address)
 
 
 def _bounded_queue(backend: Backend) -> list[str]:
@@ -66,6 +67,13 @@ def _bounded_queue(backend: Backend) -> list[str]:
         "http-request set-var(txn.waiting) queue",
         f"http-request return {answers.queue_full(backend.name)} if {full}",
     ]
+
+
+def _scoring_path(backend: Backend) -> list[str]:
+    """After the copy for a mirror is made, which is a request for /score too."""
+    if backend.scoring_path == SCORE_PATH:
+        return []
+    return [f"http-request set-path {backend.scoring_path} if {{ path {SCORE_PATH} }}"]
 
 
 def _milliseconds(duration: timedelta) -> int:

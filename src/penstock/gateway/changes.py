@@ -23,8 +23,8 @@ class Changes:
 def plan(wanted: Config, running: Observed) -> Changes:
     """The changes that make the running gateway do what is wanted, without a moment in which requests are lost.
 
-    Servers come first, then what sends requests to them, then what no longer gets any goes. A server's address
-    follows from its name, so that servers are compared by name.
+    Servers come first, then what sends requests to them, then what no longer gets any goes. The path of a server's
+    socket follows from its name; its port may change.
     """
     reasons = _reload_reasons(wanted.structure, running.structure)
     if reasons:
@@ -72,9 +72,12 @@ def _bring_in(server: WantedServer, running: RunningServer | None) -> list[str]:
             f"enable health {path}",
             f"set server {path} state {'drain' if server.draining else 'ready'}",
         ]
+    host, _, port = server.address.rpartition(":")
+    moved = bool(running.port) and port != str(running.port)
+    commands = [f"set server {path} addr {host} port {port}"] if moved else []
     if not server.draining and (running.draining or running.in_maintenance):
-        return [f"set server {path} state ready"]
-    return []
+        commands.append(f"set server {path} state ready")
+    return commands
 
 
 def _take_out(server: WantedServer, running: RunningServer | None) -> list[str]:

@@ -18,6 +18,7 @@ class RunningServer:
     backend: str
     name: str
     up: bool
+    port: int = 0  # 0: a unix socket, whose path follows from the server's name
     draining: bool = False
     in_maintenance: bool = False
 
@@ -75,6 +76,7 @@ def _server(row: Mapping[str, str]) -> RunningServer:
         backend=row["be_name"],
         name=row["srv_name"],
         up=int(row["srv_op_state"]) == _RUNNING,
+        port=int(row.get("srv_port", 0)),
         draining=bool(admin & _DRAIN),
         in_maintenance=bool(admin & _MAINTENANCE),
     )

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+SCORE_PATH = "/score"  # where endpoints take requests, and our own worker
+
 
 @dataclass(frozen=True, order=True, kw_only=True)
 class Server:
     """An instance. A draining one finishes what it has and gets nothing new."""
 
     name: str  # the instance's name, unique in the table
-    socket: str  # path of its unix socket
+    address: str  # path of its unix socket, or 127.0.0.1:PORT
     draining: bool = False
 
 
@@ -19,7 +21,8 @@ class Backend:
     """A deployment and its instances.
 
     `concurrency` bounds the requests that one instance works on at a time. More wait, up to `queue_per_instance`
-    for each instance and no longer than `queue_wait`; beyond that the answer is 429.
+    for each instance and no longer than `queue_wait`; beyond that the answer is 429. What comes in for /score is sent
+    to the instances' `scoring_path`.
     """
 
     endpoint: str
@@ -29,6 +32,7 @@ class Backend:
     concurrency: int
     queue_per_instance: int
     queue_wait: timedelta
+    scoring_path: str = SCORE_PATH
 
     @property
     def name(self) -> str:

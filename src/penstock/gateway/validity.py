@@ -10,6 +10,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _SERVER = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
 _KEY = re.compile(r"[0-9A-F]{64}\Z")
 _SOCKET = re.compile(r"/[A-Za-z0-9_./+=@~-]{1,107}\Z")
+_PORT = re.compile(r"127\.0\.0\.1:([1-9][0-9]{0,4})\Z")
+_PATH = re.compile(r"/[A-Za-z0-9_.~/@:+=,-]{0,255}\Z")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,255}\Z")
 
 
@@ -36,8 +38,14 @@ def check_host(host: str) -> str:
     return host
 
 
+def check_address(address: str) -> str:
+    """`address` if HAProxy can be given it as a server's, else an `invalid` error: a socket's path, or a local port."""
+    port = _PORT.match(address)
+    return address if port is not None and int(port[1]) < 65536 else check_socket(address)
+
+
 def check_socket(path: str) -> str:
-    """`path` if HAProxy can be given it as a server's address, else an `invalid` error."""
+    """`path` if HAProxy can be given it as a server's socket, else an `invalid` error."""
     if not _SOCKET.match(path):
         raise invalid(
             f"socket path {path!r} cannot be a server of the gateway: it must be absolute, at most 108 characters, "
@@ -65,6 +73,11 @@ def _check_backend(backend: Backend) -> None:
     _check(_NAME, "deployment", backend.deployment)
     if backend.concurrency < 1 or backend.queue_per_instance < 0:
         raise invalid(f"deployment {backend.name!r} must take at least 1 request at a time, and let 0 or more wait")
+    if not _PATH.match(backend.scoring_path):
+        raise invalid(
+            f"scoring route {backend.scoring_path[:80]!r} of deployment {backend.name!r} cannot be given to the "
+            "gateway: write a path of letters, digits and -._~/@:+=,"
+        )
     for server in backend.servers:
         _check(_SERVER, "instance", server.name)
 

@@ -9,12 +9,17 @@ from pathlib import Path
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.instance import InstanceName
-from penstock.engines.base import ProcessSpec
+from penstock.engines.base import Container, ProcessSpec
+from penstock.engines.ports import free_ports
 from penstock.environments.base import BuiltEnvironment, Environments
 from penstock.online.background import Background
+from penstock.online.container_images import ReadyImage
+from penstock.online.containers import container_variables, mounts_of, ports_of, whereabouts_of
 from penstock.online.fleet import Places
 from penstock.online.preparation import Preparation, read_build, write_build
-from penstock.online.revisions import Ingredients, process_environment, worker_variables
+from penstock.online.revisions import Ingredients, PlacedImage, process_environment, worker_variables
+from penstock.online.samples import sample_variables
+from penstock.online.whereabouts import note
 from penstock_worker import contract
 
 log = logging.getLogger(__name__)
@@ -28,7 +33,7 @@ class Prepared:
     revision: str
     ingredients: Ingredients
     app: Path
-    environment: BuiltEnvironment
+    environment: BuiltEnvironment | ReadyImage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,7 @@ class Assembly:
         self._preparation = preparation
         self._environments = environments
         self._builds = builds
+        self._images = preparation.images
         self._apps = apps
         self._places = places
         self._defaults = defaults
@@ -89,8 +95,8 @@ class Assembly:
         revision = ingredients.revision()
         app = self.app(name, revision)
         environment = self._environment(ingredients, app, done)
-        if isinstance(environment, str):
-            return Waiting(step="Environment", reason="Building", message=f"environment {environment} is being built")
+        if isinstance(environment, Waiting):
+            return environment
         if isinstance(environment, PenstockError):
             return Failure(
                 revision=revision,
@@ -102,6 +108,8 @@ class Assembly:
         try:
             self._preparation.place(app, ingredients)
             write_build(app, environment.fingerprint)
+            if isinstance(environment, ReadyImage):
+                self._images.note(app, environment)
         except OSError as err:
             message = f"files of deployment {name!r} cannot be laid out: {err.strerror}: {err.filename}"
             return Failure(revision=None, step="Model", reason="NoSpace", message=message)
@@ -111,19 +119,31 @@ class Assembly:
         """Let the next `prepare` build anew an environment that has failed."""
         try:
             ingredients = self._preparation.ingredients(name, spec)
-            self._builds.retry(self._environments.plan(ingredients.requirements).fingerprint)
+            if ingredients.image is not None:
+                self._images.retry(ingredients.image)
+            else:
+                self._builds.retry(self._environments.plan(ingredients.requirements).fingerprint)
         except PenstockError as err:
             log.info("nothing to build again", extra={"deployment": name, "error": err.message})
 
-    def process(self, name: InstanceName, prepared: Prepared) -> ProcessSpec:
-        """The process that serves as instance `name`."""
+    def process(self, name: InstanceName, prepared: Prepared, *, proving: bool) -> ProcessSpec:
+        """The process that serves as instance `name`. `proving`: as the first of its revision, which must succeed.
+
+        A container gets ports that are free now, which are noted for whoever must find them.
+        """
+        common = {
+            contract.MAX_BODY_BYTES: str(self._defaults.max_body_bytes),
+            contract.MEMORY_BYTES: str(self._defaults.memory_bytes),
+            **sample_variables(prepared.spec, proving=proving),
+        }
+        if isinstance(prepared.environment, ReadyImage):
+            return self._container(name, prepared, prepared.environment, common)
         variables = {
+            **common,
             contract.SOCKET: str(self._places.socket(name)),
             contract.REPORT: str(self._places.report(name)),
             contract.LOG: str(self._places.log(name)),
             contract.LOG_BYTES: str(self._defaults.log_bytes),
-            contract.MAX_BODY_BYTES: str(self._defaults.max_body_bytes),
-            contract.MEMORY_BYTES: str(self._defaults.memory_bytes),
             **worker_variables(prepared.app, prepared.ingredients),
         }
         python = prepared.environment.python
@@ -150,10 +170,43 @@ class Assembly:
         endpoint, _, deployment = name.partition("/")
         return self._apps / endpoint / deployment
 
+    def _container(
+        self, name: InstanceName, prepared: Prepared, ready: ReadyImage, common: Mapping[str, str]
+    ) -> ProcessSpec:
+        ingredients = prepared.ingredients
+        image = ingredients.image
+        assert image is not None, "a revision with an image was prepared"
+        inner = ports_of(image.routes)
+        outer = dict(zip(inner, free_ports(len(inner)), strict=True))
+        note(self._places.whereabouts(name), whereabouts_of(image.routes, outer))
+        port = image.routes.scoring_route.port
+        listen = f"127.0.0.1:{outer[port]}" if ready.host_network else f"0.0.0.0:{port}"
+        memory = ingredients.memory_bytes or self._defaults.memory_bytes
+        variables = {**common, contract.MEMORY_BYTES: str(memory), **container_variables(ingredients, image, listen)}
+        return ProcessSpec(
+            name=str(name),
+            argv=(),
+            environment=variables,
+            folder=prepared.app,
+            log=self._places.log(name),
+            container=Container(
+                image=ready.reference,
+                ports={port: inner for inner, port in outer.items()},
+                mounts=mounts_of(prepared.app, ingredients, image, self._places.shared(name)),
+                user=ready.user,
+                memory_bytes=memory,
+                cpus=image.cpus,
+                gpus=image.gpus,
+            ),
+        )
+
     def _environment(
         self, ingredients: Ingredients, app: Path, done: Callable[[], None]
-    ) -> BuiltEnvironment | PenstockError | str:
-        """The environment, or why there is none, or the fingerprint of the build that goes on."""
+    ) -> BuiltEnvironment | ReadyImage | PenstockError | Waiting:
+        """The environment, or why there is none, or what it waits for."""
+        image = ingredients.image
+        if image is not None:
+            return self._images.ready(image, app, done) or _waiting_for(image)
         noted = read_build(app)
         built = self._environments.built(noted) if noted is not None else None
         if built is not None:
@@ -165,7 +218,17 @@ class Assembly:
         outcome = self._environments.built(build.fingerprint) or self._builds.outcome(
             build.fingerprint, lambda: self._environments.ensure(build), done
         )
-        return build.fingerprint if outcome is None else outcome
+        if outcome is None:
+            message = f"environment {build.fingerprint} is being built"
+            return Waiting(step="Environment", reason="Building", message=message)
+        return outcome
+
+
+def _waiting_for(image: PlacedImage) -> Waiting:
+    if image.context:
+        message = f"image {image.fingerprint} is being built from {image.dockerfile}"
+        return Waiting(step="Environment", reason="Building", message=message)
+    return Waiting(step="Environment", reason="Pulling", message=f"image {image.reference} is being fetched")
 
 
 def _reason(error: PenstockError, otherwise: str) -> str:

@@ -18,9 +18,10 @@ from penstock.online import logs
 from penstock.online.assembly import Assembly, Failure, Prepared, Waiting
 from penstock.online.fleet import Fleet
 from penstock.online.instances import Wanted, drained, plan
-from penstock.online.preflight import cannot_start, ending, start_deadline, too_slow
-from penstock.online.progress import Findings, status
+from penstock.online.preflight import best, cannot_start, ending, start_deadline, too_slow
+from penstock.online.progress import Findings, settled, status
 from penstock.online.routing import Routing
+from penstock_worker import contract
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class DeploymentReconciler:
             endpoint, name = deployment.name.split("/")
             first_name = InstanceName(endpoint, name, outcome.revision, 0)
             self._fleet.forgive(first_name)
-            self._start(first_name, outcome)
+            self._start(first_name, outcome, proving=True)
             return outcome
         failure = self._judge(first, outcome)
         if failure is None:
@@ -125,7 +126,7 @@ class DeploymentReconciler:
             tail = logs.tail(self._fleet.places.log(first.name), _FAILURE_LINES)
             return cannot_start(first, self._fleet.report(first), tail, self._limit(prepared))
         if first.phase is Phase.STARTING and self._overdue(first, prepared.spec):
-            return too_slow(first, start_deadline(prepared.spec))
+            return too_slow(first, self._fleet.report(first), start_deadline(prepared.spec))
         return None
 
     def _step(self, prepared: Prepared, instances: Sequence[Instance]) -> None:
@@ -142,7 +143,7 @@ class DeploymentReconciler:
         for instance in instances:
             self._tend(instance, prepared, restarting=instance.name in todo.start)
         for instance_name in todo.start:
-            self._start(instance_name, prepared)
+            self._start(instance_name, prepared, proving=False)
         for instance_name in todo.drain:
             self._fleet.drain(instance_name)
         for instance_name in todo.stop:
@@ -170,8 +171,8 @@ class DeploymentReconciler:
         )
         self._fleet.kill(name)
 
-    def _start(self, name: InstanceName, prepared: Prepared) -> None:
-        self._fleet.start(name, self._assembly.process(name, prepared), prepared.spec)
+    def _start(self, name: InstanceName, prepared: Prepared, *, proving: bool) -> None:
+        self._fleet.start(name, self._assembly.process(name, prepared, proving=proving), prepared.spec)
         logs.prune(self._fleet.places, name.endpoint, name.deployment)
 
     def _discard(self, instances: Sequence[Instance]) -> None:
@@ -201,7 +202,7 @@ class DeploymentReconciler:
             count=deployment.spec.instance_count,
             outcome=outcome,
             proven=proven,
-            load_seconds=self._load_seconds(deployment, outcome, instances),
+            report=self._told(deployment, outcome, instances),
             instances=instances,
         )
         after = status(deployment.status, found, self._clock.now())
@@ -211,14 +212,15 @@ class DeploymentReconciler:
                 return _MOVING
             if isinstance(outcome, Prepared) and proven:
                 self._assembly.prune(deployment.name, {outcome.revision, *(i.name.revision for i in instances)})
-        return _RESYNC if _settled(after, instances) else _MOVING
+        return _RESYNC if settled(after, instances) else _MOVING
 
-    def _load_seconds(self, deployment: Deployment, outcome: Outcome, instances: Sequence[Instance]) -> float | None:
-        """How long the model took to load, when that is news."""
-        if not isinstance(outcome, Prepared) or deployment.status.revision == outcome.revision:
+    def _told(self, deployment: Deployment, outcome: Outcome, instances: Sequence[Instance]) -> contract.Report | None:
+        """What the first instance of the wanted revision says of its start, until that is in the status."""
+        known = deployment.status.condition("Preflight")
+        seen = deployment.status.observed_generation == deployment.generation
+        if not isinstance(outcome, Prepared) or (seen and known is not None and known.truth is Truth.TRUE):
             return None
-        reports = [self._fleet.report(i) for i in instances if i.listening and i.name.revision == outcome.revision]
-        return next((r.load_seconds for r in reports if r is not None), None)
+        return best([self._fleet.report(i) for i in instances if i.name.revision == outcome.revision])
 
     def _events(self, deployment: Deployment, after: OnlineDeploymentStatus) -> Sequence[Event]:
         """An event when the deployment becomes ready or fails, not for each step on the way."""
@@ -282,14 +284,6 @@ def _remembered(status_: OnlineDeploymentStatus) -> Failure:
         message=failed.message,
         detail=status_.failure,
     )
-
-
-def _settled(status_: OnlineDeploymentStatus, instances: Sequence[Instance]) -> bool:
-    """True if only a change of spec or processes can need another look soon."""
-    ready = status_.condition("Ready")
-    if ready is None or ready.truth is Truth.UNKNOWN or ready.reason in ("Degraded", "NoInstances"):
-        return False
-    return all(i.phase in (Phase.READY, Phase.EXITED) and i.draining_since is None for i in instances)
 
 
 def _drain_time(spec: OnlineDeployment) -> timedelta:

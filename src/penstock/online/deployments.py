@@ -8,6 +8,7 @@ from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource, provisioning_state
+from penstock.domain.samples import sample_request
 from penstock.online.preparation import Preparation
 
 Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
@@ -54,6 +55,7 @@ class Deployments:
         siblings = {d.name for d in self._resources.list(ONLINE_DEPLOYMENT, f"{endpoint}/")}
         if len(siblings | {f"{endpoint}/{name}"}) > MOST_DEPLOYMENTS:
             raise conflict(f"endpoint {endpoint!r} has {MOST_DEPLOYMENTS} deployments already: delete one first")
+        sample_request(spec)  # raises for one outside the code folder
         spec = self._preparation.pinned(spec)
         try:
             self._preparation.ingredients(f"{endpoint}/{name}", spec)

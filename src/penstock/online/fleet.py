@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,15 @@ from penstock.domain.errors import PenstockError
 from penstock.domain.instance import Instance, InstanceName, Phase, parse_instance_name
 from penstock.engines.base import Engine, Process, ProcessSpec
 from penstock.gateway.base import Gateway, ServerState
+from penstock.online import whereabouts
 from penstock.online.instances import restart_pause
 from penstock.online.probes import Prober, Target
+from penstock.online.whereabouts import Whereabouts
 from penstock_worker import contract
 
 log = logging.getLogger(__name__)
+
+SHARED_REPORT = "report.json"  # in the folder that a container may write to
 
 _STOP_GRACE = timedelta(seconds=10)
 _LONG_LIVED = timedelta(seconds=60)  # an instance that lived this long starts counting its crashes anew
@@ -36,6 +41,17 @@ class Places:
 
     def report(self, name: InstanceName) -> Path:
         return self.run / f"{_short(name)}.json"
+
+    def whereabouts(self, name: InstanceName) -> Path:
+        return self.run / f"{_short(name)}.where"
+
+    def shared(self, name: InstanceName) -> Path:
+        """Folder that a container may write to; nothing in it is to be trusted."""
+        return self.run / f"{_short(name)}.shared"
+
+    def shared_report(self, name: InstanceName) -> Path:
+        """The report of a worker in a container. Its pid is the one inside."""
+        return self.shared(name) / SHARED_REPORT
 
     def log(self, name: InstanceName) -> Path:
         return self.log_folder(name.endpoint, name.deployment) / f"{name.revision}.{name.ordinal}.log"
@@ -85,6 +101,8 @@ class Fleet:
             self._draining.pop(str(name), None)
             self._stopping.discard(str(name))
         self.places.report(name).unlink(missing_ok=True)
+        if spec.container is not None:
+            _make_shared(self.places.shared(name))
         spec.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         process = self._engine.start(spec)
         self.probe(name, process, settings)
@@ -92,11 +110,13 @@ class Fleet:
 
     def probe(self, name: InstanceName, process: Process | Instance, settings: OnlineDeployment) -> None:
         """Have the instance probed; needed again for those that an earlier control plane started."""
+        where = self._whereabouts(name)
         self._prober.watch(
             Target(
                 name=str(name),
-                identity=(process.pid, process.started_at.timestamp()),
-                socket=self.places.socket(name),
+                identity=_identity(process),
+                liveness_at=where.liveness,
+                readiness_at=where.readiness,
                 liveness=settings.liveness_probe,
                 readiness=settings.readiness_probe,
             )
@@ -120,8 +140,9 @@ class Fleet:
         """Drop what is kept of an ended instance, but for its log."""
         self._engine.forget(str(name))
         self._prober.forget(str(name))
-        self.places.socket(name).unlink(missing_ok=True)
-        self.places.report(name).unlink(missing_ok=True)
+        for file in (self.places.socket(name), self.places.report(name), self.places.whereabouts(name)):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(self.places.shared(name), ignore_errors=True)
         with self._lock:
             self._draining.pop(str(name), None)
             self._stopping.discard(str(name))
@@ -150,8 +171,11 @@ class Fleet:
 
     def report(self, instance: Instance) -> contract.Report | None:
         """What the instance's process has said of its start, if it was this very process."""
-        report = contract.read_report(self.places.report(instance.name))
-        return report if report is not None and report.pid == instance.pid else None
+        return self._report(instance.name, instance.pid)
+
+    def address(self, name: InstanceName) -> str:
+        """Where the instance takes requests: path of a unix socket, or 127.0.0.1:PORT."""
+        return self._whereabouts(name).address
 
     def _instance(self, name: InstanceName, process: Process) -> Instance:
         with self._lock:
@@ -181,8 +205,26 @@ class Fleet:
         return Phase.READY if ready and str(name) in self._states else Phase.UNREADY
 
     def _loaded(self, name: InstanceName, process: Process) -> bool:
+        report = self._report(name, process.pid)
+        if report is not None and report.phase == contract.READY:
+            return True
+        if not (self._whereabouts(name).in_container and self._prober.answered(str(name), _identity(process))):
+            return False
+        # A server of the user's own says that it is ready by its readiness route alone. It is noted, so that the next
+        # control plane need not wait for the first probe.
+        seconds = max(0.0, (self._clock.now() - process.started_at).total_seconds())
+        noted = contract.Report(contract.READY, process.pid, load_seconds=seconds)
+        contract.write_report(self.places.report(name), noted)
+        return True
+
+    def _report(self, name: InstanceName, pid: int) -> contract.Report | None:
         report = contract.read_report(self.places.report(name))
-        return report is not None and report.pid == process.pid and report.phase == contract.READY
+        if report is not None:
+            return report if report.pid == pid else None
+        return contract.read_report(self.places.shared_report(name))
+
+    def _whereabouts(self, name: InstanceName) -> Whereabouts:
+        return whereabouts.noted(self.places.whereabouts(name)) or whereabouts.of_process(self.places.socket(name))
 
     def _observe_gateway(self) -> None:
         try:
@@ -196,6 +238,17 @@ def _active(state: ServerState | None, *, draining: bool) -> int:
     if state is None:
         return 0
     return state.active if state.draining or not draining else max(1, state.active)
+
+
+def _identity(process: Process | Instance) -> tuple[int, float]:
+    return process.pid, process.started_at.timestamp()
+
+
+def _make_shared(folder: Path) -> None:
+    """An empty folder for whatever user a container runs as; the folder that it lies in keeps everybody else out."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o777)
 
 
 def _short(name: InstanceName) -> str:

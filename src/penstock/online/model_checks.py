@@ -22,13 +22,12 @@ _LONGEST_EXAMPLE = 1024 * 1024  # bytes; a longer one is not looked into
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFacts:
-    """What the folder says of itself.
+    """What the folder says of itself, for people.
 
-    `faults` keep the model from being served, `notices` need not; each is a sentence. `made_with` and `signature` are
-    for people; `signature` is empty where the model has none.
+    `notices` are sentences about what is not as it should be, and need not keep the model from being served.
+    `signature` is empty where the model has none.
     """
 
-    faults: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     made_with: str = ""
     signature: str = ""
@@ -39,20 +38,24 @@ def model_faults(files: Collection[str], read: Reader) -> tuple[str, ...]:
 
     `files` are the paths of all files in the model's folder, relative to it.
     """
-    return model_facts(files, read).faults
-
-
-def model_facts(files: Collection[str], read: Reader) -> ModelFacts:
-    """All that can be said of the model; `files` as for `model_faults`."""
     fields = _mlmodel(read)
     if isinstance(fields, str):
-        return ModelFacts(faults=(fields,))
+        return (fields,)
     columns = columns_of(fields.get("signature"))
-    faults = tuple(_flavor_faults(fields, files))
-    if isinstance(columns, str):
-        return ModelFacts(faults=(*faults, columns), made_with=_made_with(fields))
-    notices = tuple(_example_notices(_mapping(fields.get("saved_input_example_info")), columns, read))
-    return ModelFacts(faults=faults, notices=notices, made_with=_made_with(fields), signature=described(columns))
+    return (*_flavor_faults(fields, files), *([columns] if isinstance(columns, str) else []))
+
+
+def model_facts(read: Reader) -> ModelFacts:
+    """What the folder of an MLflow model without faults says of itself."""
+    fields = _mlmodel(read)
+    columns = () if isinstance(fields, str) else columns_of(fields.get("signature"))
+    if isinstance(fields, str) or isinstance(columns, str):
+        return ModelFacts()
+    return ModelFacts(
+        notices=tuple(_example_notices(_mapping(fields.get("saved_input_example_info")), columns, read)),
+        made_with=_made_with(fields),
+        signature=described(columns),
+    )
 
 
 def _mlmodel(read: Reader) -> Mapping[str, Any] | str:

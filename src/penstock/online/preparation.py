@@ -8,23 +8,36 @@ from pathlib import Path, PurePosixPath
 from penstock import durable
 from penstock.artifacts.base import Artifacts
 from penstock.control.resources import Resources
-from penstock.domain.artifact import Tree, parse_artifact_reference
+from penstock.domain.artifact import ArtifactReference, Tree, parse_artifact_reference
 from penstock.domain.deployment import CodeConfiguration, OnlineDeployment
 from penstock.domain.environment import Environment, Requirements
 from penstock.domain.errors import PenstockError, invalid, not_found
 from penstock.domain.model import Model, ModelType
 from penstock.domain.names import AssetReference, check_asset_name, parse_asset_reference
 from penstock.domain.quantities import memory_bytes
+from penstock.domain.samples import is_skipped
 from penstock.environments.base import Environments
 from penstock.environments.packaged import requirements_of
+from penstock.environments.reading import is_container
+from penstock.online.container_images import ContainerImages
 from penstock.online.environments import find_environment
+from penstock.online.model_checks import model_faults
 from penstock.online.models import Models
-from penstock.online.revisions import Ingredients, PlacedCode, PlacedModel, code_folder, model_folder
+from penstock.online.placed_images import placed_image
+from penstock.online.readable import let_everybody_read
+from penstock.online.revisions import (
+    Ingredients,
+    PlacedCode,
+    PlacedImage,
+    PlacedModel,
+    code_folder,
+    model_folder,
+)
 from penstock.registry.places import Registered, parse_place
 
 
 class Preparation:
-    """Resolves specs and lays out files."""
+    """Resolves specs and lays out files. `images` are for whoever starts containers."""
 
     def __init__(
         self,
@@ -32,16 +45,19 @@ class Preparation:
         models: Models,
         artifacts: Artifacts,
         environments: Environments,
+        images: ContainerImages,
     ) -> None:
         self._resources = resources
         self._models = models
         self._artifacts = artifacts
         self._environments = environments
+        self.images = images
 
     def pinned(self, spec: OnlineDeployment) -> OnlineDeployment:
-        """`spec` with `@latest` references replaced by the versions that they mean now.
+        """`spec` with `@latest` references and tags of images replaced by the versions that they mean now.
 
-        Raises `invalid` or `not_found` naming the deployment and the field.
+        Raises `invalid` or `not_found` naming the deployment and the field, and `unavailable` for a container where
+        none can run, or while its image is on the way.
         """
         update: dict[str, object] = {}
         with _field_named(spec, "model"):
@@ -49,7 +65,11 @@ class Preparation:
             if reference is not None:
                 update["model"] = str(self._models.pinned(reference))
         with _field_named(spec, "environment"):
-            if isinstance(spec.environment, str) and self._environments.curated(spec.environment) is None:
+            container = self._container(spec)
+            if container is not None:
+                update["environment"] = pinned = self.images.pinned(container)
+                self.images.check(self._image(spec, pinned))
+            elif isinstance(spec.environment, str) and self._environments.curated(spec.environment) is None:
                 update["environment"] = f"azureml:{self._registered(spec.environment)[0]}"
         return spec.model_copy(update=update)
 
@@ -58,13 +78,20 @@ class Preparation:
 
         Raises `invalid` or `not_found` naming the field, for anything that can be seen without running the model.
         """
-        model, tree = self._model(name, spec)
+        with _field_named(spec, "environment"):
+            container = self._container(spec)
+            image = self._image(spec, container) if container is not None else None
+        model, tree = self._model(name, spec, in_container=image is not None)
         code = None if spec.code_configuration is None else self._code(name, spec.code_configuration)
-        if code is None and model is not None and not model.mlflow:
+        if code is None and model is None and image is None:
+            raise invalid(f"deployment {name!r}: give a model, a code_configuration, or an image that serves by itself")
+        if code is None and model is not None and not model.mlflow and image is None:
             raise invalid(
                 f"deployment {name!r}: model {model.basename!r} is not an MLflow model (no MLmodel file), "
                 "so it needs code_configuration with a scoring script"
             )
+        if code is None and model is not None and tree is not None and image is None and not is_skipped(spec):
+            self._check(name, model, tree)
         limit = spec.resources.limits.memory
         return Ingredients(
             model=model,
@@ -72,23 +99,33 @@ class Preparation:
             requirements=self._requirements(spec, model, tree),
             environment_variables=spec.environment_variables,
             memory_bytes=memory_bytes(limit) if limit else None,
+            image=image,
         )
 
     def fingerprint(self, name: str, spec: OnlineDeployment) -> str:
         """Of the environment that the spec needs. Raises what `ingredients` and `Environments.plan` raise."""
-        return self._environments.plan(self.ingredients(name, spec).requirements).fingerprint
+        ingredients = self.ingredients(name, spec)
+        if ingredients.image is not None:
+            return ingredients.image.fingerprint
+        return self._environments.plan(ingredients.requirements).fingerprint
 
     def place(self, app: Path, ingredients: Ingredients) -> None:
-        """Lay model and code out below `app`; what is there already is left alone."""
+        """Lay model and code out below `app`; what is there already is left alone. Containers may read them."""
         app.mkdir(mode=0o700, parents=True, exist_ok=True)
         if ingredients.model is not None:
             folder = model_folder(app, ingredients.model)
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._artifacts.materialise(ingredients.model.digest, folder, link=True)
+            if ingredients.image is not None:
+                let_everybody_read(folder)
         if ingredients.code is not None:
             self._artifacts.materialise(ingredients.code.digest, code_folder(app), link=False)
+            if ingredients.image is not None:
+                let_everybody_read(code_folder(app))
 
-    def _model(self, name: str, spec: OnlineDeployment) -> tuple[PlacedModel | None, Tree | None]:
+    def _model(
+        self, name: str, spec: OnlineDeployment, *, in_container: bool
+    ) -> tuple[PlacedModel | None, Tree | None]:
         if spec.model is None:
             return None, None
         reference = _registered_model(spec)
@@ -99,8 +136,10 @@ class Preparation:
             model = spec.model if isinstance(spec.model, Model) else Model(path=str(spec.model))
         digest, basename, tree = self._tree(f"deployment {name!r}: model.path", model.path)
         mlflow = any(e.path == f"{basename}/MLmodel" for e in tree.entries)
-        if model.type is ModelType.TRITON:
-            raise invalid(f"deployment {name!r}: triton_model needs a Triton image, which cannot be run yet")
+        if model.type is ModelType.TRITON and not in_container:
+            raise invalid(
+                f"deployment {name!r}: triton_model needs an environment with a Triton image and its inference_config"
+            )
         if model.type is ModelType.MLFLOW and not mlflow:
             raise invalid(f"deployment {name!r}: type mlflow_model, but {basename!r} has no MLmodel file at its top")
         placed = PlacedModel(
@@ -111,6 +150,13 @@ class Preparation:
             mlflow=mlflow and model.type is not ModelType.CUSTOM,
         )
         return placed, tree
+
+    def _check(self, name: str, model: PlacedModel, tree: Tree) -> None:
+        """Raise `invalid` for an MLflow model that can be seen not to load."""
+        files = {e.path.partition("/")[2] for e in tree.entries if e.path.startswith(f"{model.basename}/")}
+        faults = model_faults(files, lambda path: self._file(model, tree, path))
+        if faults:
+            raise invalid(f"deployment {name!r}: model {model.basename!r}: " + "; ".join(faults))
 
     def _code(self, name: str, code: CodeConfiguration) -> PlacedCode:
         if code.code is None:
@@ -136,6 +182,24 @@ class Preparation:
             curated = self._environments.curated(environment)
             return curated or self._environments.read(self._registered(environment)[1])
         return self._environments.read(environment)
+
+    def _container(self, spec: OnlineDeployment) -> Environment | None:
+        """The environment if it is a container's."""
+        environment = spec.environment
+        if isinstance(environment, str):
+            known = self._environments.curated(environment) is not None
+            environment = None if known else self._registered(environment)[1]
+        if environment is None or not is_container(environment, self._environments.curated):
+            return None
+        self._environments.read(environment)  # raises for one that makes no sense
+        return environment
+
+    def _image(self, spec: OnlineDeployment, environment: Environment) -> PlacedImage:
+        context = None
+        if environment.build is not None:
+            digest, basename, tree = self._tree("build.path", environment.build.path)
+            context = ArtifactReference(digest, basename), tree
+        return placed_image(spec, environment, context)
 
     def _registered(self, text: str) -> tuple[str, Environment]:
         """Name (NAME:VERSION) and spec of a registered environment."""

@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from penstock.domain.deployment import Probe
-from penstock_worker import contract
+from penstock.online.whereabouts import Question
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,8 @@ class Target:
 
     name: str
     identity: tuple[int, float]
-    socket: Path
+    liveness_at: Question
+    readiness_at: Question
     liveness: Probe
     readiness: Probe
 
@@ -52,6 +52,8 @@ class _Watched:
     ready: ProbeState
     live_due: float
     ready_due: float
+    yes_in_a_row: int = 0  # to the question whether it is ready
+    answered: bool = False
     busy: bool = False
 
 
@@ -99,6 +101,12 @@ class Prober:
             watched = self._watched.get(name)
             return (True, True) if watched is None else (watched.live.passing, watched.ready.passing)
 
+    def answered(self, name: str, identity: tuple[int, float]) -> bool:
+        """True once this process has said, as often in a row as its settings ask for, that it is ready."""
+        with self._lock:
+            watched = self._watched.get(name)
+            return watched is not None and watched.target.identity == identity and watched.answered
+
     def _run(self) -> None:
         while not self._stopped.wait(_TICK):
             now = time.monotonic()
@@ -111,41 +119,47 @@ class Prober:
 
     def _probe(self, watched: _Watched, now: float) -> None:
         target = watched.target
-        before = watched.live.passing, watched.ready.passing
-        live, ready = watched.live, watched.ready
+        before = watched.live.passing, watched.ready.passing, watched.answered
+        live, ready, yes = watched.live, watched.ready, watched.yes_in_a_row
         if watched.live_due <= now:
-            succeeded = _answers(target.socket, contract.LIVENESS_ROUTE, target.liveness.timeout)
+            succeeded = _answers(target.liveness_at, target.liveness.timeout)
             live = live.after(succeeded=succeeded, settings=target.liveness)
         if watched.ready_due <= now:
-            succeeded = _answers(target.socket, contract.READINESS_ROUTE, target.readiness.timeout)
+            succeeded = _answers(target.readiness_at, target.readiness.timeout)
             ready = ready.after(succeeded=succeeded, settings=target.readiness)
+            yes = yes + 1 if succeeded else 0
+        answered = watched.answered or yes >= target.readiness.success_threshold
         with self._lock:
             watched.live, watched.ready, watched.busy = live, ready, False
+            watched.yes_in_a_row, watched.answered = yes, answered
             if watched.live_due <= now:
                 watched.live_due = now + target.liveness.period
             if watched.ready_due <= now:
                 watched.ready_due = now + target.readiness.period
-        if (live.passing, ready.passing) != before:
+        if (live.passing, ready.passing, answered) != before:
             log.info("probe outcome changed", extra={"instance": target.name, "live": live.passing})
             self._changed(target.name)
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(self, path: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self.sock.connect(self._path)
 
 
-def _answers(path: Path, route: str, timeout: float) -> bool:
-    """True if the instance answers 200 on the route in time."""
-    connection = _UnixConnection(path, timeout)
+def _answers(question: Question, timeout: float) -> bool:
+    """True if the instance answers 200 in time."""
+    if question.address.startswith("/"):
+        connection = _UnixConnection(question.address, timeout)
+    else:
+        connection = http.client.HTTPConnection(question.address, timeout=timeout)
     try:
-        connection.request("GET", route)
+        connection.request("GET", question.path)
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

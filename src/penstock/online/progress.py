@@ -8,6 +8,8 @@ from penstock.domain.deployment import OnlineDeploymentStatus
 from penstock.domain.instance import Instance, Phase
 from penstock.domain.resource import Condition, Truth, with_condition
 from penstock.online.assembly import Failure, Prepared, Waiting
+from penstock.online.preflight import told
+from penstock_worker import contract
 
 ORDER = ("Model", "Environment", "Preflight", "Instances", "Ready")  # as a deployment goes through them
 
@@ -16,15 +18,15 @@ ORDER = ("Model", "Environment", "Preflight", "Instances", "Ready")  # as a depl
 class Findings:
     """What one pass over a deployment has found.
 
-    `proven` is true once an instance of the wanted revision has loaded; `load_seconds` is how long that took.
-    `instances` are all of the deployment's, of whatever revision.
+    `proven` is true once an instance of the wanted revision has loaded; `report` is what such a one says of its start,
+    where that is news. `instances` are all of the deployment's, of whatever revision.
     """
 
     generation: int
     count: int
     outcome: Prepared | Waiting | Failure
     proven: bool
-    load_seconds: float | None
+    report: contract.Report | None
     instances: Sequence[Instance]
 
 
@@ -52,6 +54,14 @@ def status(before: OnlineDeploymentStatus, found: Findings, now: datetime) -> On
     )
 
 
+def settled(status_: OnlineDeploymentStatus, instances: Sequence[Instance]) -> bool:
+    """True if only a change of spec or processes can need another look soon."""
+    ready = status_.condition("Ready")
+    if ready is None or ready.truth is Truth.UNKNOWN or ready.reason in ("Degraded", "NoInstances"):
+        return False
+    return all(i.phase in (Phase.READY, Phase.EXITED) and i.draining_since is None for i in instances)
+
+
 Row = tuple[str, Truth, str, str]
 
 
@@ -70,15 +80,17 @@ def _conditions(before: OnlineDeploymentStatus, found: Findings) -> list[Row]:
         ("Model", Truth.TRUE, "Resolved", "model and code are in place"),
         ("Environment", Truth.TRUE, "Ready", f"environment {outcome.environment.fingerprint} is ready"),
     ]
+    reason, message = told(found.report)
     if not found.proven:
         return [
             *rows,
-            ("Preflight", Truth.UNKNOWN, "Loading", "the first instance is loading the model"),
+            ("Preflight", Truth.UNKNOWN, reason, message),
             ("Ready", Truth.UNKNOWN, "Progressing", "the model is being loaded"),
         ]
-    loaded = "loaded" if found.load_seconds is None else f"loaded in {found.load_seconds:.2f} s"
-    if found.load_seconds is not None or not _has(before, found, "Preflight"):
-        rows.append(("Preflight", Truth.TRUE, "Loaded", loaded))
+    if found.report is not None and found.report.phase == contract.READY:
+        rows.append(("Preflight", Truth.TRUE, reason, message))
+    elif not _has(before, found, "Preflight"):
+        rows.append(("Preflight", Truth.TRUE, "Loaded", "loaded"))
     return rows + _instances(found, outcome.revision)
 
 

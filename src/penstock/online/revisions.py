@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from penstock.domain.artifact import ArtifactReference
-from penstock.domain.environment import Requirements
+from penstock.domain.environment import USUAL_ROUTES, InferenceConfig, Requirements
 from penstock.domain.resource import Frozen
 from penstock_worker import contract
 
@@ -32,18 +32,51 @@ class PlacedCode(Frozen):
     scoring_script: str
 
 
+class PlacedImage(Frozen):
+    """A container's image, and how it is run. `reference` is a pinned name; empty if the image is to be built.
+
+    A build context is the folder `folder` of the artifact `context`.
+    """
+
+    reference: str
+    context: str = ""
+    folder: str = ""
+    dockerfile: str = ""
+    routes: InferenceConfig
+    model_mount_path: str | None
+    cpus: float | None
+    gpus: int
+
+    @property
+    def has_own_server(self) -> bool:
+        """True if it is not said to have Azure's inference server, or our worker."""
+        return self.routes != USUAL_ROUTES
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that tell two images apart."""
+        source = [self.reference, self.context, self.folder, self.dockerfile]
+        return hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]
+
+
 class Ingredients(Frozen):
-    """Everything that decides how a process behaves. Two equal ones never need a restart."""
+    """Everything that decides how a process behaves. Two equal ones never need a restart.
+
+    With an image the process is a container, and there are no requirements.
+    """
 
     model: PlacedModel | None
     code: PlacedCode | None
     requirements: Requirements
     environment_variables: dict[str, str]
     memory_bytes: int | None
+    image: PlacedImage | None = None
 
     def revision(self) -> str:
         """Eight hex digits of the SHA-256 of the canonical JSON; notices do not count."""
-        content = self.model_dump(mode="json", exclude={"requirements": {"notices"}})
+        unsaid = {"python_policy"} if self.requirements.python_policy is None else set[str]()
+        left_out = {"requirements": {"notices"} | unsaid} | ({"image": True} if self.image is None else {})
+        content = self.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 

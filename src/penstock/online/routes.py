@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus, RequestSettings
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
+from penstock.domain.environment import USUAL_ROUTES, Environment
 from penstock.domain.instance import Instance, InstanceName, Phase
 from penstock.domain.resource import Resource
 from penstock.gateway.table import Backend, Route, RoutingTable, Server
@@ -23,15 +23,15 @@ def table(
     endpoints: Iterable[Endpoint],
     deployments: Iterable[Deployment],
     instances: Mapping[str, Sequence[Instance]],
-    sockets: Mapping[InstanceName, Path],
+    addresses: Mapping[InstanceName, str],
 ) -> RoutingTable:
-    """The table. `instances` are by deployment name (ENDPOINT/DEPLOYMENT).
+    """The table. `instances` are by deployment name (ENDPOINT/DEPLOYMENT); see `Server` for addresses.
 
     An endpoint that is being deleted has no route any more; a deployment keeps its backend until it is gone.
     """
     return RoutingTable(
         routes=tuple(_route(e) for e in endpoints if e.deleting_since is None and e.status.keys is not None),
-        backends=tuple(_backend(d, instances.get(d.name, ()), sockets) for d in deployments),
+        backends=tuple(_backend(d, instances.get(d.name, ()), addresses) for d in deployments),
     )
 
 
@@ -45,14 +45,14 @@ def _route(endpoint: Endpoint) -> Route:
     )
 
 
-def _backend(deployment: Deployment, instances: Sequence[Instance], sockets: Mapping[InstanceName, Path]) -> Backend:
+def _backend(deployment: Deployment, instances: Sequence[Instance], addresses: Mapping[InstanceName, str]) -> Backend:
     endpoint, _, name = deployment.name.partition("/")
     concurrency, queue, wait = limits(deployment.spec.request_settings)
     return Backend(
         endpoint=endpoint,
         deployment=name,
         servers=tuple(
-            Server(name=str(i.name), socket=str(sockets[i.name]), draining=i.draining_since is not None)
+            Server(name=str(i.name), address=addresses[i.name], draining=i.draining_since is not None)
             for i in instances
             if i.phase is not Phase.EXITED and (i.listening or i.draining_since is not None)
         ),
@@ -60,7 +60,14 @@ def _backend(deployment: Deployment, instances: Sequence[Instance], sockets: Map
         concurrency=concurrency,
         queue_per_instance=queue,
         queue_wait=wait,
+        scoring_path=scoring_path(deployment.spec),
     )
+
+
+def scoring_path(spec: OnlineDeployment) -> str:
+    """Where the deployment's instances take requests."""
+    config = spec.environment.inference_config if isinstance(spec.environment, Environment) else None
+    return (config or USUAL_ROUTES).scoring_route.path
 
 
 def limits(settings: RequestSettings) -> tuple[int, int, timedelta]:

@@ -49,8 +49,8 @@ class Routing:
             instances: dict[str, list[Instance]] = defaultdict(list)
             for instance in self._fleet.instances():
                 instances[f"{instance.name.endpoint}/{instance.name.deployment}"].append(instance)
-            sockets = {i.name: self._fleet.places.socket(i.name) for group in instances.values() for i in group}
-            applied = self._gateway.apply(table(endpoints, deployments, instances, sockets))
+            addresses = {i.name: self._fleet.address(i.name) for group in instances.values() for i in group}
+            applied = self._gateway.apply(table(endpoints, deployments, instances, addresses))
         if applied.reloaded:
             log.info("gateway reloaded", extra={"reasons": "; ".join(applied.reasons)})
             self._resources.record("gateway", "gateway", "GatewayReloaded", "; ".join(applied.reasons))

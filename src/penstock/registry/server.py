@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _URL = "http://localhost"
 _LOOK, _LOOK_STARTING = 1.0, 0.1  # seconds
-_START_SECONDS = 300.0  # MLflow tries for minutes to reach a database that is away
+_START = timedelta(minutes=5)  # MLflow tries for minutes to reach a database that is away
 _GRACE = timedelta(seconds=5)
 _CONNECT_SECONDS = 0.2
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between starts that fail
@@ -180,14 +180,14 @@ class MlflowServer:
         self._await_answer(begun)
 
     def _await_answer(self, begun: int) -> None:
-        deadline = self._clock() + _START_SECONDS
         while not self._answers():
-            if self._process() is None:
+            process = self._process()
+            if process is None:
                 raise self._explained(begun)
-            if self._clock() > deadline:
+            if datetime.now(UTC) - process.started_at > _START:
                 self._end()
                 raise unavailable(
-                    f"the model registry (MLflow) did not answer within {_START_SECONDS:.0f} s and was ended; "
+                    f"the model registry (MLflow) did not answer within {_START} and was ended; "
                     f"see {self._settings.log}"
                 )
             if self._closing.wait(_LOOK_STARTING):
@@ -198,6 +198,7 @@ class MlflowServer:
         """From now on the server is used, and its database is never begun anew."""
         if self._opened:
             return
+        self.socket.chmod(0o600)
         if self._settings.own_database is not None and not self._marker.exists():
             with full_disk_named(self._settings.folder):
                 durable.replace(self._marker, b"")

@@ -22,12 +22,12 @@ height: 100%; display: block; } .empty { color: #777; } input { font: inherit; w
 """
 
 
-def login(message: str = "") -> str:
-    """The page that asks for the token."""
+def login(message: str = "", *, next: str = "/") -> str:
+    """The page that asks for the token, and leads to `next` afterwards."""
     said = f'<p class="Failed" role="alert">{escape(message)}</p>' if message else ""
     form = (
         '<form method="post" action="/login"><label>Token <input type="password" name="token" autofocus></label> '
-        "<button>Sign in</button></form>"
+        f'<input type="hidden" name="next" value="{escape(next)}"><button>Sign in</button></form>'
     )
     where = "<p>The token lies in the file <code>token</code> of the platform's home folder.</p>"
     return _page("Penstock", f"<h1>Penstock</h1>{said}{form}{where}", refresh=False)
@@ -44,7 +44,7 @@ def overview(
     shown = "".join(parts) or (
         '<p class="empty">There is no endpoint yet: <code>penstock online-endpoint create -f endpoint.yml</code></p>'
     )
-    head = '<h1>Penstock</h1><p><a href="/api/v1/docs">API</a></p>'
+    head = '<h1>Penstock</h1><p><a href="/mlflow/">Models and runs (MLflow)</a> · <a href="/api/v1/docs">API</a></p>'
     return _page("Penstock", f"{head}{shown}<h2>Events</h2>{_events(events)}", refresh=True)
 
 

@@ -19,11 +19,16 @@ class Platform:
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers = answers
         self.requests: list[httpx.Request] = []
+        self.told: list[str] = []  # what is being waited for
         self.now = 0.0
 
     def transport(self) -> Transport:
         return Transport(
-            Address(URL, "secret"), http=httpx.MockTransport(self.answer), sleep=self.sleep, clock=lambda: self.now
+            Address(URL, "secret"),
+            http=httpx.MockTransport(self.answer),
+            on_waiting=self.told.append,
+            sleep=self.sleep,
+            clock=lambda: self.now,
         )
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -130,3 +135,81 @@ def test_a_name_leads_nowhere_else(name: str) -> None:
     with pytest.raises(PenstockError):
         segment(name)
     assert segment("a/../b?c") == "a%2F..%2Fb%3Fc"
+
+
+def starting(seconds: str = "1") -> httpx.Response:
+    return an_error(503, "unavailable", "the registry is starting", retry_after=seconds)
+
+
+def test_what_starts_is_waited_for_as_long_as_it_is_asked_for(opened: Opened) -> None:
+    platform = Platform(*[starting("5")] * 100, httpx.ReadError("reset"), httpx.Response(200, json=[1]))
+    assert opened(platform).get("/models") == [1]
+    assert 500 <= platform.now <= 501
+    assert platform.told == ["the registry is starting"] * 100
+
+
+def test_what_starts_for_ever_is_given_up_with_its_own_words(opened: Opened) -> None:
+    platform = Platform(starting())
+    with pytest.raises(PenstockError, match="the registry is starting") as raised:
+        opened(platform).get("/models")
+    assert raised.value.code is Code.UNAVAILABLE
+    assert 590 <= platform.now <= 600
+
+
+def test_what_will_not_come_soon_is_not_waited_for(opened: Opened) -> None:
+    platform = Platform(starting("60"))
+    transport = opened(platform)
+    with pytest.raises(PenstockError, match="the registry is starting"):
+        transport.get("/models")
+    assert platform.now <= 1
+    assert platform.told == []
+
+
+class Streams(httpx.BaseTransport):
+    """A stand-in with one blob, whose every answer breaks off after `piece` bytes."""
+
+    def __init__(self, blob: bytes, piece: int, *, ranges: bool = True) -> None:
+        self.blob, self.piece, self.ranges = blob, piece, ranges
+        self.starts: list[int] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        asked = request.headers.get("Range")
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.ranges else 0
+        self.starts.append(start)
+        rest = self.blob[start : start + self.piece]
+        whole = start + len(rest) == len(self.blob)
+        return httpx.Response(206 if asked and self.ranges else 200, content=self.chunks(rest, whole=whole))
+
+    @staticmethod
+    def chunks(rest: bytes, *, whole: bool) -> Iterator[bytes]:
+        if rest:
+            yield rest
+        if not whole:
+            raise httpx.ReadError("reset")
+
+
+def streamed(platform: Streams) -> bytes:
+    transport = Transport(Address(URL, None), http=platform, sleep=lambda _: None)
+    try:
+        return b"".join(transport.stream("/blob"))
+    finally:
+        transport.close()
+
+
+def test_a_download_goes_on_where_it_broke_off() -> None:
+    platform = Streams(b"0123456789", piece=4)
+    assert streamed(platform) == b"0123456789"
+    assert platform.starts == [0, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("platform", "fault"),
+    [
+        (Streams(b"0123456789", piece=0), "broke"),
+        (Streams(b"0123456789", piece=4, ranges=False), "cannot be read from its middle"),
+    ],
+)
+def test_a_download_that_cannot_go_on_ends(platform: Streams, fault: str) -> None:
+    with pytest.raises(PenstockError, match=fault) as raised:
+        streamed(platform)
+    assert raised.value.code is Code.UNAVAILABLE

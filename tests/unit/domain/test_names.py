@@ -23,6 +23,7 @@ def test_other_names_are_refused_by_name(name: str) -> None:
     [
         ("azureml:wine:3", AssetReference("wine", "3")),
         ("azureml:wine@latest", AssetReference("wine", label="latest")),
+        ("azureml:wine@champion", AssetReference("wine", label="champion")),
         ("wine:3", AssetReference("wine", "3")),
         ("azureml:wine", AssetReference("wine")),
     ],
@@ -31,10 +32,15 @@ def test_references_are_read(text: str, reference: AssetReference) -> None:
     assert parse_asset_reference("model", text) == reference
 
 
-@pytest.mark.parametrize("text", ["azureml:", "azureml:wine:", "azureml:wine@champion", "azureml:a/b:1", "a:b:c"])
+@pytest.mark.parametrize("text", ["azureml:", "azureml:wine:", "azureml:wine@a b", "azureml:a/b:1", "a:b:c"])
 def test_references_that_mean_nothing_are_refused_with_the_forms(text: str) -> None:
     with pytest.raises(PenstockError, match="azureml:NAME:VERSION"):
         parse_asset_reference("model", text)
+
+
+def test_only_models_have_labels_other_than_latest() -> None:
+    with pytest.raises(PenstockError, match="azureml:NAME:VERSION"):
+        parse_asset_reference("environment", "azureml:sklearn@champion")
 
 
 @pytest.mark.parametrize(

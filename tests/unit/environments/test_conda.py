@@ -1,6 +1,9 @@
-"""Conda files: the Python version and pip section count, other packages are refused by name."""
+"""Conda files: Python's version, the pip section and what pip has too count; other packages are refused by name."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from penstock.domain.errors import PenstockError
 from penstock.environments.conda import read_conda
@@ -41,11 +44,53 @@ def test_the_pip_section_is_taken_and_pip_itself_ignored():
     assert found.notices[0].startswith("conda_file, pip section: azureml-defaults is left out")
 
 
-def test_conda_packages_are_refused_all_at_once_with_lines_for_pip():
+def test_conda_packages_that_pip_has_not_are_refused_all_at_once():
     with pytest.raises(PenstockError) as caught:
-        read("python=3.8", "numpy=1.21.2", "conda-forge::scipy>=1.7", "libgomp", {"pip": ["six"]})
-    assert "numpy=1.21.2, conda-forge::scipy>=1.7, libgomp;" in caught.value.message
-    assert "numpy==1.21.2, scipy>=1.7, libgomp" in caught.value.message
+        read("python=3.8", "libgomp", "scipy=1.7", "conda-forge::cudatoolkit=11.1", {"pip": ["six"]})
+    assert "cannot be installed: libgomp, conda-forge::cudatoolkit=11.1; move" in caught.value.message
+    assert "(libgomp, cudatoolkit==11.1.*)" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        ("numpy", "numpy"),
+        ("numpy=1.21", "numpy==1.21.*"),
+        ("numpy=1.21.2=py38_0", "numpy==1.21.2"),
+        ("numpy==1.21.2", "numpy==1.21.2"),
+        ("numpy 1.21.2 py38_0", "numpy==1.21.2"),
+        ("numpy=1.21.*", "numpy==1.21.*"),
+        ("numpy >= 1.20", "numpy>=1.20"),
+        ("numpy *", "numpy"),
+        ("conda-forge::scikit-learn=0.24.2", "scikit-learn==0.24.2.*"),
+        ("pytorch::pytorch=1.12", "torch==1.12.*"),
+        ("typing_extensions", "typing-extensions"),
+    ],
+)
+def test_conda_packages_that_are_the_same_in_pips_index_are_taken_from_there(written, line):
+    found = read("python=3.8", written)
+    assert found.packages == (line,)
+    assert found.notices == (f"conda_file: conda packages are taken from pip's package index: {written} as {line}",)
+
+
+@pytest.mark.parametrize("written", ["numpy=1.21|1.22", "numpy=three", "numpy>=1.20 or so"])
+def test_versions_that_pip_has_no_words_for_are_refused(written):
+    with pytest.raises(PenstockError, match="these conda packages cannot be installed"):
+        read(written)
+
+
+def test_what_the_pip_section_says_of_a_package_wins():
+    found = read("numpy=1.21", "pandas=1.3", {"pip": ["numpy==1.22.0"]})
+    assert found.packages == ("pandas==1.3.*", "numpy==1.22.0")
+
+
+@given(st.text(max_size=30))
+def test_any_version_is_translated_to_one_that_pip_knows_or_refused(version):
+    try:
+        packages = read(f"numpy{version}").packages
+    except PenstockError:
+        return
+    assert [Requirement(line).name for line in packages] in ([], ["numpy"])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.domain.errors import PenstockError
-from penstock.environments.interpreters import Candidate, Interpreters, own, preferred, wanted_minors
+from penstock.environments.interpreters import Candidate, Interpreters, installable, own, preferred, wanted_minors
 
 OWN = 11
 
@@ -73,9 +73,38 @@ def test_the_platforms_own_interpreter_needs_no_search():
 
 def test_a_version_that_is_not_there_is_replaced_with_a_notice_or_refused():
     choice = Interpreters({}, "nearest").choose("3.30")
-    assert choice.notices == (f"python 3.30 was asked for; {choice.interpreter} is the nearest on this machine",)
-    with pytest.raises(PenstockError, match=r"python 3\.30 .* not found in .*/opt/pythons.*PENSTOCK_PYTHON_POLICY"):
+    assert choice.notices == (
+        f"python 3.30 was asked for; {choice.interpreter} is the nearest on this machine (nothing is downloaded)",
+    )
+    with pytest.raises(PenstockError, match=r"python 3\.30 .* not found in .*/opt/pythons, and it was not installed"):
         Interpreters({"PATH": "/opt/pythons"}, "strict").choose("3.30")
+
+
+def test_an_environments_own_policy_wins():
+    with pytest.raises(PenstockError, match="not found"):
+        Interpreters({}, "nearest").choose("3.30", "strict")
+    assert Interpreters({}, "strict").choose("3.30", "nearest").notices
+
+
+def test_a_version_that_is_not_there_is_installed_if_it_may_be_whatever_the_policy():
+    for policy in ("nearest", "strict"):
+        choice = Interpreters({}, policy, lambda _: None).choose("3.30")
+        assert (choice.install, choice.interpreter.path, choice.notices) == ("3.30", own().path, ())
+
+
+def test_nothing_is_installed_that_is_there_or_that_the_worker_cannot_run_on():
+    interpreters = Interpreters({}, "nearest", lambda _: None)
+    assert interpreters.choose(None).install is None
+    assert interpreters.choose(f"3.{own().minor}").install is None
+    assert interpreters.choose("3.7").notices
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version"),
+    [("3.9", "3.9"), (">=3.12", "3.12"), ("<3.11", "3.10"), (">=3.6,<3.9", None), ("3.9.7", "3.9"), ("2.7", None)],
+)
+def test_the_nearest_fitting_version_is_installed(wanted, version):
+    assert installable(wanted_minors(wanted), OWN) == version
 
 
 def test_an_unknown_policy_is_refused():

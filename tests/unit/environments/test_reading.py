@@ -4,10 +4,11 @@ import pytest
 
 from penstock.domain.environment import BuildContext, Environment, InferenceConfig, Requirements, Route
 from penstock.domain.errors import PenstockError
-from penstock.environments.reading import read_environment
+from penstock.environments.reading import is_container, read_environment
 
 IMAGE = "mcr.microsoft.com/azureml/sklearn-1.5:1"
 ROUTE = Route(port=1, path="/")
+ROUTES = InferenceConfig(liveness_route=ROUTE, readiness_route=ROUTE, scoring_route=ROUTE)
 
 
 def read(**fields):
@@ -37,15 +38,27 @@ def test_a_curated_image_alone_brings_its_packages():
 
 
 @pytest.mark.parametrize(
+    ("fields", "container"),
+    [
+        pytest.param({"image": "mine:1"}, True, id="an image that nobody knows"),
+        pytest.param({"build": BuildContext(path=".")}, True, id="a Dockerfile"),
+        pytest.param({"image": IMAGE, "inference_config": ROUTES}, True, id="an image with a server of its own"),
+        pytest.param({"image": IMAGE}, False, id="a curated image"),
+        pytest.param({"image": "mine:1", "conda_file": {}}, False, id="an image with packages"),
+        pytest.param({"requirements": ()}, False, id="packages alone"),
+    ],
+)
+def test_an_environment_is_a_container_if_its_image_says_more_than_packages_do(fields, container):
+    assert is_container(Environment(**fields), {IMAGE: Requirements()}.get) is container
+
+
+@pytest.mark.parametrize(
     ("fields", "fault"),
     [
         ({}, "'env' does not say what to install"),
-        ({"image": "mine:1"}, "'mine:1' needs the container engine"),
-        ({"build": BuildContext(path=".")}, "build needs the container engine"),
-        (
-            {"inference_config": InferenceConfig(liveness_route=ROUTE, readiness_route=ROUTE, scoring_route=ROUTE)},
-            "inference_config needs the container engine",
-        ),
+        ({"image": "mine:1", "build": BuildContext(path=".")}, "image or build, not both"),
+        ({"build": BuildContext(path="."), "requirements": ()}, "build is for a container"),
+        ({"inference_config": ROUTES, "requirements": ()}, "inference_config is for a container"),
         ({"conda_file": "conda.yml"}, "'conda.yml' is a path"),
         ({"requirements": "r.txt"}, "'r.txt' is a path"),
         ({"os_type": "windows", "requirements": ()}, "use linux"),

@@ -18,7 +18,7 @@ from penstock.gateway.table import Backend, RoutingTable, Server
 
 SETTINGS = GatewaySettings(folder=Path("/h/gateway"), run_folder=Path("/h/run"), owner="/h")
 OPTIONS = "check inter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down maxconn 8"
-A = Server(name="a", socket="/h/run/a.sock")
+A = Server(name="a", address="/h/run/a.sock")
 BLUE = a_backend("blue", A)
 
 
@@ -93,7 +93,7 @@ def swapped(*servers: Server) -> RoutingTable:
     return a_table(replace(BLUE, servers=servers))
 
 
-B = Server(name="b", socket="/h/run/b.sock")
+B = Server(name="b", address="/h/run/b.sock")
 KEY = {key: entry for key in ("k1", "k2") for entry in config(a_table(keys=(key,))).maps[maps.KEYS]}
 
 
@@ -234,7 +234,7 @@ def tables(draw: st.DrawFn) -> RoutingTable:
 def backends(draw: st.DrawFn, endpoint: str, deployment: str) -> Backend:
     ordinals = draw(st.sets(st.integers(0, 2)))
     names = [f"{endpoint}.{deployment}.{n}" for n in sorted(ordinals)]
-    servers = [Server(name=name, socket=f"/h/run/{name}", draining=draw(st.booleans())) for name in names]
+    servers = [Server(name=name, address=f"/h/run/{name}", draining=draw(st.booleans())) for name in names]
     return a_backend(deployment, *servers, endpoint=endpoint, concurrency=draw(st.sampled_from([1, 8])))
 
 

@@ -15,7 +15,7 @@ from penstock.gateway.table import Backend, RoutingTable, Server
 
 SETTINGS = GatewaySettings(folder=Path("/home/j o/gateway"), run_folder=Path("/home/j o/run"), owner="/home/j o")
 HOST = Host(port=8080, max_connections=8000, threads=2)
-BLUE = a_backend("blue", Server(name="fraud.blue.1a2b.0", socket="/home/j o/run/a.sock"))
+BLUE = a_backend("blue", Server(name="fraud.blue.1a2b.0", address="/home/j o/run/a.sock"))
 
 
 def rendered(*backends: Backend, settings: GatewaySettings = SETTINGS, **route: object) -> Config:
@@ -79,7 +79,7 @@ def test_sockets_of_the_run_folder_are_reached_by_its_link() -> None:
 
 
 def test_other_sockets_are_reached_by_their_path() -> None:
-    server = Server(name="a", socket="/run/other/a.sock")
+    server = Server(name="a", address="/run/other/a.sock")
     assert rendered(replace(BLUE, servers=(server,))).servers[0].address == "unix@/run/other/a.sock"
 
 
@@ -100,11 +100,11 @@ def test_other_sockets_are_reached_by_their_path() -> None:
         pytest.param(a_table(BLUE, BLUE), id="deployment twice"),
         pytest.param(a_table(BLUE, replace(BLUE, deployment="green")), id="instance twice"),
         pytest.param(a_table(a_backend('b"')), id="quote in a deployment"),
-        pytest.param(a_table(a_backend("b", Server(name="a b", socket="/a"))), id="space in an instance"),
-        pytest.param(a_table(a_backend("b", Server(name="a", socket="/a b"))), id="space in a socket"),
-        pytest.param(a_table(a_backend("b", Server(name="a", socket="a"))), id="relative socket"),
+        pytest.param(a_table(a_backend("b", Server(name="a b", address="/a"))), id="space in an instance"),
+        pytest.param(a_table(a_backend("b", Server(name="a", address="/a b"))), id="space in a socket"),
+        pytest.param(a_table(a_backend("b", Server(name="a", address="a"))), id="relative socket"),
         pytest.param(
-            a_table(a_backend("b", Server(name="a", socket="/home/j o/run/;a"))), id="socket in the run folder"
+            a_table(a_backend("b", Server(name="a", address="/home/j o/run/;a"))), id="socket in the run folder"
         ),
         pytest.param(a_table(a_backend("b", concurrency=0)), id="no concurrency"),
     ],

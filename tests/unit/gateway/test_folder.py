@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def test_what_was_saved_is_read_again(folder: Folder) -> None:
-    server = Server(name="a", socket="/a", draining=True)
+    server = Server(name="a", address="/a", draining=True)
     saved = Saved(port=1234, table=a_table(a_backend("blue", server), mirror={"blue": 5}))
     folder.save(saved)
     assert folder.saved() == saved

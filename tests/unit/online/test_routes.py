@@ -1,16 +1,16 @@
 """Which servers, shares and limits the gateway is told."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from support.online import NOW, an_instance
 
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus, RequestSettings
 from penstock.domain.endpoint import KeyHashes, OnlineEndpoint, OnlineEndpointStatus
+from penstock.domain.environment import Environment
 from penstock.domain.instance import Phase
 from penstock.domain.resource import Resource
 from penstock.gateway.table import RoutingTable
-from penstock.online.routes import limits, table
+from penstock.online.routes import limits, scoring_path, table
 
 KEYS = KeyHashes(primary="A" * 64, secondary="B" * 64)
 INSTANCES = [
@@ -32,13 +32,13 @@ def the_table(*, keys: KeyHashes | None = KEYS, deleting: bool = False) -> Routi
     since = NOW if deleting else None
     endpoint = a_resource("online-endpoint", "fraud", spec, OnlineEndpointStatus(keys=keys), deleting_since=since)
     blue = a_resource("online-deployment", "fraud/blue", OnlineDeployment(model="m"), OnlineDeploymentStatus())
-    sockets = {i.name: Path(f"/run/{i.name.ordinal}") for i in INSTANCES}
-    return table([endpoint], [blue], {"fraud/blue": INSTANCES}, sockets)
+    addresses = {i.name: f"/run/{i.name.ordinal}" for i in INSTANCES}
+    return table([endpoint], [blue], {"fraud/blue": INSTANCES}, addresses)
 
 
 def test_only_instances_that_can_answer_get_requests_and_draining_ones_finish_theirs() -> None:
     (backend,) = the_table().backends
-    assert [(s.socket, s.draining) for s in backend.servers] == [("/run/0", False), ("/run/4", True)]
+    assert [(s.address, s.draining) for s in backend.servers] == [("/run/0", False), ("/run/4", True)]
 
 
 def test_shares_of_zero_are_no_shares() -> None:
@@ -61,3 +61,12 @@ def test_without_a_concurrency_many_may_wait_for_as_long_as_a_request_may_take()
     concurrency, queue, wait = limits(RequestSettings(request_timeout_ms=900))
     assert queue > 10 * concurrency
     assert wait == timedelta(milliseconds=900)
+
+
+def test_requests_go_where_the_images_own_server_takes_them() -> None:
+    route = {"port": 8000, "path": "/v2/models/fraud/infer"}
+    config = {"liveness_route": route, "readiness_route": route, "scoring_route": route}
+    own = OnlineDeployment(model="m", environment=Environment(image="triton", inference_config=config))
+    assert scoring_path(own) == "/v2/models/fraud/infer"
+    assert scoring_path(OnlineDeployment(model="m", environment=Environment(image="penstock/base"))) == "/score"
+    assert scoring_path(OnlineDeployment(model="m", environment="azureml:sklearn-1.5@latest")) == "/score"

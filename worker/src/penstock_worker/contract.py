@@ -18,6 +18,7 @@ MODEL_DIR = "AZUREML_MODEL_DIR"
 
 # Penstock's own.
 SOCKET = "PENSTOCK_SOCKET"  # path of the unix socket to listen on
+LISTEN = "PENSTOCK_LISTEN"  # HOST:PORT to listen on where there is no SOCKET: in containers
 REPORT = "PENSTOCK_REPORT"  # path of the report file
 LOG = "PENSTOCK_LOG"  # path of the log file that stdout and stderr already lead to
 LOG_BYTES = "PENSTOCK_LOG_BYTES"  # size at which the log file is rotated
@@ -95,7 +96,8 @@ def read_report(path: Path) -> Report | None:
     The code of a model could write there too, so nothing is taken on trust.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        # Neither a link out of the folder nor a pipe that nobody writes to.
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
             text = file.read(_LONGEST_REPORT + 1)
         if len(text) > _LONGEST_REPORT:
             return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock_worker import contract
+from penstock_worker.advice import advice
 from penstock_worker.memory import lift_limit, ran_out
 from penstock_worker.trace import place, summary, user_traceback
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -22,13 +24,22 @@ class LoadError(Exception):
         self.traceback = traceback
 
 
-def failure_of(reason: str, what: str, error: BaseException, root: Path, memory_bytes: int | None) -> LoadError:
+def failure_of(
+    reason: str,
+    what: str,
+    error: BaseException,
+    root: Path,
+    memory_bytes: int | None,
+    flavors: Mapping[str, Any] | None = None,
+) -> LoadError:
     """The failure for `error`, raised while `what` was done with code or a model under `root`.
 
-    `what` is a sentence without its end: `init() in score.py raised`. Takes the memory limit away if that was hit.
+    `what` is a sentence without its end: `init() in score.py raised`. `flavors` are those of the model's MLmodel file.
+    Takes the memory limit away if that was hit.
     """
     if memory_bytes is not None and ran_out(error):
         lift_limit()
         reason = contract.MEMORY_LIMIT_EXCEEDED
         what = f"the limit of {memory_bytes:,} bytes of memory was exceeded: {what}"
-    return LoadError(reason, f"{what} {summary(error)}{place(error, root)}", user_traceback(error))
+    message = f"{what} {summary(error)}{place(error, root)}{advice(error, flavors)}"
+    return LoadError(reason, message, user_traceback(error))

@@ -1,4 +1,4 @@
-"""The unix socket that an instance listens on: owner-only, and never taken from a process that still serves."""
+"""Where an instance listens: an owner-only unix socket, never taken from a process that still serves; or a port."""
 
 from __future__ import annotations
 
@@ -18,29 +18,41 @@ BACKLOG = 1024
 
 
 class Listener:
-    """A listening socket, and the path that leads to it."""
+    """A listening socket, and the path that leads to it if it is a unix socket."""
 
-    def __init__(self, path: Path, bound: socket.socket) -> None:
+    def __init__(self, bound: socket.socket, path: Path | None = None) -> None:
         self.socket = bound
         self._path = path
-        self._inode = os.stat(path).st_ino
+        self._inode = None if path is None else os.stat(path).st_ino
 
     def unlink(self) -> None:
         """Take the path away, so that nobody new connects; unless another process has put its own there."""
+        if self._path is None:
+            return
         with suppress(OSError):
             if os.stat(self._path).st_ino == self._inode:
                 os.unlink(self._path)
 
 
-def listen(path: Path) -> Listener:
-    """Listen at `path`, in place of a socket that an ended process left. Raises `LoadError`."""
-    problem = _problem(path)
+def listen(address: Path | tuple[str, int]) -> Listener:
+    """Listen at a path, in place of a socket that an ended process left, or on host and port. Raises `LoadError`."""
+    if isinstance(address, tuple):
+        return _listen_on_port(address)
+    problem = _problem(address)
     if problem:
-        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {path}: {problem}")
+        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {address}: {problem}")
     try:
-        return Listener(path, _bind(path))
+        return Listener(_bind(address), address)
     except OSError as error:
-        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {path}: {error}") from error
+        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {address}: {error}") from error
+
+
+def _listen_on_port(address: tuple[str, int]) -> Listener:
+    try:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        return Listener(socket.create_server(address, family=family, backlog=BACKLOG))
+    except OSError as error:
+        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on port {address[1]}: {error}") from error
 
 
 def _problem(path: Path) -> str:

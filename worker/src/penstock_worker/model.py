@@ -122,7 +122,16 @@ def load_model(folder: Path, memory_bytes: int | None) -> Model:
         return Model(mlflow.load_model(str(folder)), numpy, pandas)
     except BaseException as error:  # the code of a model may do anything while it is loaded
         what = f"model {folder.name} cannot be loaded:"
-        raise failure_of(contract.MODEL_LOAD_FAILED, what, error, folder, memory_bytes) from error
+        flavors = _flavors(folder)
+        raise failure_of(contract.MODEL_LOAD_FAILED, what, error, folder, memory_bytes, flavors) from error
+
+
+def _flavors(folder: Path) -> dict[str, Any]:
+    """The flavors in the MLmodel file; none if it cannot be read."""
+    try:
+        return importlib.import_module("mlflow.models").Model.load(str(folder)).flavors
+    except Exception:  # noqa: BLE001 - this is for the words of a failure that is being told already
+        return {}
 
 
 def _payload(request: Request) -> Payload:

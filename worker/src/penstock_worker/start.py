@@ -15,6 +15,7 @@ from penstock_worker.progress import Progress
 from penstock_worker.routes import Routes
 from penstock_worker.samples import UnusableSampleError, find_sample
 from penstock_worker.script import ScriptPlace, load_script
+from penstock_worker.sealed import seal_environment
 from penstock_worker.swagger import ANYTHING, document
 from penstock_worker.trial import Trial, Tried, try_sample
 
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from penstock_worker.scoring import Entry
     from penstock_worker.variables import Variables
 
+_LEAST_TIMEOUT = 30.0  # seconds for the sample: a first call may import, compile and connect
+
 
 def start(variables: Variables) -> int:
     """Load what `variables` name and serve it until SIGTERM. Returns the exit code."""
     faulthandler.enable()
     set_up()
+    seal_environment()
     if variables.log is not None and variables.log_bytes is not None:
         keep_small(variables.log, variables.log_bytes)
     progress = Progress(variables.report)
@@ -41,7 +45,7 @@ def start(variables: Variables) -> int:
         loaded = _load(variables)
         progress.loaded()
         progress.tried(_try(loaded, variables, progress))
-        listener = listen(variables.socket)
+        listener = listen(variables.address)
     except LoadError as failure:
         progress.fail(failure)
 
@@ -98,13 +102,14 @@ def _try(loaded: _Loaded, variables: Variables, progress: Progress) -> Tried:
 
 
 def _trial(loaded: _Loaded, variables: Variables, progress: Progress, *, required: bool) -> Trial:
-    timeout_ms = variables.request_timeout_ms
+    timeout = None if variables.request_timeout_ms is None else variables.request_timeout_ms / 1000
     return Trial(
         entry=loaded.entry,
         what=loaded.what,
         root=loaded.root,
         # The limit is lifted for good where it is hit, which only a process that is about to end may do.
         memory_bytes=variables.memory_bytes if required else None,
-        request_timeout=None if timeout_ms is None else timeout_ms / 1000,
+        timeout=max(_LEAST_TIMEOUT, timeout or 0.0),
+        request_timeout=timeout,
         on_timeout=progress.fail,
     )

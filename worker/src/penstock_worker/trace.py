@@ -20,10 +20,10 @@ def user_traceback(error: BaseException) -> str:
 
 
 def summary(error: BaseException) -> str:
-    """Type and message of `error`, without its place: `ValueError: no such column`."""
+    """Type and message of `error`, without its place: `ValueError: no such column`. Of a long message, its start."""
     told = traceback.TracebackException(type(error), error, None)
     lines = [line for line in told.format_exception_only() if not line.startswith(" ")]
-    text = (lines[0] if lines else type(error).__name__).strip()
+    text = (lines[0] if lines else type(error).__name__).strip().partition("\n\n")[0]
     prefix = "entry_module."
     text = text[len(prefix) :] if text.startswith(prefix) else text
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}..."

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from penstock_worker.scoring import Entry
 
 _HEADERS = {b"content-type": b"application/json", b"host": b"localhost", b"x-request-id": b"sample-request"}
-_LEAST_TIMEOUT = 30.0  # seconds: the first call may import, compile and connect
 _SHOWN_BODY = 300  # bytes
 
 
@@ -32,14 +31,15 @@ _SHOWN_BODY = 300  # bytes
 class Trial:
     """What is tried, and how messages name it.
 
-    `what` is `run() in score.py`; `root` is the folder of the author's code; `request_timeout` is how many seconds a
-    caller waits; `on_timeout` is called from another thread and does not return.
+    `what` is `run() in score.py`; `root` is the folder of the author's code. After `timeout` seconds `on_timeout` is
+    called from another thread, and should end the process; `request_timeout` is how long callers wait, if known.
     """
 
     entry: Entry
     what: str
     root: Path
     memory_bytes: int | None
+    timeout: float
     request_timeout: float | None
     on_timeout: Callable[[LoadError], object]
 
@@ -102,25 +102,25 @@ def _timed(seconds: float, request_timeout: float | None) -> Tried:
 
 @contextmanager
 def _bounded(trial: Trial, sample: Sample) -> Generator[None]:
-    """End the trial by `on_timeout` if what is within takes longer than any caller would wait."""
-    timeout = max(_LEAST_TIMEOUT, trial.request_timeout or 0.0)
-    over = threading.Lock()  # held by whoever comes first, the end or the time limit
-    thread = threading.get_ident()
+    """Call `on_timeout` if what is within takes too long; once it has ended, not any more."""
+    lock, ended, thread = threading.Lock(), threading.Event(), threading.get_ident()
 
     def expire() -> None:
-        if over.acquire(blocking=False):
-            message = f"{trial.what} did not answer {sample.name} within {timeout:.0f} s"
-            where = place_in_stack(thread, trial.root)
-            trial.on_timeout(LoadError(contract.SAMPLE_TIMED_OUT, message + where, stack_of(thread)))
+        with lock:
+            if not ended.is_set():
+                message = f"{trial.what} did not answer {sample.name} within {trial.timeout:g} s"
+                where = place_in_stack(thread, trial.root)
+                trial.on_timeout(LoadError(contract.SAMPLE_TIMED_OUT, message + where, stack_of(thread)))
 
-    timer = threading.Timer(timeout, expire)
+    timer = threading.Timer(trial.timeout, expire)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
-        over.acquire()  # waits for an `expire` under way, which ends the process
+        with lock:
+            ended.set()
 
 
 def _message(error: BadInputError) -> str:

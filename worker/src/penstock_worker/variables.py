@@ -18,7 +18,7 @@ _MAX_BODY_BYTES = 10 * 1024 * 1024
 class Variables:
     """What the process serves, where, and within which limits. None: not given, so not done or not limited."""
 
-    socket: Path
+    address: Path | tuple[str, int]  # a unix socket's path, or host and port
     report: Path | None
     log: Path | None
     log_bytes: int | None
@@ -36,11 +36,8 @@ class Variables:
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
     """What `environ` says; ends the process with a sentence if a variable is missing or not a number."""
-    socket = _path(environ, contract.SOCKET)
-    if socket is None:
-        raise SystemExit(f"{contract.SOCKET} is not set; it names the unix socket to listen on")
     return Variables(
-        socket=socket,
+        address=_address(environ),
         report=_path(environ, contract.REPORT),
         log=_path(environ, contract.LOG),
         log_bytes=_number(environ, contract.LOG_BYTES) or None,
@@ -55,6 +52,19 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         memory_bytes=_number(environ, contract.MEMORY_BYTES) or None,
         max_body_bytes=_number(environ, contract.MAX_BODY_BYTES) or _MAX_BODY_BYTES,
     )
+
+
+def _address(environ: Mapping[str, str]) -> Path | tuple[str, int]:
+    socket = _path(environ, contract.SOCKET)
+    if socket is not None:
+        return socket
+    text = environ.get(contract.LISTEN)
+    if not text:
+        raise SystemExit(f"{contract.SOCKET} is not set; it names the unix socket to listen on")
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SystemExit(f"{contract.LISTEN}={text!r} is not understood; write for example 0.0.0.0:5001")
+    return host.strip("[]"), int(port)
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
