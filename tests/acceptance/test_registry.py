@@ -27,7 +27,7 @@ with mlflow.start_run() as run:
         pip_requirements=["mlflow-skinny>=3", "pandas", "scikit-learn"],
         input_example=x,
     )
-    print(run.info.run_id, info.model_id)
+print("logged", run.info.run_id, info.model_id)
 """
 
 
@@ -87,7 +87,7 @@ def log_model(platform: Platform, name: str) -> tuple[str, str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    run, model_id = done.stdout.split()[-2:]
+    _, run, model_id = next(line for line in done.stdout.splitlines() if line.startswith("logged ")).split()
     return run, model_id
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Generator
@@ -25,6 +26,7 @@ from penstock.gateway.process import free_port
 
 # What the root file system has beside the smallest Debian; a change makes a new one.
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
+BASE_IMAGE = "localhost/penstock-tests/inference:1"
 _TRUE = "localhost/penstock-tests/true:1"
 
 
@@ -42,6 +44,13 @@ def a_root_file_system() -> Path:
     if isinstance(found, str):
         pytest.skip(found)
     return found
+
+
+def a_base_image() -> str:
+    """Name of Penstock's base image on this machine, made of that root file system if it is not there."""
+    a_tool()
+    _base_image(a_root_file_system())
+    return BASE_IMAGE
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,21 @@ def _smallest(folder: Path) -> Path:
         for library in (word for word in needed if word.startswith("/")):
             archive.add(Path(library).resolve(), library.lstrip("/"))
     return folder / "true.tar"
+
+
+@functools.cache
+def _base_image(root: Path) -> None:
+    program = [str(Path(sys.executable).with_name("penstock")), "image", "base"]
+    with tempfile.TemporaryDirectory() as home:
+        done = subprocess.run(
+            [*program, "--from", "scratch", "--rootfs", str(root), "--tag", BASE_IMAGE],
+            env={**os.environ, "PENSTOCK_HOME": home},
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
 
 
 @functools.cache

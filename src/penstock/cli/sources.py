@@ -38,7 +38,9 @@ def local_paths(document: Document) -> dict[Way, Path]:
     if document.kind is DocumentKind.MODEL:
         ways = (("path",),)
     elif document.kind is DocumentKind.DEPLOYMENT:
-        ways = (("model", "path"), ("code_configuration", "code"))
+        ways = (("model", "path"), ("code_configuration", "code"), ("environment", "build", "path"))
+    elif document.kind is DocumentKind.ENVIRONMENT:
+        ways = (("build", "path"),)
     found: dict[Way, Path] = {}
     for way in ways:
         written = _at(document.fields, way)
@@ -51,11 +53,7 @@ def with_references(document: Document, references: Mapping[Way, str]) -> Docume
     """The document with artifact references in the place of local paths."""
     fields = dict(document.fields)
     for way, reference in references.items():
-        *outer, last = way
-        if outer:
-            fields[outer[0]] = {**fields[outer[0]], last: reference}
-        else:
-            fields[last] = reference
+        fields = _put(fields, way, reference)
     return document.replaced(fields)
 
 
@@ -93,7 +91,7 @@ def _environment(fields: dict[str, Any], folder: Path, source: str) -> dict[str,
         result["conda_file"] = _mapping(_path(conda, folder), f"{source}: field 'conda_file'")
     if isinstance(requirements, str):
         result["requirements"] = _lines(_path(requirements, folder), f"{source}: field 'requirements'")
-    return result
+    return _with_context(result, folder)
 
 
 def _nested(written: str, folder: Path, what: str) -> dict[str, Any] | None:
@@ -104,7 +102,15 @@ def _nested(written: str, folder: Path, what: str) -> dict[str, Any] | None:
     fields = _mapping(path, what)
     for name in ("path", "conda_file", "requirements"):
         fields = _absolute(fields, name, path.parent)
-    return fields
+    return _with_context(fields, path.parent)
+
+
+def _with_context(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """An environment's fields with the path of its build context made absolute."""
+    build = fields.get("build")
+    if not isinstance(build, dict):
+        return fields
+    return {**fields, "build": _absolute(cast(dict[str, Any], build), "path", folder)}
 
 
 def _absolute(fields: dict[str, Any], name: str, folder: Path) -> dict[str, Any]:
@@ -146,6 +152,11 @@ def _lines(path: Path, what: str) -> list[str]:
     if len(kept) > _MAX_REQUIREMENTS:
         raise invalid(f"{what}: {path} has {len(kept)} lines: {_MAX_REQUIREMENTS} are the most")
     return kept
+
+
+def _put(fields: dict[str, Any], way: Way, value: str) -> dict[str, Any]:
+    first, *rest = way
+    return {**fields, first: _put(fields[first], tuple(rest), value) if rest else value}
 
 
 def _at(fields: Mapping[str, Any], way: Way) -> Any:

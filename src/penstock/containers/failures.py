@@ -74,7 +74,10 @@ def _exchange(output: str) -> tuple[Code, str]:
     if _NO_REGISTRY.search(output):
         return Code.NOT_FOUND, "is not on this machine, and its name says no registry: write REGISTRY/NAME:TAG"
     if _PLAIN_HTTP.search(output):
-        return Code.FAILED, "is in a registry that speaks plain HTTP: give it TLS, or allow it with --no-tls-verify"
+        return Code.FAILED, (
+            "is in a registry that speaks plain HTTP: give it TLS, name it as insecure in "
+            "/etc/containers/registries.conf, or allow it with --no-tls-verify"
+        )
     if tls := _TLS.search(output):
         return Code.FAILED, (
             f"is in a registry whose certificate is not trusted ({tls[1].strip()}): put its authority's certificate "

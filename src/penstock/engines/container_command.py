@@ -121,7 +121,8 @@ def gpu_fault(tool: Tool, host: Path = Path("/")) -> str | None:
     """Why containers cannot have GPUs here, with the remedy; None if nothing speaks against it."""
     if not (host / "dev/nvidiactl").exists():
         return "this machine has no NVIDIA GPU (there is no /dev/nvidiactl)"
-    if tool.name == "docker" or any((host / place).glob("*.y*ml") for place in ("etc/cdi", "var/run/cdi")):
+    told = [file for place in ("etc/cdi", "var/run/cdi") for file in (host / place).glob("*.*")]
+    if tool.name == "docker" or told:
         return None
     return (
         "podman has not been told of this machine's GPUs: install nvidia-container-toolkit and run "

@@ -87,7 +87,7 @@ class Deployments:
         return found
 
     def predict(self, name: str | None, inputs: Any, endpoint: str | None) -> dict[str, Any]:
-        """Ask one deployment, or the endpoint as its traffic says. Raises what the model's author would want to read."""
+        """Ask one deployment, or the endpoint as its traffic says. Raises what it answers if that is a refusal."""
         if name is None and endpoint is None:
             raise invalid("give the name of a deployment, or an endpoint")
         where = place(name, endpoint) if name is not None else None

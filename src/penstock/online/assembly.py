@@ -121,8 +121,10 @@ class Assembly:
             ingredients = self._preparation.ingredients(name, spec)
             if ingredients.image is not None:
                 self._images.retry(ingredients.image)
-            else:
-                self._builds.retry(self._environments.plan(ingredients.requirements).fingerprint)
+                return
+            fingerprint = self._environments.plan(ingredients.requirements).fingerprint
+            self._environments.retry(fingerprint)
+            self._builds.retry(fingerprint)
         except PenstockError as err:
             log.info("nothing to build again", extra={"deployment": name, "error": err.message})
 
@@ -146,6 +148,7 @@ class Assembly:
             contract.LOG_BYTES: str(self._defaults.log_bytes),
             **worker_variables(prepared.app, prepared.ingredients),
         }
+        self._environments.use(prepared.environment.fingerprint)
         python = prepared.environment.python
         return ProcessSpec(
             name=str(name),
@@ -173,9 +176,7 @@ class Assembly:
     def _container(
         self, name: InstanceName, prepared: Prepared, ready: ReadyImage, common: Mapping[str, str]
     ) -> ProcessSpec:
-        ingredients = prepared.ingredients
-        image = ingredients.image
-        assert image is not None, "a revision with an image was prepared"
+        ingredients, image = prepared.ingredients, ready.placed
         inner = ports_of(image.routes)
         outer = dict(zip(inner, free_ports(len(inner)), strict=True))
         note(self._places.whereabouts(name), whereabouts_of(image.routes, outer))

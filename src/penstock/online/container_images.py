@@ -25,12 +25,16 @@ _LONGEST_NOTE = 4096  # bytes
 
 
 class ReadyImage(Frozen):
-    """An image that this machine has, and how it is run. `reference` is a pinned name or an id."""
+    """An image that this machine has, and how it is run."""
 
-    fingerprint: str
-    reference: str
+    placed: PlacedImage
+    reference: str  # a pinned name or an id
     user: str  # the one that it is made for; empty: none
     host_network: bool  # containers of this machine use the host's network: their ports are not published
+
+    @property
+    def fingerprint(self) -> str:
+        return self.placed.fingerprint
 
 
 class ContainerImages:
@@ -90,7 +94,7 @@ class ContainerImages:
         `app` is the folder where `note` keeps what a revision was started with.
         """
         noted = _noted(app)
-        if noted is not None and noted.fingerprint == image.fingerprint:
+        if noted is not None and noted.placed == image:
             return noted
         return self._work.outcome(image.fingerprint, lambda: self._get(image), done)
 
@@ -116,7 +120,7 @@ class ContainerImages:
         if answer.status != 0:
             raise failed(f"image {reference!r} was removed by somebody: deploy again", {"log": answer.errors})
         return ReadyImage(
-            fingerprint=image.fingerprint,
+            placed=image,
             reference=reference,
             user=answer.output.strip(),
             host_network=tool.network == "host",

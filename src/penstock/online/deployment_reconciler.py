@@ -13,6 +13,7 @@ from penstock.control.resources import PLATFORM, Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.events import Event
 from penstock.domain.instance import Instance, InstanceName, Phase
+from penstock.domain.quantities import memory_bytes
 from penstock.domain.resource import Key, Resource, Truth
 from penstock.online import logs
 from penstock.online.assembly import Assembly, Failure, Prepared, Waiting
@@ -117,6 +118,7 @@ class DeploymentReconciler:
             return outcome
         failure = self._judge(first, outcome)
         if failure is None:
+            self._fleet.probe(first.name, first, outcome.spec)
             return outcome
         self._discard([first])
         return failure
@@ -184,12 +186,14 @@ class DeploymentReconciler:
                 self._fleet.stop(instance.name)
 
     def _note_crashes(self, deployment: Deployment) -> None:
+        limit = deployment.spec.resources.limits.memory
+        bytes_ = memory_bytes(limit) if limit else self._memory_bytes
         for instance in self._fleet.instances(*deployment.name.split("/")):
             if instance.phase is not Phase.EXITED or self._fleet.stopping(instance.name):
                 continue
             crash = self._fleet.crash(instance)
             if crash is not None:
-                message = f"instance {instance.name} {ending(instance.exit_code, self._memory_bytes)}"
+                message = f"instance {instance.name} {ending(instance.exit_code, bytes_)}"
                 self._resources.record(
                     ONLINE_DEPLOYMENT.name, deployment.name, "InstanceDied", message, generation=deployment.generation
                 )

@@ -10,6 +10,7 @@ from penstock.domain.names import check_name
 from penstock.domain.resource import Resource, provisioning_state
 from penstock.domain.samples import sample_request
 from penstock.online.preparation import Preparation
+from penstock.online.routes import scoring_path
 
 Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
 
@@ -57,6 +58,7 @@ class Deployments:
             raise conflict(f"endpoint {endpoint!r} has {MOST_DEPLOYMENTS} deployments already: delete one first")
         sample_request(spec)  # raises for one outside the code folder
         spec = self._preparation.pinned(spec)
+        self._check_route(f"{endpoint}/{name}", spec)
         try:
             self._preparation.ingredients(f"{endpoint}/{name}", spec)
         except PenstockError as err:
@@ -93,6 +95,18 @@ class Deployments:
             return self._preparation.fingerprint(deployment.name, deployment.spec)
         except PenstockError:
             return deployment.status.environment
+
+    def _check_route(self, full: str, spec: OnlineDeployment) -> None:
+        """Old and new instances serve side by side during an update, and requests come to all of them by one path."""
+        present = self._resources.find(ONLINE_DEPLOYMENT, full)
+        if present is None or present.status.revision is None:
+            return
+        before, after = scoring_path(present.spec), scoring_path(spec)
+        if before != after:
+            raise conflict(
+                f"deployment {spec.name!r} serves at the scoring route {before}, which cannot become {after}: create "
+                "another deployment and give it the traffic"
+            )
 
     def _retried(self, deployment: Deployment) -> Deployment:
         """Forget the failure, so that the controller starts afresh."""

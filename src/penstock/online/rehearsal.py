@@ -117,6 +117,10 @@ class Rehearsal:
 
     def _tried(self, request: ValidationRequest, prepared: Prepared, say: Say) -> Failure | None:
         """Start the process as an instance would be, watch how its start goes, and end it."""
+        if prepared.ingredients.image is not None:
+            why = "what runs in a container is tried when it is deployed, by its first instance and before any traffic"
+            failure = Failure(revision=prepared.revision, step="Load", reason="NotTried", message=why)
+            return self._failed(failure, None, say)
         name = InstanceName("validation", request.id, prepared.revision, 0)
         spec = replace(self.assembly.process(name, prepared, proving=True), name=f"{_PREFIX}{request.id}")
         try:

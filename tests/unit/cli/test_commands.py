@@ -20,7 +20,8 @@ COMMANDS = [
     *(f"online-endpoint {verb}" for verb in ("create", "update", "show", "list", "delete", "invoke", "rollback")),
     *(f"online-endpoint {verb}" for verb in ("get-credentials", "regenerate-keys")),
     *(f"online-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "get-logs")),
-    *(f"model {verb}" for verb in ("create", "show", "list", "archive", "restore")),
+    *(f"model {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "deployments")),
+    *(f"model {verb}" for verb in ("download", "export", "import", "share")),
     *(f"environment {verb}" for verb in ("create", "show", "list")),
 ]
 
@@ -49,6 +50,9 @@ AZURE = {
     "model show": "-n/--name --label --registry-name --version",
     "model archive": "-n/--name --label --registry-name --version",
     "model restore": "-n/--name --label --registry-name --version",
+    "model update": "--add --force-string --label -n/--name --registry-name --remove --set --stage --version",
+    "model download": "-p/--download-path -n/--name --registry-name --version",
+    "model share": "-n/--name --registry-name --share-with-name --share-with-version --version",
     "environment create": "--build-context --conda-file --datastore --description --dockerfile-path -f/--file --image "
     "-n/--name --no-wait --os-type --registry-name --set --tags --version",
     "environment list": "--archived-only --include-archived --max-results -n/--name --registry-name",
@@ -99,6 +103,8 @@ def test_a_flag_without_a_meaning_here_is_mentioned_once(monkeypatch: pytest.Mon
         ("status --query [", "--query '['"),
         ("nonsense", "No such command"),
         ("online-endpoint show", "--name"),
+        ("model export -n fraud --version 1 -o table", "write -o fraud.tar.zst, and --output table"),
+        ("model share -n a --version 1 --registry-name http://x --share-with-name b --share-with-version 1", "_SHARE_"),
     ],
 )
 def test_misuse_ends_with_2_and_a_sentence(line: str, part: str) -> None:

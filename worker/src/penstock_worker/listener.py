@@ -50,9 +50,12 @@ def listen(address: Path | tuple[str, int]) -> Listener:
 def _listen_on_port(address: tuple[str, int]) -> Listener:
     try:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        return Listener(socket.create_server(address, family=family, backlog=BACKLOG))
+        bound = socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
-        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on port {address[1]}: {error}") from error
+        raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {address[0]}:{address[1]}: {error}") from error
+    # Connections inherit it. asyncio sets it only where it knows the protocol, which it does not of this socket.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Listener(bound)
 
 
 def _problem(path: Path) -> str:
