@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup system demo test check bench clean
 
 # The interpreter of the platform; by default the first of these that is new enough.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
@@ -25,7 +25,8 @@ help:
 	@printf '%s\n' \
 	  'make setup   install the platform and the tools for working on it into .venv' \
 	  'make demo    train two models, serve them side by side, roll back a bad release (about a minute)' \
-	  'make test    all tests' \
+	  'make test    all tests, after make system' \
+	  'make system  install podman and what else tests of containers need, where no password is asked for' \
 	  'make check   format, lint, types, layers and the unit tests' \
 	  'make bench   side-by-side benchmark (some minutes)' \
 	  'make clean   remove what the targets above have made' \
@@ -38,8 +39,12 @@ setup: .venv/setup.done
 demo: .venv/run.done
 	@.venv/bin/python examples/demo/demo.py
 
-test: .venv/setup.done
+test: .venv/setup.done system
 	@.venv/bin/pytest
+
+# The tests say which of them were skipped, and why, where this could not be done.
+system:
+	$(call patiently,sh tests/system.sh .uv/system)
 
 check: .venv/setup.done
 	.venv/bin/ruff format --check

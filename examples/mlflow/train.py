@@ -33,6 +33,7 @@ def main() -> None:
         model,
         output / "model",
         signature=infer_signature(test_rows, predictions),
+        input_example=test_rows.head(2),  # what a deployment predicts for before it gets traffic
         # MLflow's own list would ask for all of MLflow; serving needs only the part of it that reads models.
         pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],
         serialization_format="cloudpickle",

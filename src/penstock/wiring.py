@@ -188,7 +188,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             resources,
             home / "apps",
             lambda: _own_environments(settings, outside.environments),
-            timedelta(days=settings.environment_days) if settings.environment_days else None,
+            timedelta(days=settings.environment_days) if settings.environment_days > 0 else None,
         ),
         validations=Validations(_rehearsal(settings, preparation, outside, builds), clock),
         fleet=fleet,

@@ -104,6 +104,18 @@ def test_an_instance_that_hangs_is_replaced_when_its_liveness_probe_gives_up(
     assert "InstanceUnresponsive" in {e["reason"] for e in platform.json("events", "-n", "fraud")}
 
 
+def test_a_validation_that_the_control_plane_died_in_leaves_no_process(platform: Platform, tmp_path: Path) -> None:
+    endless = ECHO.replace("pass", "import time; time.sleep(600)")
+    asking = platform.begin("model", "validate", "-f", write_deployment(tmp_path, "fraud", "tried", script=endless))
+    wait_until(lambda: platform.instance_pids("validation"))
+    platform.kill_control_plane()
+    platform.up()
+    wait_until(lambda: not platform.instance_pids("validation"))
+    said = asking.communicate(timeout=30)[1]
+    assert asking.returncode == 3, said
+    assert "the platform was started anew since" in said
+
+
 def test_nothing_is_left_after_down_even_if_the_control_plane_was_killed(platform: Platform, tmp_path: Path) -> None:
     platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue", count=2))
     platform.kill_control_plane()

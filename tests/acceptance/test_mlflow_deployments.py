@@ -15,6 +15,8 @@ from support.registry import MLFLOW, mlflow_command
 from support.running import Platform, a_platform
 from support.trained import python_with
 
+pytestmark = pytest.mark.timeout(300)
+
 REPOSITORY = Path(__file__).parents[2]
 TRAIN = """
 import mlflow, pandas
@@ -29,6 +31,7 @@ given = {
 }
 with mlflow.start_run() as run:
     mlflow.sklearn.log_model(model, name="model", registered_model_name="fraud", **given)
+mlflow.MlflowClient().set_registered_model_alias("fraud", "champion", 1)
 mlflow.sklearn.save_model(model, "saved", **given)
 print(run.info.run_id)
 """
@@ -36,6 +39,7 @@ USE = """
 import sys
 import pandas
 from mlflow.deployments import get_deploy_client, run_local
+from mlflow.deployments.interface import _target_help
 from mlflow.exceptions import MlflowException
 
 client, run = get_deploy_client(sys.argv[1]), sys.argv[2]
@@ -59,14 +63,12 @@ assert list(client.predict(endpoint="fraud", inputs=data).get_predictions()[0]) 
 assert list(client.predict("green", {"inputs": {"amount": [4.0]}}, endpoint="fraud")["predictions"]) == [1]
 assert "amount" in refused("INTERNAL_ERROR", client.predict, "fraud/green", pandas.DataFrame({"other": [1.0]}))
 
-# A change keeps what it does not name.
-assert client.update_deployment("green", config={"environment_variables.LEVEL": "7"}, endpoint="fraud")["flavor"]
-assert client.get_deployment("green", endpoint="fraud")["model"] == "azureml:fraud-green:1"
-client.update_deployment("green", "models:/fraud/1", endpoint="fraud")
-assert client.get_deployment("fraud/green")["model"] == "azureml:fraud:1"
+# A change keeps what it does not name; an alias means the version that it means now.
+changed = client.update_deployment("green", "models:/fraud@champion", config={"tags.by": "me"}, endpoint="fraud")
+assert (changed["flavor"], changed["model"], changed["traffic"]) == ("python_function", "azureml:fraud:1", 10), changed
 
 # A local folder serves without being registered, behind an endpoint of its own, which goes with it.
-assert client.create_deployment("alone", "saved")["traffic"] == 100
+assert run_local(sys.argv[1], "alone", "saved")["traffic"] == 100
 assert list(client.predict("alone", data)["predictions"]) == [0, 1]
 client.delete_deployment("alone")
 client.delete_deployment("alone")
@@ -89,7 +91,7 @@ for name in ("other", "another", "another"):
     client.delete_endpoint(name)
 client.update_endpoint("fraud", {"traffic": "blue=100"})
 client.delete_deployment("green", endpoint="fraud")
-assert run_local(sys.argv[1], "local", "models:/fraud@champion")["endpoint"] == "local"
+assert "traffic=10" in _target_help(sys.argv[1])
 """
 
 
@@ -142,14 +144,10 @@ def test_mlflows_own_client_and_command_line_deploy_here(mlflow: Mlflow) -> None
     run = mlflow.run("python", "-c", TRAIN).splitlines()[-1]
     created = mlflow.deployments("create", "--name", "blue", "--endpoint", "fraud", "-m", "models:/fraud/1")
     assert "python_function deployment blue is created" in created
-    mlflow.run(
-        "python", "-c", "import mlflow; mlflow.MlflowClient().set_registered_model_alias('fraud', 'champion', 1)"
-    )
     mlflow.run("python", "-c", USE, mlflow.target, run)
     (mlflow.folder / "input.json").write_text(json.dumps([{"amount": 1.0}, {"amount": 4.0}]))
     predicted = mlflow.deployments("predict", "--endpoint", "fraud", "-I", "input.json")
     assert json.loads(predicted) == {"predictions": [0, 1]}
-    assert "traffic=10" in mlflow.deployments("help")
 
 
 def installed(folder: Path) -> Path:

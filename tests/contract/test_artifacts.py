@@ -138,6 +138,16 @@ def test_a_full_disk_is_named_and_leaves_nothing(artifacts, tmp_path):
     assert contents(tmp_path) == {}
 
 
+def test_a_blob_is_read_in_pieces_from_anywhere(artifacts):
+    digest, size = artifacts.add_blob(iter([b"con", b"", b"tent"]))
+    assert (digest, size) == (hashlib.sha256(b"content").hexdigest(), 7)
+    with artifacts.open_blob(digest) as blob:
+        assert (blob.read(3), blob.read()) == (b"con", b"tent")
+        blob.seek(5)
+        assert blob.read() == b"nt"
+    assert artifacts.add_blob([b"content"]) == (digest, size)
+
+
 def test_a_body_that_breaks_off_leaves_nothing(artifacts, tmp_path):
     def chunks():
         yield b"first"
@@ -163,6 +173,7 @@ def test_what_is_not_here_is_not_found(artifacts, tmp_path):
     for call in (
         lambda: artifacts.tree(ABSENT),
         lambda: artifacts.read(digest, "model/none"),
+        lambda: artifacts.open_blob(ABSENT),
         lambda: artifacts.materialise(ABSENT, tmp_path / "out", link=True),
     ):
         with pytest.raises(PenstockError) as caught:

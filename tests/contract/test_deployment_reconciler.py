@@ -1,5 +1,6 @@
 """A deployment from apply to deletion, with every process, build and probe in the test's hand."""
 
+import os
 from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,11 @@ import pytest
 from support.deploying import NAME, Bench
 
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
-from penstock.domain.errors import failed
+from penstock.domain.environment import USUAL_ROUTES
+from penstock.domain.errors import PenstockError, failed
+from penstock.domain.instance import parse_instance_name
+from penstock.online.containers import whereabouts_of
+from penstock.online.whereabouts import note
 from penstock_worker import contract
 
 
@@ -167,3 +172,76 @@ def test_a_deleted_deployment_leaves_no_process_no_route_and_no_file(bench: Benc
     assert bench.gateway.table.backends == ()
     assert bench.resources.find(ONLINE_DEPLOYMENT, NAME) is None
     assert not (bench.folder / "apps" / "fraud" / "blue").exists()
+
+
+def test_the_first_instance_must_answer_the_sample_and_the_others_try(bench: Bench) -> None:
+    bench.apply(instance_count=2)
+    bench.settle()
+    assert [s.environment[contract.SAMPLE] for s in bench.engine.started] == [contract.REQUIRED, contract.TRIED]
+
+
+def test_what_the_preflight_has_measured_is_told_and_stays(bench: Bench) -> None:
+    bench.apply()
+    name = step_until_started(bench)[0]
+    bench.report(name, phase=contract.LOADING, load_seconds=1.5, sample="input example")
+    bench.step()
+    assert bench.conditions()["Preflight"] == ("unknown", "Trying")
+    bench.report(name, phase=contract.READY, load_seconds=1.5, sample="input example", sample_seconds=0.0041)
+    bench.settle()
+    told = bench.shown().status.condition("Preflight")
+    assert (told.reason, told.message) == ("Scored", "loaded in 1.50 s; input example scored in 4.1 ms")
+    bench.engine.die(name, -9)
+    bench.settle()
+    assert bench.shown().status.condition("Preflight") == told
+
+
+def test_skipping_the_prediction_restarts_nothing_that_runs(bench: Bench) -> None:
+    bench.apply()
+    bench.settle()
+    running = bench.running()
+    bench.apply(properties={"penstock.skip_script_validation": "true"}, instance_count=2)
+    bench.settle()
+    assert bench.running()[:1] == running
+    assert len(bench.engine.started) == 2
+    assert bench.engine.started[1].environment[contract.SAMPLE] == contract.SKIPPED
+
+
+def test_an_image_is_refused_where_no_container_can_run(bench: Bench) -> None:
+    with pytest.raises(PenstockError, match="containers cannot run on this machine"):
+        bench.apply(environment={"image": "registry/fraud:1"})
+    assert bench.resources.find(ONLINE_DEPLOYMENT, NAME) is None
+
+
+def test_an_instance_in_a_container_is_ready_by_its_own_report_at_the_port_that_it_was_given(bench: Bench) -> None:
+    bench.apply()
+    (name,) = step_until_started(bench)
+    instance = parse_instance_name(name)
+    assert instance is not None
+    places = bench.fleet.places
+    note(places.whereabouts(instance), whereabouts_of(USUAL_ROUTES, {5001: 40001}))
+    bench.step(5)
+    assert bench.conditions()["Preflight"] == ("unknown", "Loading")
+    places.shared(instance).mkdir()
+    contract.write_report(places.shared_report(instance), contract.Report(contract.READY, pid=2))
+    bench.step(5)
+    assert bench.conditions()["Ready"] == ("true", "Serving")
+    assert [s.address for b in bench.gateway.table.backends for s in b.servers] == ["127.0.0.1:40001"]
+
+
+def test_a_report_from_a_container_is_not_trusted(bench: Bench) -> None:
+    bench.apply()
+    (name,) = step_until_started(bench)
+    instance = parse_instance_name(name)
+    assert instance is not None
+    shared, report = bench.fleet.places.shared(instance), bench.fleet.places.shared_report(instance)
+    shared.mkdir()
+    contract.write_report(bench.folder / "secret.json", contract.Report(contract.READY, pid=2))
+    report.symlink_to(bench.folder / "secret.json")
+    bench.step(3)
+    report.unlink()
+    os.mkfifo(report)
+    bench.step(3)
+    assert bench.conditions()["Preflight"] == ("unknown", "Loading")
+    bench.deployments.delete("fraud", "blue", actor="test")
+    bench.settle()
+    assert not shared.exists()

@@ -4,15 +4,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 import pytest
+from support.containers import a_plain_image, a_tool
 
+from penstock.containers.tool import Tool
 from penstock.domain.errors import Code, PenstockError
-from penstock.engines.base import Engine, Process, ProcessSpec
+from penstock.engines.base import Container, Engine, Process, ProcessSpec
+from penstock.engines.container import ContainerEngine, end_owned_containers, owned_containers
 from penstock.engines.local import LocalEngine, end_owned_processes
 from penstock.testing.engine import FakeEngine
 
@@ -74,6 +78,35 @@ class LocalHost:
         psutil.Process(process.pid).kill()
 
 
+class ContainerHost(LocalHost):
+    """Processes in containers, each of a client that is a process of a local engine."""
+
+    def __init__(self, folder: Path, tool: Tool, image: str) -> None:
+        super().__init__(folder)
+        self.tool, self.image = tool, image
+        self.containers = self.made(self.first)
+
+    def engine(self) -> ContainerEngine:  # type: ignore[override]
+        return self.containers
+
+    def restarted(self) -> ContainerEngine:  # type: ignore[override]
+        return self.made(LocalEngine(str(self.folder)))
+
+    def made(self, local: LocalEngine) -> ContainerEngine:
+        folder = self.folder / "containers"
+        return ContainerEngine(local, lambda: self.tool, folder, owner=str(self.folder), log_bytes=2**20)
+
+    def unstartable(self, name: str) -> ProcessSpec:
+        return replace(self.spec(name), log=self.folder / "no-such-folder" / "log")
+
+    def program(self, name: str, code: str) -> ProcessSpec:
+        container = Container(image=self.image, ports={}, mounts=(), user="", memory_bytes=64 * 2**20)
+        return replace(super().program(name, code), argv=("python3", "-c", code), container=container)
+
+    def names(self) -> list[str]:
+        return sorted(owned_containers(self.tool, str(self.folder)).values())
+
+
 class FakeHost:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -125,9 +158,20 @@ def local(tmp_path: Path) -> Iterator[LocalHost]:
     host.first.inspect()  # reaps
 
 
-@pytest.fixture(params=["local", "fake"])
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[ContainerHost]:
+    host = ContainerHost(tmp_path, a_tool(), a_plain_image())
+    yield host
+    end_owned_processes(str(tmp_path), timedelta(0))
+    host.first.inspect()  # reaps
+    host.containers.close()
+    end_owned_containers(str(tmp_path), tmp_path / "containers", lambda: host.tool)
+    assert host.names() == []
+
+
+@pytest.fixture(params=["local", "container", "fake"])
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
-    return FakeHost(tmp_path) if request.param == "fake" else request.getfixturevalue("local")
+    return FakeHost(tmp_path) if request.param == "fake" else request.getfixturevalue(request.param)
 
 
 def test_a_started_process_runs_and_is_found_by_its_name(host: Host) -> None:
@@ -209,3 +253,51 @@ def test_a_new_engine_finds_what_an_earlier_one_started(host: Host) -> None:
     assert engine.start(host.spec("a")).pid == started.pid
     engine.stop("a", PATIENT)
     wait_until_ended(engine, "a")
+
+
+def test_a_container_whose_client_was_killed_is_removed_while_the_next_one_of_its_name_serves(
+    container: ContainerHost,
+) -> None:
+    engine = container.engine()
+    first = engine.start(container.spec("a"))
+    container.wait_until_up("a")
+    container.crash(first)
+    wait_until_ended(engine, "a")
+    container.log("a").unlink()
+    engine.start(container.spec("a"))
+    container.wait_until_up("a")
+    wait_for(lambda: len(container.names()) == 1)
+    assert of(engine, "a").running
+
+
+def test_containers_that_lost_their_clients_while_nobody_looked_are_removed_by_the_next_engine(
+    container: ContainerHost,
+) -> None:
+    for name in ("a", "b"):
+        container.engine().start(container.spec(name))
+        container.wait_until_up(name)
+    container.crash(of(container.engine(), "a"))
+    assert len(container.names()) == 2
+    engine = container.restarted()
+    wait_for(lambda: [name[-1] for name in container.names()] == ["b"])
+    assert [process.name for process in engine.inspect()] == ["b"]
+    engine.close()
+
+
+def test_a_container_gets_its_variables_and_no_more_memory_than_it_may_have(container: ContainerHost) -> None:
+    engine = container.engine()
+    greedy = "import os; print(sorted(os.environ), flush=True); eaten = os.urandom(10**6) * 200"
+    engine.start(container.program("a", greedy))
+    assert wait_until_ended(engine, "a").exit_code == -9
+    said = container.log("a").read_text()
+    assert "'A'" in said
+    assert "PENSTOCK" not in said
+
+
+def test_the_log_of_a_container_is_kept_small(container: ContainerHost) -> None:
+    engine = container.engine()
+    engine.start(container.program("a", "print('x' * 3 * 2**20, flush=True); import time; time.sleep(60)"))
+    wait_for(lambda: container.log("a").exists() and container.log("a").stat().st_size > 2**20)
+    engine.inspect()
+    assert container.log("a").stat().st_size < 2**20
+    assert container.log("a").with_name("a.log.1").exists()

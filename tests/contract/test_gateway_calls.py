@@ -13,7 +13,8 @@ from threading import Thread
 
 import psutil
 import pytest
-from support.gateway import a_backend, a_route, eventually
+from support.gateway import a_backend, a_route, a_server, eventually
+from support.instances import Instance
 from support.site import Site, a_site
 
 from penstock.gateway.base import Applied
@@ -268,3 +269,19 @@ def test_processes_of_the_gateway_show_no_secret(site: Site) -> None:
     assert "k1" not in shown
     assert "Bearer" not in log
     assert all(path.stat().st_mode & 0o077 == 0 for path in (site.home / "gateway").rglob("*") if not path.is_symlink())
+
+
+def test_an_instance_on_a_port_is_asked_at_its_own_path_and_followed_to_another_port(site: Site) -> None:
+    first, second = Instance("moves"), Instance("moves")
+    try:
+        for instance in (first, second):
+            site.apply(a_backend("blue", a_server(instance), scoring_path="/v2/infer"))
+            assert eventually(site.score, lambda answer: answer.status == 200).name == "moves"
+            assert instance.seen[-1][0] == "POST /v2/infer HTTP/1.1"
+        assert site.apply(a_backend("blue", a_server(second), scoring_path="/v2/infer")) == Applied()
+        with site.client() as client:
+            client.ask("GET", "/endpoints/fraud/swagger.json")
+        assert second.seen[-1][0] == "GET /swagger.json HTTP/1.1"
+    finally:
+        first.close()
+        second.close()

@@ -179,6 +179,12 @@ def test_content_is_stored_once_and_read_back(registry, name, source):
     assert files["model/MLmodel"].size == len("flavors: {}")
 
 
+def test_a_model_that_is_one_file_keeps_its_name(registry, name):
+    source = registry.store(f"{name}/model.v1.pkl", "model.v1.pkl", {"model.v1.pkl": content("x")["MLmodel"]})
+    found = registry.files(registry.register(a_version(name, path=""), source))
+    assert [file.path for file in found] == ["model.v1.pkl"]
+
+
 def test_a_logged_model_and_another_version_can_be_registered(registry, name, source):
     assert source.model_id is not None
     again = registry.locate(LoggedModel(source.model_id))

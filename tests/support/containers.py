@@ -20,6 +20,7 @@ import pytest
 import yaml
 from support.running import wait_until
 
+from penstock.containers.base_image import root_tag
 from penstock.containers.tool import Tool, find_tool
 from penstock.domain.errors import PenstockError
 from penstock.gateway.process import free_port
@@ -27,6 +28,7 @@ from penstock.gateway.process import free_port
 # What the root file system has beside the smallest Debian; a change makes a new one.
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
 BASE_IMAGE = "localhost/penstock-tests/inference:1"
+_UNPACKED = Path(__file__).parents[2] / ".uv" / "system" / "usr" / "bin"  # by `make system`
 _TRUE = "localhost/penstock-tests/true:1"
 
 
@@ -53,6 +55,12 @@ def a_base_image() -> str:
     return BASE_IMAGE
 
 
+def a_plain_image() -> str:
+    """Name of an image of that root file system alone: Python, and nothing that runs by itself."""
+    a_base_image()
+    return root_tag(a_root_file_system())
+
+
 @dataclass(frozen=True)
 class Registry:
     """A running registry."""
@@ -64,7 +72,7 @@ class Registry:
 @contextmanager
 def a_registry(folder: Path, http: dict[str, object] | None = None, **more: object) -> Generator[Registry]:
     """A real registry on a free port of this machine. `http` and `more` are parts of its configuration."""
-    program = shutil.which("docker-registry") or shutil.which("registry")
+    program = shutil.which("docker-registry", path=os.pathsep.join((os.environ["PATH"], str(_UNPACKED))))
     if program is None:
         pytest.skip("docker-registry is not installed (Debian, Ubuntu: apt install docker-registry)")
     address = f"127.0.0.1:{free_port('127.0.0.1', 0)}"

@@ -67,15 +67,15 @@ class Bench:
         self.builds: Background[BuiltEnvironment] = Background("build")
         self.models = Models(self.registry, self.registry, self.artifacts, KnownVersions(self.folder / "registry"))
         images = ContainerImages(no_tool, no_tool, self.artifacts, self.folder / "contexts", self.environments.log)
-        preparation = Preparation(self.resources, self.models, self.artifacts, self.environments, images)
-        self.deployments = Deployments(self.resources, preparation)
+        self.preparation = Preparation(self.resources, self.models, self.artifacts, self.environments, images)
+        self.deployments = Deployments(self.resources, self.preparation)
         defaults = Defaults(base_environment={}, memory_bytes=2**30, max_body_bytes=2**20, log_bytes=2**20)
-        assembly = Assembly(
-            preparation, self.environments, self.builds, self.folder / "apps", self.fleet.places, defaults
+        self.assembly = Assembly(
+            self.preparation, self.environments, self.builds, self.folder / "apps", self.fleet.places, defaults
         )
         routing = Routing(self.resources, self.fleet, self.gateway)
         self.reconciler = DeploymentReconciler(
-            self.resources, assembly, self.fleet, routing, self.clock, memory_bytes=2**30
+            self.resources, self.assembly, self.fleet, routing, self.clock, memory_bytes=2**30
         )
 
     def restart(self) -> None:
@@ -90,7 +90,7 @@ class Bench:
 
     def apply(self, script: str = "one", **fields: Any) -> None:
         """Deploy a scoring script; another text makes another revision."""
-        spec = {"code_configuration": {"code": self._upload(script), "scoring_script": "score.py"}, **fields}
+        spec = {"code_configuration": {"code": self.upload(script), "scoring_script": "score.py"}, **fields}
         self.deployments.apply("fraud", "blue", parse(OnlineDeployment, spec, "test"), actor="test")
 
     def step(self, times: int = 1) -> timedelta | None:
@@ -137,7 +137,8 @@ class Bench:
         """Servers that get new requests."""
         return [s.name for b in self.gateway.table.backends for s in b.servers if not s.draining]
 
-    def _upload(self, script: str) -> str:
+    def upload(self, script: str) -> str:
+        """The reference of an uploaded code folder."""
         content = script.encode()
         digest = hashlib.sha256(content).hexdigest()
         self.artifacts.put_blob(digest, [content])

@@ -43,7 +43,7 @@ def a_gateway(home: Path, sockets: Path, port: int = 0, retry_body_bytes: int = 
 
 
 def a_server(instance: Instance) -> Server:
-    return Server(name=instance.name, address=str(instance.path))
+    return Server(name=instance.name, address=instance.address)
 
 
 def a_backend(

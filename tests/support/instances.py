@@ -15,20 +15,27 @@ from pathlib import Path
 
 @dataclass
 class Instance:
-    """Answers its name on a unix socket. Headers of a request say what else to do: x-sleep, x-status."""
+    """Answers its name on a unix socket or a free port. Headers of a request say what else to do: x-sleep, x-status."""
 
     name: str
-    path: Path
+    path: Path | None = None
     seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list[tuple[str, dict[str, str], bytes]])
     connections: set[socket.socket] = field(default_factory=set[socket.socket])
 
     def __post_init__(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.path))
+        if self.path is None:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+        else:
+            self.path.unlink(missing_ok=True)
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(self.path))
         self._listener.listen(200)
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
+
+    @property
+    def address(self) -> str:
+        return str(self.path) if self.path is not None else f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def close(self) -> None:
         """End as `kill -9` would: connections break, and the socket's file stays."""

@@ -1,6 +1,7 @@
 """The real process: how it starts, fails, serves, logs and stops."""
 
 import concurrent.futures
+import http.client
 import importlib.metadata
 import os
 import signal
@@ -53,6 +54,29 @@ def test_a_script_is_served_and_reported(start_worker: StartWorker) -> None:
     assert "init was called\n" in worker.log
     assert worker.terminate() == contract.EXIT_OK
     assert not worker.socket.exists()
+
+
+def test_a_worker_in_a_container_listens_on_a_port(start_worker: StartWorker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        listen = {contract.SOCKET: "", contract.LISTEN: f"127.0.0.1:{port}"}
+        refused = start_worker(ECHO, ready=False, **listen)
+        assert refused.wait() == contract.EXIT_CANNOT_LOAD
+        assert refused.report().reason == contract.CANNOT_LISTEN
+    worker = start_worker(ECHO, **listen)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", "/score", "[1]")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"[1]")
+    connection.close()
+    assert worker.terminate() == contract.EXIT_OK
+
+
+@pytest.mark.parametrize("listen", ["", "5001", ":5001", "0.0.0.0:", "0.0.0.0:70000", "localhost:http"])
+def test_an_address_that_is_none_ends_the_worker_with_its_name(start_worker: StartWorker, listen: str) -> None:
+    worker = start_worker(ECHO, ready=False, **{contract.SOCKET: "", contract.LISTEN: listen})
+    assert worker.wait() != 0
+    assert contract.LISTEN in worker.log or contract.SOCKET in worker.log
 
 
 def test_a_script_that_fails_to_load_is_reported_with_the_exit_code_for_it(start_worker: StartWorker) -> None:

@@ -42,8 +42,8 @@ _SharedVersion = Annotated[str, typer.Option("--share-with-version", help="The v
 def download(name: Name, version: _OneVersion, folder: _Folder = Path()) -> Any:
     """Have a version's files in DOWNLOAD_PATH/NAME, each checked; what is there already is not sent again."""
     with connect() as client:
-        path = client.models.download(name, version, folder, Meter("Download", name))
-    return {"name": name, "version": version, "path": str(path.absolute())}
+        found = client.models.download(name, version, folder, Meter("Download", name))
+    return {"name": found.name, "version": found.version, "path": str((folder / found.name).absolute())}
 
 
 @command(
@@ -57,8 +57,9 @@ def export(name: Name, version: _OneVersion, file: _ArchiveFile) -> Any:
     if str(file) in [form.value for form in Output]:
         raise invalid(f"-o names the archive here: write -o {name}.tar.zst, and --output {file} for the result")
     with connect() as client:
-        path = client.models.export(name, version, file, Meter("Export", name))
-    return {"name": name, "version": version, "path": str(path.absolute()), "bytes": path.stat().st_size}
+        found = client.models.export(name, version, file, Meter("Export", name))
+    size = file.stat().st_size
+    return {"name": found.name, "version": found.version, "path": str(file.absolute()), "bytes": size}
 
 
 @command(

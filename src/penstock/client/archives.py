@@ -183,7 +183,10 @@ class _Reader:
 def _check_room(name: str, folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
-        raise unavailable(f"{name} holds {size} bytes, and the disk that holds {folder} has room for {free}")
+        raise unavailable(
+            f"{name} holds {size} bytes, and the disk that holds {folder} has room for {free}: "
+            "free some space, or set TMPDIR to a folder on another disk"
+        )
 
 
 def _member(entry: Entry) -> str:

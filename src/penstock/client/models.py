@@ -81,8 +81,10 @@ class Models:
             raise PenstockError(Code.INTERNAL, f"model {name}:{found.version} was fetched, yet lies at {found.path!r}")
         return found, self._artifacts.tree(reference.digest)
 
-    def download(self, name: str, version: str, folder: Path, on_bytes: OnBytes = lambda _done, _total: None) -> Path:
-        """Have a version's files below `folder`/NAME, as `az` lays them out; returns that folder.
+    def download(
+        self, name: str, version: str, folder: Path, on_bytes: OnBytes = lambda _done, _total: None
+    ) -> ModelVersion:
+        """Have a version's files below `folder`/NAME, as `az` lays them out.
 
         Files that are there with the same content stay as they are, others are replaced. Raises `invalid` where
         something is in the way, `unavailable` for a full disk.
@@ -90,10 +92,12 @@ class Models:
         found, tree = self.fetch(name, version)
         target = folder / check_asset_name("model", found.name)
         write_below(target, tree, self._artifacts.chunks, on_bytes)
-        return target
+        return found
 
-    def export(self, name: str, version: str, file: Path, on_bytes: OnBytes = lambda _done, _total: None) -> Path:
-        """Write a version with its files and lineage into an archive; returns its path.
+    def export(
+        self, name: str, version: str, file: Path, on_bytes: OnBytes = lambda _done, _total: None
+    ) -> ModelVersion:
+        """Write a version with its files and lineage into an archive.
 
         It is seen under its name once it is whole. Raises `invalid` where it cannot be written, `unavailable` for a
         full disk.
@@ -104,7 +108,7 @@ class Models:
                 write_archive(archive, found, tree, self._artifacts.chunks, on_bytes)
             os.fsync(descriptor)
             os.replace(path, file)
-        return file
+        return found
 
     def import_archive(
         self,

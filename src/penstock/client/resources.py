@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
-from penstock.domain.environment import Environment
+from penstock.domain.environment import Environment, EnvironmentStatus
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.resource import Frozen, Status
 
@@ -81,10 +81,10 @@ class Applied(Preview, Generic[SpecT, StatusT]):
 
 Endpoint = RemoteResource[OnlineEndpoint, OnlineEndpointStatus]
 Deployment = RemoteResource[OnlineDeployment, OnlineDeploymentStatus]
-RegisteredEnvironment = RemoteResource[Environment, Status]
+RegisteredEnvironment = RemoteResource[Environment, EnvironmentStatus]
 AppliedEndpoint = Applied[OnlineEndpoint, OnlineEndpointStatus]
 AppliedDeployment = Applied[OnlineDeployment, OnlineDeploymentStatus]
-AppliedEnvironment = Applied[Environment, Status]
+AppliedEnvironment = Applied[Environment, EnvironmentStatus]
 AnyRemote = RemoteResource[Any, Any]
 
 

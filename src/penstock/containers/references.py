@@ -8,8 +8,9 @@ from penstock.domain.errors import invalid
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _REFERENCE = re.compile(
-    r"(?P<name>[A-Za-z0-9\[][\w.:\[\]-]*(?:/[\w.-]+)*?)(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?\Z",
-    re.ASCII,
+    r"(?P<name>(?:(?:[a-z0-9][\w.-]*|\[[0-9a-f:.]+\])(?::\d+)?/)?[a-z0-9][\w.-]*(?:/[\w.-]+)*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?\Z",
+    re.ASCII | re.IGNORECASE,
 )
 _LONGEST = 512
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from penstock.domain.errors import invalid
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"(\d{1,6})([smhdw])\Z")
+_DURATION = re.compile(r"([0-9]{1,5})([smhdw])\Z")
 
 
 def duration(text: str) -> timedelta:

@@ -83,5 +83,18 @@ class Requirements(Frozen):
     notices: tuple[str, ...] = ()  # what was read but has no effect, in sentences
 
 
-# A registered environment is named NAME:VERSION and never changes.
-ENVIRONMENT: Kind[Environment, Status] = Kind("environment", Environment, Status)
+class EnvironmentStatus(Status):
+    """`archived` hides a version from lists and from `latest`; it stays deployable."""
+
+    archived: bool = False
+
+
+class EnvironmentChange(Frozen):
+    """What is to be said of a version from now on; fields left out stay as they are."""
+
+    description: str | None = None
+    tags: dict[str, str] | None = None  # all of them
+
+
+# A registered environment is named NAME:VERSION; what it comes to never changes.
+ENVIRONMENT: Kind[Environment, EnvironmentStatus] = Kind("environment", Environment, EnvironmentStatus)

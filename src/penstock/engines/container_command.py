@@ -63,7 +63,7 @@ def client_command(spec: ProcessSpec, container: Container, operator: Operator, 
     arguments = [
         *("--rm", "--name", name, "--cidfile", files.id),
         *("--label", owner_label(operator.owner), "--label", f"{_INSTANCE_LABEL}={spec.name}"),
-        *("--env-file", files.environment, "--log-driver", "none"),
+        *("--env-file", files.environment, "--log-driver", "none", "--no-healthcheck"),
         *_isolation(tool),
         *("--user", user_of(container, operator)),
         *_limits(container, tool),

@@ -1,12 +1,13 @@
 """The port for environments: from requirements to a Python interpreter that has them installed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from penstock.domain.environment import Environment, Requirements
+from penstock.environments.doctor import Change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,24 @@ class Unused:
     last_used_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What requirements come to, found out with nothing installed.
+
+    Without `faults` they can be had. `changes` together would mend all of them; if `complete` is false there was not
+    time enough to look for them all.
+    """
+
+    python: str  # the version that would be used; empty if there is none
+    fingerprint: str
+    cached: bool  # the environment is there already
+    packages: int  # how many would be installed, the worker's among them
+    faults: tuple[str, ...]
+    changes: tuple[Change, ...]
+    notices: tuple[str, ...]
+    complete: bool
+
+
 class Environments(Protocol):
     """Reads environment specs and builds environments, once per fingerprint, safe against crashes and each other."""
 
@@ -70,6 +89,14 @@ class Environments(Protocol):
         environment under its own.
 
         Raises `failed` if there is no fitting interpreter, naming what was looked for and where.
+        """
+        ...
+
+    def diagnose(self, requirements: Requirements, tell: Callable[[str], None]) -> Diagnosis:
+        """Say whether these requirements can be had and, if not, which clash or are missing and what to change.
+
+        Takes up to three minutes, and tells `tell` what it is doing, in a few words. Raises `unavailable` if the index
+        cannot be reached.
         """
         ...
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
+from penstock.environments.failures import CLASH
 from penstock.environments.lines import package_name
 
 # What models were trained with, and are most bound to: changed after everything else.
@@ -180,14 +181,14 @@ def _blamed(line: str, lines: Sequence[str], changes: Sequence[Change], resolve:
     options = [other for other in lines if other.startswith("-")]
     alone = resolve([*options, line])
     if alone.fault is not None:
-        return f"{line}: {alone.fault}"
+        return alone.fault if line in alone.fault else f"{line}: {alone.fault}"
     whole = resolve(_swapped(lines, {c.old: c.new for c in changes if c.old != line})).fault or ""
     others = [other for other in lines if other != line and package_name(other) is not None]
     named = [other for other in others if _is_named(other, whole)]
     for other in [*named, *(other for other in others if other not in named)][:_MOST_PARTNERS]:
         pair = resolve([*options, line, other])
-        if pair.fault is not None:
-            return f"{line} does not go with {other}: {pair.fault}"
+        if pair.fault is not None and resolve([*options, other]).resolved:
+            return f"{line} does not go with {other}: {pair.fault.removeprefix(CLASH)}"
     return f"{line}: {whole}"
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from penstock.domain.errors import Code
 
+CLASH = "the requirements clash with each other: "  # what the sentence about a clash begins with
+
 _TAIL_LINES = 40
 _TAIL_CHARACTERS = 8000
 _WORKER = re.compile(r"\bpenstock-worker\b")
@@ -16,7 +18,7 @@ _PYTHON = re.compile(r"the current Python version \(([\d.]+)\) does not satisfy 
 _NEEDS_PYTHON = re.compile(r"([\w.-]+(?:[=<>!~]=?[^\s,]+)?) depends on Python")
 _NO_VERSION = re.compile(r"there (?:is no version|are no versions) of ([^\s]+)")
 _ONLY = re.compile(r"only (?:the following versions of )?(.{1,300}?) (?:is|are) available")
-_NO_WHEEL = re.compile(r"([\w.-]+(?:==[^\s]+)?) has no (?:wheels|usable wheels|source distribution)[^,.]*")
+_NO_WHEEL = re.compile(r"([\w.-]+(?:==[^\s]+)?) has no (?:wheels|usable wheels|source distribution)")
 _REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden|407 Proxy)")
 _FETCH = re.compile(r"Failed to (?:fetch|download):? `?([^\s`]+)")
 _NETWORK = re.compile(
@@ -70,8 +72,8 @@ def _unsolved(text: str) -> str:
     if missing := _NO_VERSION.search(text):
         return _no_version(missing[1], text)
     if wheel := _NO_WHEEL.search(text):
-        return f"{wheel[0]} for this Python and platform: ask for another version of it or of Python"
-    return f"the requirements clash with each other: {proof}"
+        return f"{wheel[1]} has no wheels for this Python and platform: ask for another version of it or of Python"
+    return f"{CLASH}{proof}"
 
 
 def _no_version(missing: str, text: str) -> str:

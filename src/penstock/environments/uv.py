@@ -15,11 +15,13 @@ from penstock import durable
 from penstock.domain.environment import Environment, Requirements
 from penstock.domain.errors import Code, PenstockError, failed, full_disk_named, invalid
 from penstock.environments import collection
-from penstock.environments.base import Build, BuiltEnvironment, MissingPython, Unused
+from penstock.environments.base import Build, BuiltEnvironment, Diagnosis, MissingPython, Unused
 from penstock.environments.builder import LIMIT, Builder
 from penstock.environments.commands import Surroundings
 from penstock.environments.curated import curated_requirements
 from penstock.environments.downloads import Downloads
+from penstock.environments.examination import diagnosis, without_interpreter
+from penstock.environments.failures import tail
 from penstock.environments.interpreters import ONLY_WHAT_IS_HERE, Interpreters, PythonRules
 from penstock.environments.lines import normalised
 from penstock.environments.lock import Pin
@@ -83,6 +85,15 @@ class UvEnvironments:
             python_version=str(base),
             missing=MissingPython(version=version, requirements=requirements) if version else None,
         )
+
+    def diagnose(self, requirements: Requirements, tell: Callable[[str], None]) -> Diagnosis:
+        try:
+            build = self.plan(requirements)
+        except PenstockError as err:
+            return without_interpreter(err.message)
+        cached = self.built(build.fingerprint) is not None
+        with full_disk_named(self._folder):
+            return diagnosis(build, self._worker().requirement, self._surroundings, tell, cached=cached)
 
     def built(self, fingerprint: str) -> BuiltEnvironment | None:
         place = Place(self._folder, fingerprint)
@@ -155,12 +166,13 @@ class UvEnvironments:
     def _replanned(self, missing: MissingPython, place: Place) -> Build:
         """What is built now that the interpreter was installed, or could not be; `place` keeps what was said of it."""
         said = self._downloads.install(missing.version)
-        try:
-            build = self.plan(missing.requirements)
-        except PenstockError as err:
-            durable.replace(place.log, f"{said}{err.message}\n".encode())
-            raise
-        durable.replace(place.log, f"{said}the build goes on as environment {build.fingerprint}\n".encode())
+        with full_disk_named(self._folder):
+            try:
+                build = self.plan(missing.requirements)
+            except PenstockError as err:
+                durable.replace(place.log, f"{said}{err.message}\n".encode())
+                raise failed(err.message, {"log": tail(said)}) from err
+            durable.replace(place.log, f"{said}the build goes on as environment {build.fingerprint}\n".encode())
         if build.missing is not None:
             raise failed(f"python {missing.version} was installed and is not found: install it yourself")
         return build
@@ -182,7 +194,7 @@ class UvEnvironments:
         builder = Builder(
             build=build,
             place=place,
-            worker=Pin(f"penstock-worker @ {wheel.as_uri()}", (f"sha256:{self._wheel.sha256}",)),
+            worker=self._worker(),
             surroundings=self._surroundings,
             damage=hurt,
         )
@@ -196,6 +208,10 @@ class UvEnvironments:
     @cached_property
     def _wheel(self) -> WorkerWheel:
         return worker_wheel()
+
+    def _worker(self) -> Pin:
+        """The worker as it is installed now."""
+        return Pin(f"penstock-worker @ {self._stored_wheel().as_uri()}", (f"sha256:{self._wheel.sha256}",))
 
     def _stored_wheel(self) -> Path:
         return store_wheel(self._wheel, self._folder / ".worker")

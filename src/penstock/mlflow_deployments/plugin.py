@@ -11,6 +11,7 @@ from typing import Any
 from mlflow.artifacts import download_artifacts
 from mlflow.deployments import BaseDeploymentClient, PredictionsResponse
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ErrorCode
 
 from penstock.client.client import Client
 from penstock.domain.errors import Code, PenstockError
@@ -94,10 +95,12 @@ class PenstockDeploymentClient(BaseDeploymentClient):
         with _in_mlflows_words():
             return PredictionsResponse(self._deployments.predict(deployment_name, inputs, endpoint))
 
-    def create_endpoint(self, name: str | None = None, config: Config = None, **named: Any) -> dict[str, Any]:
-        """MLflow's own code calls its first argument `name` in one place and `endpoint` in another."""
+    def create_endpoint(
+        self, name: str | None = None, config: Config = None, endpoint: str | None = None
+    ) -> dict[str, Any]:
+        """The name may be given as `endpoint` too, as all other calls do."""
         with _in_mlflows_words():
-            return self._endpoints.create(name or named["endpoint"], config)
+            return self._endpoints.create(name or endpoint or "", config)
 
     def update_endpoint(self, endpoint: str, config: Config = None) -> dict[str, Any]:
         with _in_mlflows_words():
@@ -140,4 +143,5 @@ def _in_mlflows_words() -> Generator[None]:
         yield
     except PenstockError as err:
         more = "".join(f"\n{text}" for name, text in err.details.items() if name in ("traceback", "log"))
-        raise MlflowException(err.message + more, error_code=_CODES.get(err.code, "INTERNAL_ERROR")) from err
+        code = ErrorCode.Value(_CODES.get(err.code, "INTERNAL_ERROR"))
+        raise MlflowException(err.message + more, error_code=code) from err

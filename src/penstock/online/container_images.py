@@ -132,7 +132,7 @@ class ContainerImages:
         return image.reference
 
     def _built(self, image: PlacedImage, log: IO[str]) -> str:
-        context = self._folder / image.context
+        context = self._folder / image.fingerprint
         try:
             self._artifacts.materialise(image.context, context, link=True)
             let_everybody_read(context)  # what is copied into the image keeps its mode

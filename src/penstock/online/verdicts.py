@@ -50,14 +50,18 @@ def start_rows(report: contract.Report | None) -> Iterator[Row]:
         yield "Load", Truth.UNKNOWN, "Loading", "the model is being loaded"
         return
     yield _loaded(report)
-    if report.phase == contract.READY and not report.sample:
-        yield "Prediction", Truth.UNKNOWN, "NotTried", "; ".join(report.notices)
-    elif report.phase == contract.READY:
+    if report.phase != contract.READY:
+        yield "Prediction", Truth.UNKNOWN, "Trying", f"the {report.sample} is being tried"
+        return
+    if report.sample:
         scored = f"{report.sample} scored in {duration(report.sample_seconds)}"
         yield "Prediction", Truth.TRUE, "Scored", "; ".join((scored, *report.notices))
         yield "Output", Truth.TRUE, "Serialisable", "it has a JSON form"
-    elif report.sample:
-        yield "Prediction", Truth.UNKNOWN, "Trying", f"the {report.sample} is being tried"
+    else:
+        yield "Prediction", Truth.UNKNOWN, "NotTried", "; ".join(report.notices)
+    if report.memory_bytes:
+        most = mebibytes(report.peak_memory_bytes)
+        yield "Memory", Truth.TRUE, "Measured", f"{mebibytes(report.memory_bytes)} resident, {most} at most so far"
 
 
 def failure_rows(failure: Failure, report: contract.Report | None) -> Iterator[Row]:
@@ -78,9 +82,7 @@ def failure_rows(failure: Failure, report: contract.Report | None) -> Iterator[R
 
 
 def _loaded(report: contract.Report) -> Row:
-    peak = report.peak_memory_bytes
-    told = f" with {mebibytes(report.memory_bytes)} (at most {mebibytes(peak)} on the way)" if peak else ""
-    return "Load", Truth.TRUE, "Loaded", f"loaded in {duration(report.load_seconds)}{told}"
+    return "Load", Truth.TRUE, "Loaded", f"loaded in {duration(report.load_seconds)}"
 
 
 def _size(size: int) -> str:

@@ -1,5 +1,6 @@
 """Models' files in the artifact store of an MLflow server: put there as logged models, listed and read."""
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -14,11 +15,12 @@ from penstock.registry.rest import MlflowRest
 Info = Mapping[str, Any]  # an object as MLflow's REST interface gives it
 
 _EXPERIMENT = "penstock-models"  # of the models that were uploaded
-_DIGEST = "penstock.digest"
+_DIGEST, _NAME = "penstock.digest", "penstock.name"
 _READY = "LOGGED_MODEL_READY"
 _SCHEME = "mlflow-artifacts:"
 _COMMIT = "mlflow.source.git.commit"
 _DEEPEST = 32  # folders
+_REFUSED = re.compile(r"""[/:.%"']""")  # what MLflow does not take in a logged model's name
 
 
 class MlflowFiles:
@@ -99,8 +101,9 @@ class MlflowFiles:
         return next((str(info["model_id"]) for info in infos if info.get("status") == _READY), None)
 
     def _log(self, experiment: str, digest: str, name: str, content: Content) -> str:
-        tags = [{"key": _DIGEST, "value": digest}]
-        made = self._rest.post("/logged-models", experiment_id=experiment, name=name, tags=tags)
+        tags = [{"key": _DIGEST, "value": digest}, {"key": _NAME, "value": name}]
+        taken = _REFUSED.sub("-", name)
+        made = self._rest.post("/logged-models", experiment_id=experiment, name=taken, tags=tags)
         info = cast(Info, made["model"]["info"])
         model_id, folder = str(info["model_id"]), _place(str(info["artifact_uri"]), f"model {name!r}")
         for path, file in content.items():
@@ -147,7 +150,9 @@ class MlflowFiles:
         """Name of the model's folder: what it was logged as; for logged models their folder tells only their id."""
         parts = root.split("/")
         if last == "artifacts" and len(parts) > 1 and parts[-2].startswith("m-"):
-            return str(self._logged_model(parts[-2]).get("name") or "model")
+            info = self._logged_model(parts[-2])
+            tags = {str(tag["key"]): str(tag["value"]) for tag in cast(Sequence[Info], info.get("tags") or ())}
+            return tags.get(_NAME) or str(info.get("name") or "model")
         return last
 
 

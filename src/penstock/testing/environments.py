@@ -1,14 +1,16 @@
 """Environments that exist in name only: built at once, or failing as a test says."""
 
 import hashlib
+import platform
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from penstock.domain.environment import Environment, Requirements
 from penstock.domain.errors import Code, PenstockError, invalid
-from penstock.environments.base import Build, BuiltEnvironment, Unused
+from penstock.environments.base import Build, BuiltEnvironment, Diagnosis, Unused
+from penstock.environments.doctor import Change
 from penstock.environments.lines import normalised
 from penstock.environments.reading import read_environment
 from penstock.testing.clock import ManualClock
@@ -45,6 +47,25 @@ class FakeEnvironments:
             python=Path(sys.executable),
             packages=requirements.packages,
             notices=requirements.notices,
+            python_version=platform.python_version(),
+        )
+
+    def diagnose(self, requirements: Requirements, tell: Callable[[str], None]) -> Diagnosis:
+        build = self.plan(requirements)
+        failing = {package: self.failures[package] for package in build.packages if package in self.failures}
+        tell("resolving the requirements, try 1")
+        for error in failing.values():
+            if error.code is Code.UNAVAILABLE:
+                raise error
+        return Diagnosis(
+            python=build.python_version,
+            fingerprint=build.fingerprint,
+            cached=build.fingerprint in self._built,
+            packages=0 if failing else len(build.packages) + 1,
+            faults=tuple(error.message for error in failing.values()),
+            changes=tuple(Change(package, None) for package in failing),
+            notices=build.notices,
+            complete=True,
         )
 
     def built(self, fingerprint: str) -> BuiltEnvironment | None:

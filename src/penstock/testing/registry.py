@@ -68,7 +68,9 @@ class FakeRegistry:
         if digest not in self._digests:
             self.stored += 1
             uri = f"models:/m-{self.stored:032x}"
-            self._content[uri] = {f"{name}/{path}": b"".join(file.chunks()) for path, file in content.items()}
+            self._content[uri] = {
+                path if path == name else f"{name}/{path}": b"".join(file.chunks()) for path, file in content.items()
+            }
             self._digests[digest] = uri
         uri = self._digests[digest]
         return Source(uri=uri, model_id=uri.removeprefix("models:/"), type=self._type(uri))

@@ -21,8 +21,9 @@ COMMANDS = [
     *(f"online-endpoint {verb}" for verb in ("get-credentials", "regenerate-keys")),
     *(f"online-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "get-logs")),
     *(f"model {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "deployments")),
-    *(f"model {verb}" for verb in ("download", "export", "import", "share")),
+    *(f"model {verb}" for verb in ("download", "export", "import", "share", "validate")),
     *(f"environment {verb}" for verb in ("create", "show", "list")),
+    *(f"image {verb}" for verb in ("base", "build", "list")),
 ]
 
 # Flags of `az ml` (contracts of the command line), with their short forms; those without a meaning here included.

@@ -85,7 +85,8 @@ def there() -> Platform:
 
 def test_a_version_goes_through_an_archive_with_its_lineage(here: Platform, there: Platform, tmp_path: Path) -> None:
     with client(here) as source, client(there) as target:
-        file = source.export("fraud", "3", tmp_path / "fraud.tar.zst")
+        file = tmp_path / "fraud.tar.zst"
+        source.export("fraud", "3", file)
         assert [path.name for path in tmp_path.iterdir()] == ["fraud.tar.zst"]
         target.import_archive(file)
     assert there.blobs == here.blobs
@@ -113,7 +114,8 @@ def test_sharing_sends_only_what_the_other_lacks(here: Platform, there: Platform
 
 def test_a_harmed_archive_registers_nothing(here: Platform, there: Platform, tmp_path: Path) -> None:
     with client(here) as source, client(there) as target:
-        file = source.export("fraud", "3", tmp_path / "fraud.tar.zst")
+        file = tmp_path / "fraud.tar.zst"
+        source.export("fraud", "3", file)
         file.write_bytes(file.read_bytes()[:-40])
         with pytest.raises(PenstockError, match=r"fraud\.tar\.zst is not a whole archive"):
             target.import_archive(file)

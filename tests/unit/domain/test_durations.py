@@ -23,7 +23,7 @@ def test_a_number_and_a_unit_are_a_duration(text, meant):
     assert duration(text) == meant
 
 
-@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1.5h", "30 d", "30D", "9999999d", "\u0663d\u0663"])
+@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1.5h", "30 d", "30D", "100000d", "\u0663d\u0663"])
 def test_anything_else_is_refused_with_an_example(text):
     with pytest.raises(PenstockError, match="write for example 30d"):
         duration(text)

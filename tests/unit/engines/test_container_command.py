@@ -1,5 +1,6 @@
 """What a container is run with: its limits and isolation, its user, and nothing secret on the command line."""
 
+import itertools
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ def command(tool: Tool = PODMAN, **changes: object) -> list[str]:
 
 
 def after(words: list[str], flag: str) -> list[str]:
-    return [value for name, value in zip(words, words[1:], strict=False) if name == flag]
+    return [value for name, value in itertools.pairwise(words) if name == flag]
 
 
 @pytest.mark.parametrize("tool", [PODMAN, DOCKER], ids=["podman", "docker"])

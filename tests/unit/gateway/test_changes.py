@@ -197,6 +197,15 @@ def test_changes_of_structure_are_reasons_to_reload(
     assert plan(config(after), running(before).observe()) == Changes(reasons=(*reasons,))
 
 
+def test_an_instance_that_has_moved_to_another_port_is_followed() -> None:
+    server = replace(A, address="127.0.0.1:40002")
+    wanted = config(swapped(server))
+    for port, commands in ((40001, ("set server fraud.blue/a addr 127.0.0.1 port 40002",)), (40002, ())):
+        found = RunningServer(backend="fraud.blue", name="a", up=True, port=port)
+        observed = Observed(structure=wanted.structure, maps=wanted.maps, servers=(found,))
+        assert plan(wanted, observed).commands == commands
+
+
 def test_a_running_configuration_that_is_not_ours_is_replaced() -> None:
     assert plan(config(a_table()), Model().observe()).reasons == ("the running configuration is not known",)
 

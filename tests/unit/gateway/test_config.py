@@ -83,6 +83,14 @@ def test_other_sockets_are_reached_by_their_path() -> None:
     assert rendered(replace(BLUE, servers=(server,))).servers[0].address == "unix@/run/other/a.sock"
 
 
+def test_containers_are_reached_by_their_port_and_at_their_own_path() -> None:
+    server = Server(name="a", address="127.0.0.1:40001")
+    config = rendered(replace(BLUE, servers=(server,), scoring_path="/v1/models/fraud:predict"))
+    assert config.servers[0].address == "127.0.0.1:40001"
+    assert "http-request set-path /v1/models/fraud:predict if { path /score }" in config.text
+    assert "set-path /v1" not in rendered(BLUE).text
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -106,6 +114,11 @@ def test_other_sockets_are_reached_by_their_path() -> None:
         pytest.param(
             a_table(a_backend("b", Server(name="a", address="/home/j o/run/;a"))), id="socket in the run folder"
         ),
+        pytest.param(a_table(a_backend("b", Server(name="a", address="10.0.0.1:80"))), id="another host"),
+        pytest.param(a_table(a_backend("b", Server(name="a", address="127.0.0.1:65536"))), id="no port"),
+        pytest.param(a_table(a_backend("b", Server(name="a", address="127.0.0.1:80 x"))), id="more than a port"),
+        pytest.param(a_table(a_backend("b", scoring_path="/a b")), id="space in a path"),
+        pytest.param(a_table(a_backend("b", scoring_path="/%[src]")), id="expression in a path"),
         pytest.param(a_table(a_backend("b", concurrency=0)), id="no concurrency"),
     ],
 )

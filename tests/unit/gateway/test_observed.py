@@ -11,11 +11,11 @@ from penstock.gateway.observed import (
 )
 
 STATES = """1
-# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight
-5 fraud.blue 1 up - 2 0 1
-5 fraud.blue 2 drains - 2 8 1
-5 fraud.blue 3 leaves - 0 1 1
-5 fraud.blue 4 down - 0 0 1
+# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_port
+5 fraud.blue 1 up - 2 0 1 0
+5 fraud.blue 2 drains - 2 8 1 0
+5 fraud.blue 3 leaves - 0 1 1 0
+5 fraud.blue 4 down 127.0.0.1 0 0 1 40001
 
 """
 PROCESSES = """#<PID>          <type>          <reloads>       <uptime>        <version>
@@ -35,7 +35,7 @@ def test_states_of_servers_are_told_apart() -> None:
         RunningServer(backend="fraud.blue", name="up", up=True),
         RunningServer(backend="fraud.blue", name="drains", up=True, draining=True),
         RunningServer(backend="fraud.blue", name="leaves", up=False, in_maintenance=True),
-        RunningServer(backend="fraud.blue", name="down", up=False),
+        RunningServer(backend="fraud.blue", name="down", up=False, port=40001),
     )
 
 

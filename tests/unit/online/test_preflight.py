@@ -129,8 +129,9 @@ def test_a_validation_that_goes_well_ends_with_every_condition_true() -> None:
         "Load": ("true", "Loaded"),
         "Prediction": ("true", "Scored"),
         "Output": ("true", "Serialisable"),
+        "Memory": ("true", "Measured"),
     }
-    assert "with 130 MiB (at most 200 MiB on the way)" in rows[-3][3]
+    assert rows[-1][3] == "130 MiB resident, 200 MiB at most so far"
     assert shown(*start_rows(a_report(notices=("none",))))["Prediction"] == ("unknown", "NotTried")
 
 

@@ -35,7 +35,7 @@ class Sample:
 
 
 class UnusableSampleError(Exception):
-    """There is an input example, and it cannot be made a request. The message is the end of a sentence."""
+    """There is a sample, and it cannot be made a request. The message says which and why."""
 
 
 def find_sample(variables: Variables, example: Mapping[str, Any] | None) -> Sample | None:
@@ -49,7 +49,8 @@ def find_sample(variables: Variables, example: Mapping[str, Any] | None) -> Samp
     for folder in _folders(variables):
         for name in contract.SAMPLE_FILES:
             if (folder / name).is_file():
-                return Sample(f"sample request {name}", _read(folder / name, variables.max_body_bytes))
+                what = f"sample request {name}"
+                return Sample(what, _read(folder / name, variables.max_body_bytes, what))
     if variables.mlflow_model is None or example is None:
         return None
     return Sample(_EXAMPLE, _example(variables.mlflow_model, example, variables.max_body_bytes), from_model=True)
@@ -57,10 +58,11 @@ def find_sample(variables: Variables, example: Mapping[str, Any] | None) -> Samp
 
 def _named(variables: Variables) -> Sample:
     path = variables.app_root / str(variables.sample_request)
+    what = f"sample request {variables.sample_request!r}"
     try:
-        return Sample(f"sample request {path.name}", _read(path, variables.max_body_bytes))
+        return Sample(f"sample request {path.name}", _read(path, variables.max_body_bytes, what))
     except UnusableSampleError as error:
-        raise LoadError(contract.SAMPLE_FAILED, f"sample request {variables.sample_request!r} {error}") from error
+        raise LoadError(contract.SAMPLE_FAILED, str(error)) from error
 
 
 def _folders(variables: Variables) -> Iterable[Path]:
@@ -74,14 +76,14 @@ def _folders(variables: Variables) -> Iterable[Path]:
     return folders
 
 
-def _read(path: Path, limit_bytes: int) -> bytes:
+def _read(path: Path, limit_bytes: int, what: str) -> bytes:
     try:
         with open(path, "rb") as file:
             content = file.read(limit_bytes + 1)
     except OSError as error:
-        raise UnusableSampleError(f"cannot be read: {error.strerror}: {path}") from error
+        raise UnusableSampleError(f"{what} cannot be read: {error.strerror}: {path}") from error
     if len(content) > limit_bytes:
-        raise UnusableSampleError(f"has more than {limit_bytes:,} bytes, the most that a request may have")
+        raise UnusableSampleError(f"{what} has more than {limit_bytes:,} bytes, the most that a request may have")
     return content
 
 
@@ -90,10 +92,10 @@ def _example(model: Path, info: Mapping[str, Any], limit_bytes: int) -> bytes:
     serving = model / str(info.get("serving_input_path") or _SERVING_EXAMPLE)
     try:
         if serving.is_file():
-            return _wrapped(_read(serving, limit_bytes))
-        body = _request(json.loads(_read(model / str(info.get("artifact_path")), limit_bytes)), info)
+            return _wrapped(_read(serving, limit_bytes, _EXAMPLE))
+        body = _request(json.loads(_read(model / str(info.get("artifact_path")), limit_bytes, _EXAMPLE)), info)
     except (ValueError, RecursionError) as error:
-        raise UnusableSampleError(f"is not JSON: {error}") from error
+        raise UnusableSampleError(f"{_EXAMPLE} is not JSON: {error}") from error
     return json.dumps(body).encode("ascii")
 
 
@@ -107,7 +109,7 @@ def _request(example: Any, info: Mapping[str, Any]) -> dict[str, Any]:
     """What models of MLflow before 2.13 have: the example alone, in a form that `info` describes."""
     kind = str(info.get("type"))
     if kind.startswith("sparse"):
-        raise UnusableSampleError("is a sparse matrix, which no request can hold")
+        raise UnusableSampleError(f"{_EXAMPLE} is a sparse matrix, which no request can hold")
     if info.get("format") == "tf-serving" and is_object(example):
         return example
     params: dict[str, Any] = {}

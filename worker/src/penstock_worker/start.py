@@ -91,7 +91,7 @@ def _try(loaded: _Loaded, variables: Variables, progress: Progress) -> Tried:
         log.info("trying %s", sample.name)
         return try_sample(_trial(loaded, variables, progress, required=required), sample)
     except UnusableSampleError as error:
-        return Tried(notices=(f"no prediction was tried: the input example {error}",))
+        return Tried(notices=(f"no prediction was tried: {error}",))
     except LoadError as failure:
         if required:
             raise

@@ -55,7 +55,7 @@ def test_an_exchange_that_failed_is_explained(output: str, code: Code, words: st
             "'COPY x /': checking on sources",
         ),
         (
-            'E: write error\nOSError: [Errno 28] No space left on device\nError: building at STEP "RUN x": exit status 1',
+            'OSError: [Errno 28] No space left on device\nError: building at STEP "RUN x": exit status 1',
             Code.UNAVAILABLE,
             "free some space",
         ),
