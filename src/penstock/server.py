@@ -24,9 +24,10 @@ from penstock.api.app import create_app
 from penstock.domain.errors import PenstockError, conflict, unavailable
 from penstock.engines.container import end_owned_containers
 from penstock.engines.local import end_owned_processes
+from penstock.outside import container_tool
 from penstock.settings import Settings, from_environment
 from penstock.web.dashboard import dashboard
-from penstock.wiring import build, container_tool
+from penstock.wiring import build
 
 log = logging.getLogger(__name__)
 

@@ -1,21 +1,15 @@
-"""Puts the platform together: the only place that names implementations."""
+"""Puts the platform together."""
 
 import hashlib
-import shutil
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 
 import psutil
 
 from penstock.api.services import Services
-from penstock.artifacts.files import FileArtifacts
-from penstock.containers.images import Images
-from penstock.containers.tool import Tool, find_tool
 from penstock.control.clock import SystemClock
 from penstock.control.controller import Controller, Reconciler
 from penstock.control.events import EventFollower
@@ -23,18 +17,13 @@ from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
-from penstock.domain.environment import Requirements
-from penstock.domain.errors import unavailable
 from penstock.domain.events import Event
 from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
 from penstock.engines.base import Engine
 from penstock.engines.container import ContainerEngine
-from penstock.engines.local import LocalEngine
 from penstock.environments.base import BuiltEnvironment
-from penstock.environments.interpreters import PythonRules
-from penstock.environments.uv import UvEnvironments
-from penstock.gateway.haproxy import GatewaySettings, HaproxyGateway
+from penstock.gateway.haproxy import HaproxyGateway
 from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
 from penstock.online.container_images import ContainerImages
@@ -43,6 +32,7 @@ from penstock.online.deployments import Deployments
 from penstock.online.endpoint_reconciler import EndpointReconciler
 from penstock.online.endpoints import Endpoints
 from penstock.online.environment_collector import EnvironmentCollector
+from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.fleet import Fleet, Places
 from penstock.online.keys import Keyring
 from penstock.online.models import Models
@@ -52,15 +42,12 @@ from penstock.online.rehearsal import Rehearsal
 from penstock.online.routing import Routing
 from penstock.online.validations import Validations
 from penstock.online.watch import Watch
+from penstock.outside import Outside, connect, own_environments
 from penstock.registry.files import MlflowFiles
 from penstock.registry.known import KnownVersions
 from penstock.registry.mlflow import MlflowRegistry
-from penstock.registry.rest import MlflowRest
-from penstock.registry.server import MlflowServer
-from penstock.registry.settings import MlflowSettings
 from penstock.settings import Settings
 from penstock.store.base import Store
-from penstock.store.sql import open_store
 
 _MEMORY_SHARE = 0.8  # of the host's memory, the limit of an instance that sets none
 _MAX_BLOB_BYTES = 64 * 2**30
@@ -117,6 +104,7 @@ class Platform:
     def stop(self) -> None:
         """End the control plane's own threads; gateway and instances go on."""
         self.services.environment_collector.stop(_STOP)
+        self.services.environment_doctor.close()
         self.services.mlflow.stop()
         self.services.validations.stop()
         self.watch.stop()
@@ -132,23 +120,9 @@ class Platform:
         self.store.close()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Outside:
-    """What stands between the platform and the systems outside it."""
-
-    store: Store
-    engine: ContainerEngine
-    images: ContainerImages
-    gateway: HaproxyGateway
-    artifacts: FileArtifacts
-    mlflow: MlflowServer
-    registry: MlflowRest
-    environments: UvEnvironments
-
-
 def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Platform:
     """The platform for these settings; nothing runs yet. `shut_down` is called when a client asks for the end."""
-    home, clock, outside = settings.home, SystemClock(), _outside(settings)
+    home, clock, outside = settings.home, SystemClock(), connect(settings)
     resources = Resources(outside.store, clock, lambda key: controller.enqueue(key))  # noqa: PLW0108 - made below
     places = Places(run=settings.run_folder, logs=home / "logs" / "instances")
     prober = Prober(lambda name: watch.changed(name))  # noqa: PLW0108 - made below
@@ -187,9 +161,10 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             outside.environments,
             resources,
             home / "apps",
-            lambda: _own_environments(settings, outside.environments),
+            lambda: own_environments(settings, outside.environments),
             timedelta(days=settings.environment_days) if settings.environment_days > 0 else None,
         ),
+        environment_doctor=EnvironmentDoctor(resources, models, outside.artifacts, outside.environments),
         validations=Validations(_rehearsal(settings, preparation, outside, builds), clock),
         fleet=fleet,
         gateway=outside.gateway,
@@ -221,7 +196,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
 
 
 def _rehearsal(
-    settings: Settings, preparation: Preparation, outside: _Outside, builds: Background[BuiltEnvironment]
+    settings: Settings, preparation: Preparation, outside: Outside, builds: Background[BuiltEnvironment]
 ) -> Rehearsal:
     """What validations run on: the same parts as deployments, with folders of their own."""
     folder, defaults = settings.home / "validations", _defaults(settings)
@@ -238,75 +213,6 @@ def _rehearsal(
     )
 
 
-def _outside(settings: Settings) -> _Outside:
-    home, owner = settings.home, str(settings.home)
-    tool = cache(lambda: container_tool(settings))
-    engine = ContainerEngine(
-        LocalEngine(owner), tool, settings.container_folder, owner=owner, log_bytes=settings.log_bytes
-    )
-    environments = UvEnvironments(
-        home / "environments",
-        environ=settings.environ,
-        owner=owner,
-        curated_file=home / "curated.yml",
-        pythons=PythonRules(downloads=settings.python_downloads, policy=settings.python_policy),
-    )
-    artifacts = FileArtifacts(home / "artifacts")
-    wanted = _mlflow_settings(settings)
-    mlflow = MlflowServer(wanted, engine, lambda: _mlflow_command(settings, wanted, environments))
-    return _Outside(
-        store=open_store(settings.database),
-        engine=engine,
-        images=ContainerImages(
-            tool,
-            lambda: Images(tool(), home / "images", settings.environ),
-            artifacts,
-            home / "images" / "contexts",
-            environments.log,
-        ),
-        gateway=HaproxyGateway(_gateway_settings(settings)),
-        artifacts=artifacts,
-        mlflow=mlflow,
-        registry=MlflowRest(mlflow.url, mlflow.socket),
-        environments=environments,
-    )
-
-
-def container_tool(settings: Settings) -> Tool:
-    """Podman or docker of this machine. Raises `unavailable` if it has none that works."""
-    return find_tool(settings.environ, settings.container_tool, settings.container_network)
-
-
-def _mlflow_command(settings: Settings, mlflow: MlflowSettings, environments: UvEnvironments) -> Path:
-    """The program that the settings name, else that of an environment made for it."""
-    if settings.mlflow is None:
-        build = environments.plan(Requirements(packages=mlflow.requirements()))
-        return environments.ensure(build).python.with_name("mlflow")
-    path = shutil.which(settings.mlflow)
-    if path is None:
-        raise unavailable(f"PENSTOCK_MLFLOW={settings.mlflow} is not a program")
-    return Path(path)
-
-
-def _own_environments(settings: Settings, environments: UvEnvironments) -> Collection[str]:
-    """The environment of the MLflow server, if the platform makes it."""
-    if settings.mlflow is not None:
-        return ()
-    return (environments.plan(Requirements(packages=_mlflow_settings(settings).requirements())).fingerprint,)
-
-
-def _mlflow_settings(settings: Settings) -> MlflowSettings:
-    return MlflowSettings(
-        folder=settings.home / "mlflow",
-        run_folder=settings.run_folder,
-        log=settings.home / "logs" / "mlflow.log",
-        log_bytes=settings.log_bytes,
-        database_url=settings.mlflow_database_url,
-        artifacts=settings.mlflow_artifacts,
-        environ=settings.environ,
-    )
-
-
 def _follow(controller: Controller, event: Event) -> None:
     """What another control plane wrote concerns this one too, if it leads."""
     controller.enqueue(Key(event.kind, event.name))
@@ -320,19 +226,6 @@ def _all_keys(resources: Resources, engine: Engine) -> Iterable[Key]:
         name = parse_instance_name(process.name)
         if name is not None:
             yield Key(ONLINE_DEPLOYMENT.name, f"{name.endpoint}/{name.deployment}")
-
-
-def _gateway_settings(settings: Settings) -> GatewaySettings:
-    return GatewaySettings(
-        binary=settings.haproxy,
-        host=settings.host,
-        port=settings.gateway_port,
-        folder=settings.home / "gateway",
-        run_folder=settings.run_folder,
-        max_body_bytes=settings.max_body_bytes,
-        retry_body_bytes=settings.retry_body_bytes,
-        owner=str(settings.home),
-    )
 
 
 def _defaults(settings: Settings) -> Defaults:

@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 
 from penstock.api import (
     artifacts,
+    environment_care,
     environment_prune,
     environments,
     errors,
@@ -37,6 +38,7 @@ def create_app(services: Services) -> FastAPI:
         online_deployments,
         models,
         environments,
+        environment_care,
         environment_prune,
         artifacts,
         validations,

@@ -5,22 +5,31 @@ from typing import Any
 from fastapi import APIRouter, Query
 
 from penstock.api.services import Actor, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, items, shown
-from penstock.domain.environment import Environment
+from penstock.api.shapes import Changed, Items, Shown, difference_rows, items, shown
+from penstock.domain.environment import Environment, EnvironmentChange
 from penstock.domain.fields import parse
-from penstock.online.environments import find_environment, list_environments, register_environment
+from penstock.online.environments import (
+    Registered,
+    archive_environment,
+    change_environment,
+    find_environment,
+    list_environments,
+    register_environment,
+)
 
 router = APIRouter(prefix="/environments", tags=["environments"])
 
 
 @router.get("")
-def get_environments(platform: Platform, _: Actor, name: str | None = Query(default=None)) -> Items:
-    return items(list_environments(platform.resources, name))
+def get_environments(
+    platform: Platform, _: Actor, name: str | None = Query(default=None), include_archived: bool = False
+) -> Items:
+    return items(list_environments(platform.resources, name, archived=include_archived))
 
 
 @router.post("")
 def create_environment(platform: Platform, actor: Actor, body: JsonBody) -> Changed:
-    """Register an environment under its version, or under the next one; versions never change."""
+    """Register an environment under its version, or under the next one; what it comes to never changes."""
     environment = parse(Environment, body, f"environment {body.get('name')!r}")
     read = platform.environments.read(environment)
     resource, change = register_environment(platform.resources, environment, actor=actor)
@@ -34,4 +43,35 @@ def put_environment(name: str, version: str, platform: Platform, actor: Actor, b
 
 @router.get("/{name}/versions/{version}")
 def get_environment(name: str, version: str, platform: Platform, _: Actor) -> Any:
-    return shown(find_environment(platform.resources, name, None if version == "latest" else version))
+    """A version, or with `latest` the newest one that is not archived."""
+    return shown(_found(platform, name, version))
+
+
+@router.patch("/{name}/versions/{version}")
+def patch_environment(name: str, version: str, platform: Platform, actor: Actor, body: JsonBody) -> Changed:
+    """Say something else of a version; fields left out stay as they are."""
+    change = parse(EnvironmentChange, body, f"environment {name!r} version {version}")
+    before = _found(platform, name, version)
+    after, made = change_environment(platform.resources, before, change, actor=actor)
+    return Changed(resource=shown(after), change=made, differences=difference_rows(before.spec, after.spec))
+
+
+@router.post("/{name}/versions/{version}/archive")
+def post_archive(name: str, version: str, platform: Platform, actor: Actor) -> Shown:
+    """Hide a version from lists and from `latest`; it stays deployable."""
+    return _archived(platform, name, version, actor, archived=True)
+
+
+@router.post("/{name}/versions/{version}/restore")
+def post_restore(name: str, version: str, platform: Platform, actor: Actor) -> Shown:
+    return _archived(platform, name, version, actor, archived=False)
+
+
+def _archived(platform: Platform, name: str, version: str, actor: str, *, archived: bool) -> Shown:
+    found = _found(platform, name, version)
+    now = platform.now()
+    return shown(archive_environment(platform.resources, found, archived=archived, actor=actor, now=now))
+
+
+def _found(platform: Platform, name: str, version: str) -> Registered:
+    return find_environment(platform.resources, name, None if version == "latest" else version)

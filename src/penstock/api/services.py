@@ -17,6 +17,7 @@ from penstock.gateway.base import Gateway
 from penstock.online.deployments import Deployments
 from penstock.online.endpoints import Endpoints
 from penstock.online.environment_collector import EnvironmentCollector
+from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.fleet import Fleet
 from penstock.online.models import Models
 from penstock.online.validations import Validations
@@ -37,6 +38,7 @@ class Services:
     artifacts: Artifacts
     environments: Environments
     environment_collector: EnvironmentCollector
+    environment_doctor: EnvironmentDoctor
     validations: Validations
     fleet: Fleet
     gateway: Gateway

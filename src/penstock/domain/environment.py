@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from penstock.domain.resource import Frozen, Kind, Status
 
-
 # What to do where the Python version that is asked for cannot be had: nothing, or take the nearest one.
 PythonPolicy = Literal["strict", "nearest"]
 PYTHON_POLICY_PROPERTY = "penstock.python"

@@ -32,8 +32,13 @@ def requirements_of(read: Reader) -> Requirements:
     )
 
 
+def mlmodel_of(read: Reader) -> Mapping[str, Any] | None:
+    """What the MLmodel file says, every scalar as text; None if there is none. Raises `invalid` if it is no YAML."""
+    return _mapping(read, "MLmodel")
+
+
 def _pyfunc(read: Reader) -> Mapping[str, Any]:
-    model = _mapping(read, "MLmodel")
+    model = mlmodel_of(read)
     if model is None:
         raise invalid("the model has no MLmodel file, so it is not an MLflow model: give a scoring script")
     flavors = model.get("flavors")

@@ -1,10 +1,12 @@
 """Registered environments: named and versioned. What they come to never changes; what is said of them may."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from penstock.control.resources import Change, Resources
 from penstock.domain.environment import ENVIRONMENT, Environment, EnvironmentChange, EnvironmentStatus
 from penstock.domain.errors import conflict, invalid, not_found
+from penstock.domain.events import Event
 from penstock.domain.names import check_asset_name
 from penstock.domain.resource import Resource
 
@@ -80,17 +82,26 @@ def change_environment(
     return resources.apply(ENVIRONMENT, environment.name, spec, actor=actor)
 
 
-def archive_environment(resources: Resources, environment: Registered, *, archived: bool, actor: str) -> Registered:
+def archive_environment(
+    resources: Resources, environment: Registered, *, archived: bool, actor: str, now: datetime
+) -> Registered:
     """Set or clear the mark that hides a version from lists; it stays deployable."""
+    reason, done = ("Archived", "was archived") if archived else ("Restored", "was restored")
     for _ in range(_ATTEMPTS):
         if environment.status.archived is archived:
             return environment
+        event = Event(
+            at=now,
+            kind=ENVIRONMENT.name,
+            name=environment.name,
+            generation=environment.generation,
+            reason=reason,
+            message=f"environment {environment.name!r} {done}",
+            actor=actor,
+        )
         status = environment.status.model_copy(update={"archived": archived})
-        written = resources.set_status(ENVIRONMENT, environment, status)
+        written = resources.set_status(ENVIRONMENT, environment, status, event)
         if written is not None:
-            what = ("Archived", "was archived") if archived else ("Restored", "was restored")
-            message = f"environment {environment.name!r} {what[1]}"
-            resources.record(ENVIRONMENT.name, environment.name, what[0], message, actor=actor)
             return written
         environment = resources.get(ENVIRONMENT, environment.name)
     raise conflict(f"environment {environment.name!r} is being changed by others all the time; try again")

@@ -1,0 +1,126 @@
+"""The systems outside of the platform, each by what speaks to it; the only place that names implementations."""
+
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from penstock.artifacts.files import FileArtifacts
+from penstock.containers.images import Images
+from penstock.containers.tool import Tool, find_tool
+from penstock.domain.environment import Requirements
+from penstock.domain.errors import unavailable
+from penstock.engines.container import ContainerEngine
+from penstock.engines.local import LocalEngine
+from penstock.environments.base import Build
+from penstock.environments.interpreters import PythonRules
+from penstock.environments.uv import UvEnvironments
+from penstock.gateway.haproxy import GatewaySettings, HaproxyGateway
+from penstock.online.container_images import ContainerImages
+from penstock.registry.rest import MlflowRest
+from penstock.registry.server import MlflowServer
+from penstock.registry.settings import MlflowSettings
+from penstock.settings import Settings
+from penstock.store.base import Store
+from penstock.store.sql import open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What stands between the platform and the systems outside it."""
+
+    store: Store
+    engine: ContainerEngine
+    images: ContainerImages
+    gateway: HaproxyGateway
+    artifacts: FileArtifacts
+    mlflow: MlflowServer
+    registry: MlflowRest
+    environments: UvEnvironments
+
+
+def connect(settings: Settings) -> Outside:
+    """All of them for these settings; none is started yet."""
+    home, owner = settings.home, str(settings.home)
+    tool = cache(lambda: container_tool(settings))
+    engine = ContainerEngine(
+        LocalEngine(owner), tool, settings.container_folder, owner=owner, log_bytes=settings.log_bytes
+    )
+    environments = UvEnvironments(
+        home / "environments",
+        environ=settings.environ,
+        owner=owner,
+        curated_file=home / "curated.yml",
+        pythons=PythonRules(downloads=settings.python_downloads, policy=settings.python_policy),
+    )
+    artifacts = FileArtifacts(home / "artifacts")
+    again = cache(environments.retry)  # what kept MLflow's environment from being built is tried again at each start
+    mlflow = MlflowServer(_mlflow_settings(settings), engine, lambda: _mlflow_command(settings, environments, again))
+    return Outside(
+        store=open_store(settings.database),
+        engine=engine,
+        images=ContainerImages(
+            tool,
+            lambda: Images(tool(), home / "images", settings.environ),
+            artifacts,
+            home / "images" / "contexts",
+            environments.log,
+        ),
+        gateway=HaproxyGateway(_gateway_settings(settings)),
+        artifacts=artifacts,
+        mlflow=mlflow,
+        registry=MlflowRest(mlflow.url, mlflow.socket),
+        environments=environments,
+    )
+
+
+def container_tool(settings: Settings) -> Tool:
+    """Podman or docker of this machine. Raises `unavailable` if it has none that works."""
+    return find_tool(settings.environ, settings.container_tool, settings.container_network)
+
+
+def own_environments(settings: Settings, environments: UvEnvironments) -> Collection[str]:
+    """The environment of the MLflow server, if the platform makes it."""
+    return () if settings.mlflow is not None else (_mlflow_build(settings, environments).fingerprint,)
+
+
+def _mlflow_command(settings: Settings, environments: UvEnvironments, again: Callable[[str], None]) -> Path:
+    """The program that the settings name, else that of an environment made for it."""
+    if settings.mlflow is None:
+        build = _mlflow_build(settings, environments)
+        again(build.fingerprint)
+        return environments.ensure(build).python.with_name("mlflow")
+    path = shutil.which(settings.mlflow)
+    if path is None:
+        raise unavailable(f"PENSTOCK_MLFLOW={settings.mlflow} is not a program")
+    return Path(path)
+
+
+def _mlflow_build(settings: Settings, environments: UvEnvironments) -> Build:
+    return environments.plan(Requirements(packages=_mlflow_settings(settings).requirements()))
+
+
+def _mlflow_settings(settings: Settings) -> MlflowSettings:
+    return MlflowSettings(
+        folder=settings.home / "mlflow",
+        run_folder=settings.run_folder,
+        log=settings.home / "logs" / "mlflow.log",
+        log_bytes=settings.log_bytes,
+        database_url=settings.mlflow_database_url,
+        artifacts=settings.mlflow_artifacts,
+        environ=settings.environ,
+    )
+
+
+def _gateway_settings(settings: Settings) -> GatewaySettings:
+    return GatewaySettings(
+        binary=settings.haproxy,
+        host=settings.host,
+        port=settings.gateway_port,
+        folder=settings.home / "gateway",
+        run_folder=settings.run_folder,
+        max_body_bytes=settings.max_body_bytes,
+        retry_body_bytes=settings.retry_body_bytes,
+        owner=str(settings.home),
+    )
