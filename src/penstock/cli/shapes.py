@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ENDPOINTS = table("name", "provisioning_state", "traffic", "mirror_traffic", "scoring_uri")
 DEPLOYMENTS = table("name", "endpoint_name", "provisioning_state", "ready_instances", "instance_count", "reason")
 SERVINGS = table("version", "endpoint", "deployment", "traffic", "mirror_traffic", "state", "ready_instances")
-ENVIRONMENTS = table("name", "version", "image", "description")
+ENVIRONMENTS = table("name", "version", "image", "archived", "created_at", "description")
 
 
 def endpoint(resource: "Endpoint") -> dict[str, Any]:
@@ -44,7 +44,13 @@ def deployment(resource: "Deployment") -> dict[str, Any]:
 
 def environment(resource: "RegisteredEnvironment") -> dict[str, Any]:
     name, _, version = resource.name.rpartition(":")
-    return {**_spec(resource), "name": name, "version": version, "created_at": resource.created_at.isoformat()}
+    return {
+        **_spec(resource),
+        "name": name,
+        "version": version,
+        "archived": resource.status.archived,
+        "created_at": resource.created_at.isoformat(),
+    }
 
 
 def model(version: "ModelVersion") -> dict[str, Any]:

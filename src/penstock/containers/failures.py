@@ -29,7 +29,12 @@ _UNREACHABLE = re.compile(
     r"|received unexpected HTTP status: 5\d\d)",
     re.IGNORECASE,
 )
-_STEP = re.compile(r"building at STEP \"(.+?)\": (.+)|The command '(.+?)' returned a non-zero code: (\d+)")
+# podman's words, and those of docker's two builders.
+_STEP = re.compile(
+    r"building at STEP \"(.+?)\": (.+)"
+    r"|(?:The command '|process \")(.+?)"
+    r"(?:' returned a non-zero code|\" did not complete successfully: exit code): (\d+)"
+)
 _ENDED = re.compile(r"exit(?:ed with)? (?:status|code)[: ]*(\d+)")
 
 

@@ -50,6 +50,11 @@ def test_an_exchange_that_failed_is_explained(output: str, code: Code, words: st
         ),
         ("The command '/bin/sh -c false' returned a non-zero code: 1", Code.FAILED, "ended with exit code 1"),
         (
+            'ERROR: failed to solve: process "/bin/sh -c exit 7" did not complete successfully: exit code: 7',
+            Code.FAILED,
+            "'/bin/sh -c exit 7' ended with exit code 7",
+        ),
+        (
             'Error: building at STEP "COPY x /": checking on sources: copier: stat: "/x": no such file or directory',
             Code.FAILED,
             "'COPY x /': checking on sources",
