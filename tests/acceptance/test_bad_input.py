@@ -54,7 +54,6 @@ MISSING: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "model": ({"model": {"path": "./nowhere"}}, ("model.path",)),
     "conda file": ({"environment": {"conda_file": "nowhere.yml"}}, ("conda_file",)),
-    "registered model": ({"model": "azureml:nowhere:3"}, ("model", "nowhere")),
     "registered environment": ({"environment": "azureml:nowhere:3"}, ("environment", "nowhere")),
 }
 
@@ -75,7 +74,9 @@ def test_conda_packages_are_refused_by_name_with_the_remedy(platform: Platform, 
     conda = {"dependencies": ["python=3.11", "numpy=1.26", "libgdal", {"pip": ["joblib"]}]}
     path = write_deployment(tmp_path, "rough", "bad", extra={"environment": {"conda_file": conda}})
     said = refused(platform, "online-deployment", "create", "-f", path)
-    assert "numpy=1.26, libgdal; move them to the pip section: numpy==1.26, libgdal" in said
+    assert "libgdal" in said
+    assert "pip section" in said
+    assert "numpy=1.26" not in said
 
 
 def test_names_that_cannot_be_are_refused_by_command_and_api(platform: Platform) -> None:

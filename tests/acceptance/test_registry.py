@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
-import psutil
 import pytest
 from support.registry import mlflow_command, mlflow_python
 from support.running import Platform, a_platform, wait_until, write_endpoint
@@ -99,7 +98,9 @@ def deploy(platform: Platform, folder: Path, name: str, model: str, *flags: str)
 
 def test_a_logged_model_is_deployable_at_once_and_without_code(platform, logged, tmp_path):
     deploy(platform, tmp_path, "blue", "azureml:threshold:1", "--all-traffic")
-    assert platform.score("threshold", '{"dataframe_split": {"columns": [0], "data": [[0.0], [3.0]]}}').status_code < 500
+    assert (
+        platform.score("threshold", '{"dataframe_split": {"columns": [0], "data": [[0.0], [3.0]]}}').status_code < 500
+    )
     answer = platform.score("threshold", '{"input_data": [[0.0], [3.0]]}')
     assert (answer.status_code, answer.json()) == (200, [0, 1])
 
@@ -118,6 +119,13 @@ def test_runs_logged_models_and_versions_can_be_registered(platform, logged):
     copy = platform.json("model", "create", "-n", "promoted", "-p", "models:/threshold/1")
     assert copy["lineage"]["parent"] == "threshold:1"
     assert {v["version"] for v in platform.json("model", "list", "-n", "copies")} == {"1"}
+
+
+def test_a_version_that_is_not_registered_is_refused_with_those_that_are(platform, logged, tmp_path):
+    file = tmp_path / "none.yml"
+    file.write_text("name: none\nendpoint_name: threshold\nmodel: azureml:threshold:9\n")
+    done = platform.run("online-deployment", "create", "-f", file, check=False)
+    assert (done.returncode, "there are 1" in done.stderr) == (3, True), done.stderr
 
 
 def test_what_is_deployed_serves_and_starts_again_while_the_registry_is_down(platform, registry, logged, tmp_path):
@@ -140,7 +148,3 @@ def shown(platform: Platform, deployment: str, condition: str) -> dict[str, str]
     found = platform.json("online-deployment", "show", "-e", "threshold", "-n", deployment)
     conditions = found["status"]["conditions"] if "status" in found else found["conditions"]
     return next((c for c in conditions if c["name"] == condition), {"message": "", "reason": "", "truth": ""})
-
-
-def test_nothing_of_the_registry_is_left(platform):
-    assert psutil.pid_exists(int(platform.server["pid"]))

@@ -40,6 +40,23 @@ def environments(request, tmp_path, clock):
     return fake
 
 
+def test_requirements_are_examined_without_building_anything(environments):
+    told: list[str] = []
+    good = environments.diagnose(SIX, told.append)
+    assert (good.faults, good.changes, good.cached, good.complete) == ((), (), False, True)
+    assert good.packages >= 2  # six, and the worker with what it needs
+    assert told
+    bad = environments.diagnose(Requirements(packages=("six==99.0",), notices=("said",)), told.append)
+    assert "no version six==99" in bad.faults[0]
+    assert [change.old for change in bad.changes] == ["six==99.0"]
+    assert bad.notices == ("said",)
+    build = environments.plan(SIX)
+    assert good.fingerprint == build.fingerprint
+    assert environments.built(build.fingerprint) is None
+    environments.ensure(build)
+    assert environments.diagnose(SIX, told.append).cached
+
+
 def test_an_environment_is_built_once_and_found_again(environments):
     build = environments.plan(SIX)
     assert environments.built(build.fingerprint) is None

@@ -1,6 +1,7 @@
 """Whether containers can run on this machine, and what tests of them share: a root file system, images, registries."""
 
 import datetime
+import fcntl
 import functools
 import hashlib
 import os
@@ -109,6 +110,8 @@ def _tool() -> Tool | str:
     limits = ("--memory", "64m", "--cpus", "0.5", "--pids-limit", "50", "--read-only", "--cap-drop", "all")
     network = ("--network", tool.network)
     done = tool.ask("run", "--rm", *limits, *tool.limits, *network, *(["--init"] * tool.init), _TRUE, "/bin/true")
+    if "Resource limits are not supported" in done.errors:
+        return f"{tool.name} cannot limit what containers use on this machine, for this user"
     return tool if done.status == 0 else f"{tool.name} cannot run containers on this machine: {done.errors.strip()}"
 
 
@@ -149,20 +152,22 @@ def _root_file_system() -> Path | str:
     key = hashlib.sha256(" ".join((codename, f"{year}-{week}", *PACKAGES)).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-tests"
     place = cache / f"root-{key}.tar"
-    if not place.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=cache)) / "root.tar"
-        options = ["--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
-        done = subprocess.run(
-            [program, *options, codename, str(fresh)], capture_output=True, text=True, timeout=280, check=False
-        )
-        if done.returncode != 0:
-            shutil.rmtree(fresh.parent)
-            return f"mmdebstrap cannot make a root file system here: {done.stderr.strip()[-300:]}"
-        for old in cache.glob("root-*.tar"):
-            old.unlink()
-        fresh.rename(place)
-        fresh.parent.rmdir()
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "root.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several processes of one run make one
+        if not place.exists():
+            fresh = Path(tempfile.mkdtemp(dir=cache)) / "root.tar"
+            options = ["--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+            done = subprocess.run(
+                [program, *options, codename, str(fresh)], capture_output=True, text=True, timeout=280, check=False
+            )
+            if done.returncode != 0:
+                shutil.rmtree(fresh.parent)
+                return f"mmdebstrap cannot make a root file system here: {done.stderr.strip()[-300:]}"
+            for old in cache.glob("root-*.tar"):
+                old.unlink()
+            fresh.rename(place)
+            fresh.parent.rmdir()
     return place
 
 

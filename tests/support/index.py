@@ -5,7 +5,7 @@ import hashlib
 import io
 import threading
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,10 +26,10 @@ class Index:
         """Host and port."""
         return f"127.0.0.1:{self.server.server_address[1]}"
 
-    def add(self, name: str, version: str) -> str:
+    def add(self, name: str, version: str, *requires: str, python: str = "py3") -> str:
         """A package with one module that knows its version; returns the path of its wheel."""
-        wheel = f"{name}-{version}-py3-none-any.whl"
-        self.files[wheel] = a_wheel(name, version)
+        wheel = f"{name}-{version}-{python}-none-any.whl"
+        self.files[wheel] = a_wheel(name, version, requires)
         return f"/files/{wheel}"
 
     def page(self, name: str) -> bytes:
@@ -53,11 +53,12 @@ def an_index(credentials: str | None = None) -> Generator[Index]:
         thread.join()
 
 
-def a_wheel(name: str, version: str) -> bytes:
+def a_wheel(name: str, version: str, requires: Sequence[str] = ()) -> bytes:
     info = f"{name}-{version}.dist-info"
+    needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     files = {
         f"{name}.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])

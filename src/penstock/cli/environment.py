@@ -85,8 +85,9 @@ def create(*, file: OptionalFile = None, asset: Asset, contents: Contents, sets:
 )
 def show(name: Name, version: Version = None, label: _Label = None) -> Any:
     """Show a version of an environment, the latest by default."""
+    meant = _meant(version, label)
     with connect() as client:
-        return shapes.environment(client.environments.get(name, _meant(version, label)))
+        return shapes.environment(client.environments.get(name, meant))
 
 
 @command(
@@ -119,8 +120,9 @@ def update(*, name: Name, version: Version = None, label: _Label = None, edits: 
     """Change what is said of a version: description and tags."""
     from penstock.cli.environment_changes import change_of
 
+    meant = _meant(version, label)
     with connect() as client:
-        found = client.environments.get(name, _meant(version, label))
+        found = client.environments.get(name, meant)
         change = change_of(found.name, found.spec, edits)
         if not change.model_fields_set:
             notice(f"environment {found.name} unchanged")
@@ -137,8 +139,9 @@ def update(*, name: Name, version: Version = None, label: _Label = None, edits: 
 )
 def archive(name: Name, version: Version = None, label: _Label = None) -> Any:
     """Hide a version from lists and from latest, or all versions; they stay deployable."""
+    meant = _meant(version, label)
     with connect() as client:
-        versions = _versions(client, name, version, label)
+        versions = _versions(client, name, None if version is None and label is None else meant)
         return [shapes.environment(client.environments.archive(name, v)) for v in versions]
 
 
@@ -151,8 +154,9 @@ def archive(name: Name, version: Version = None, label: _Label = None) -> Any:
 )
 def restore(name: Name, version: Version = None, label: _Label = None) -> Any:
     """Show a version in lists again, or all versions."""
+    meant = _meant(version, label)
     with connect() as client:
-        versions = _versions(client, name, version, label)
+        versions = _versions(client, name, None if version is None and label is None else meant)
         return [shapes.environment(client.environments.restore(name, v)) for v in versions]
 
 
@@ -165,10 +169,10 @@ def _meant(version: str | None, label: str | None) -> str:
     return version or "latest"
 
 
-def _versions(client: "Client", name: str, version: str | None, label: str | None) -> list[str]:
-    """The versions that are meant: the one named, or all, as `az` does it."""
-    if version is not None or label is not None:
-        return [_version(client.environments.get(name, _meant(version, label)))]
+def _versions(client: "Client", name: str, meant: str | None) -> list[str]:
+    """The version that is meant, or all, as `az` does it."""
+    if meant is not None:
+        return [_version(client.environments.get(name, meant))]
     found = [_version(environment) for environment in client.environments.list(name, include_archived=True)]
     if not found:
         raise not_found(f"there is no environment {name!r}; see `penstock environment list --include-archived`")

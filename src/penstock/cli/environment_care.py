@@ -83,14 +83,15 @@ def logs(
     """Show the end of what an environment's build said."""
     if (name is not None) + (fingerprint is not None) + (endpoint_name is not None) != 1:
         raise invalid("give one of --name, --fingerprint, or --endpoint-name with --deployment-name")
+    if (endpoint_name is None) is not (deployment_name is None):
+        raise invalid("--endpoint-name needs --deployment-name, and the other way round")
     with connect() as client:
         if name is not None:
             bare, _, written = name.partition(":")
             found = client.environments.log(bare, version or written or "latest", lines=lines)
         elif fingerprint is not None:
             found = client.environments.log_of(fingerprint, lines=lines)
-        elif endpoint_name is not None and deployment_name is not None:
-            found = client.online_deployments.logs(endpoint_name, deployment_name, lines=lines, container="build")
         else:
-            raise invalid("--endpoint-name needs --deployment-name")
+            deployment = (str(endpoint_name), str(deployment_name))
+            found = client.online_deployments.logs(*deployment, lines=lines, container="build")
     return [log.model_dump() for log in found]

@@ -29,7 +29,7 @@ def read_patient(path: Path) -> Patient:
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise invalid(f"{path} does not hold one YAML mapping")
     fields = cast(dict[str, Any], documents[0])
-    if "$schema" in fields or "dependencies" not in fields:
+    if "$schema" in fields or not {"dependencies", "build_dependencies"} & fields.keys():
         return _asset(fields, path)
     if "build_dependencies" not in fields:
         return _environment({"conda_file": fields}, path)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Timer
-from typing import Protocol
+from typing import IO, Protocol
 
 # PR_SET_PDEATHSIG must be set in the child, where forking a process with threads allows little: so a small program
 # does it and becomes the command. It fires when the starting thread ends, which waits for the command.
@@ -79,22 +79,36 @@ class Answer:
     errors: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """Files that a command reads from and writes to: nothing, and its log, where none are given."""
+
+    stdin: IO[bytes] | None = None
+    stdout: IO[bytes] | None = None
+
+
 class TimeLimitError(Exception):
     """A command took longer than its limit and was killed, with all that it had started."""
 
 
-def run(argv: Sequence[str], log: Log, surroundings: Surroundings) -> int:
+_PLAIN = Streams()
+_Ends = tuple[int | IO[bytes], int | IO[bytes], int]  # of stdin, stdout and stderr
+
+
+def run(argv: Sequence[str], log: Log, surroundings: Surroundings, streams: Streams = _PLAIN) -> int:
     """Run `argv` (the first an absolute path), write what it says to `log`, return its exit status.
 
-    Raises `TimeLimitError`.
+    The status is negative if a signal ended the command. Raises `TimeLimitError`.
     """
 
     def copy(process: subprocess.Popen[str]) -> None:
-        for line in process.stdout or ():
+        for line in process.stderr or process.stdout or ():
             log.write(masked(line))
             log.flush()
 
-    return _run(argv, surroundings, subprocess.STDOUT, copy)
+    stderr = subprocess.PIPE if streams.stdout else subprocess.STDOUT
+    ends = (streams.stdin or subprocess.DEVNULL, streams.stdout or subprocess.PIPE, stderr)
+    return _run(argv, surroundings, ends, copy)
 
 
 def ask(argv: Sequence[str], surroundings: Surroundings) -> Answer:
@@ -105,7 +119,7 @@ def ask(argv: Sequence[str], surroundings: Surroundings) -> Answer:
         output, errors = process.communicate()
         kept.update(output=output[:_KEPT_CHARACTERS], errors=masked(errors[:_KEPT_CHARACTERS]))
 
-    status = _run(argv, surroundings, subprocess.PIPE, keep)
+    status = _run(argv, surroundings, (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE), keep)
     return Answer(status, **kept)
 
 
@@ -115,14 +129,14 @@ def masked(text: str) -> str:
 
 
 def _run(
-    argv: Sequence[str], surroundings: Surroundings, stderr: int, listen: Callable[[subprocess.Popen[str]], None]
+    argv: Sequence[str], surroundings: Surroundings, ends: _Ends, listen: Callable[[subprocess.Popen[str]], None]
 ) -> int:
     late = Event()
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
+        stdin=ends[0],
+        stdout=ends[1],
+        stderr=ends[2],
         cwd=surroundings.folder,
         env=dict(surroundings.environ),
         start_new_session=True,

@@ -23,6 +23,7 @@ class Host:
 
     cgroups: Cgroups
     programs: frozenset[str]  # those of `PROGRAMS` that are installed
+    tunnels: bool  # /dev/net/tun may be opened, which networks in user mode need
     open_files: int
     processes: int
 
@@ -89,6 +90,8 @@ def network_for(facts: Facts) -> str:
         return "bridge"
     if not facts.rootless and programs & {"iptables", "nft"}:
         return "bridge"
+    if not facts.host.tunnels:
+        return "host"
     if "slirp4netns" in programs:
         return "slirp4netns"
     return "pasta" if facts.rootless and "pasta" in programs else "host"

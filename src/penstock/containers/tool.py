@@ -35,6 +35,7 @@ _PASSED_PREFIXES = ("XDG_", "DOCKER_", "CONTAINER_", "CONTAINERS_", "STORAGE_")
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # often not on a user's PATH
 _HELPER_FOLDERS = ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman", "/usr/local/lib/podman")
 _CGROUPS = Path("/sys/fs/cgroup")
+_TUNNELS = Path("/dev/net/tun")
 _UNLIMITED = 1 << 30
 _INSTALL = (
     "install podman (Debian, Ubuntu: apt install podman; Fedora, RHEL: dnf install podman; "
@@ -151,6 +152,7 @@ def _host(path: str) -> Host:
     return Host(
         cgroups=_cgroups(),
         programs=frozenset((*programs, *helpers)),
+        tunnels=os.access(_TUNNELS, os.R_OK | os.W_OK),
         open_files=_hard(resource.RLIMIT_NOFILE),
         processes=_hard(resource.RLIMIT_NPROC),
     )

@@ -4,9 +4,8 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,10 +19,12 @@ from penstock.environments.base import Build
 from penstock.environments.byte_code import shares, sources
 from penstock.environments.commands import Streams, Surroundings, TimeLimitError, run
 from penstock.environments.failures import Failure, explain, tail
+from penstock.environments.lines import arguments, file_lines
 from penstock.environments.lock import Pin, as_asked, lock_text, mismatched, read_lock, unhashed
 from penstock.environments.manifest import Damage, write_manifest
 from penstock.environments.place import Place
 from penstock.environments.seal import remove, seal, seal_folder
+from penstock.environments.unnamed import unnamed
 
 LIMIT = timedelta(minutes=30)  # of each command
 
@@ -82,9 +83,9 @@ class Builder:
     def _locked(self, log: IO[str]) -> Sequence[Pin]:
         """Resolve the requirements and keep what they come to."""
         argv = ("pip", "compile", "--generate-hashes", "--no-header", "--python", str(self.build.python))
-        lines = (*_in_file(self.build.packages), self.worker.requirement)
-        with _unnamed(lines) as given, tempfile.TemporaryFile(dir=self.place.root) as resolved:
-            self._uv((*argv, *_prerelease(self.build.packages), "-"), log, Streams(stdin=given, stdout=resolved))
+        lines = (*file_lines(self.build.packages), self.worker.requirement)
+        with unnamed(lines) as given, tempfile.TemporaryFile(dir=self.place.root) as resolved:
+            self._uv((*argv, *arguments(self.build.packages), "-"), log, Streams(stdin=given, stdout=resolved))
             resolved.seek(0)
             text = resolved.read().decode()
         pins = as_asked(read_lock(text), self.build.packages, self.worker)
@@ -101,8 +102,8 @@ class Builder:
         if self.damage is not None and self.damage.changed:
             options.append("--refresh")  # uv's cache shares the changed files
         options += [f"--allow-insecure-host={host}" for host in _values(self.build.packages, "--trusted-host")]
-        lines = (*(line for line in _in_file(self.build.packages) if line.startswith("-")), *map(str, pins))
-        with _unnamed(lines) as given:
+        lines = (*(line for line in file_lines(self.build.packages) if line.startswith("-")), *map(str, pins))
+        with unnamed(lines) as given:
             argv = ("pip", "sync", *options, "--python", str(self.place.python), "-")
             self._uv(argv, log, Streams(stdin=given))
 
@@ -111,7 +112,7 @@ class Builder:
         argv = (str(self.place.python), "-I", "-m", "compileall", "-qq", "-i", "-")
 
         def compile_share(files: Sequence[Path]) -> None:
-            with _unnamed([str(file) for file in files]) as given:
+            with unnamed([str(file) for file in files]) as given:
                 # Some packages bring files that no Python compiles: these fail when they are imported, not before.
                 self._status(argv, log, Streams(stdin=given))
 
@@ -139,18 +140,23 @@ class Builder:
             return
         output = self._output()
         failure = _killed(status) or _other_file(output) or explain(output)
-        raise PenstockError(failure.code, f"{self._name} cannot be built: {failure.message}", {"log": tail(output)})
+        message = f"{self._name} cannot be built: {failure.message}; {self._more}"
+        raise PenstockError(failure.code, message, {"log": tail(output)})
 
     def _status(self, argv: Sequence[str], log: IO[str], streams: Streams) -> int:
         try:
             return run(argv, log, self.surroundings, streams)
         except TimeLimitError:
-            message = f"{self._name} was not built within {self.surroundings.limit}: ask for packages that have wheels"
-            raise failed(message, {"log": tail(self._output())}) from None
+            fault = f"{self._name} was not built within {self.surroundings.limit}: ask for packages that have wheels"
+            raise failed(f"{fault}; {self._more}", {"log": tail(self._output())}) from None
 
     @property
     def _name(self) -> str:
         return f"environment {self.build.fingerprint}"
+
+    @property
+    def _more(self) -> str:
+        return f"all that was said: `penstock environment logs --fingerprint {self.build.fingerprint}`"
 
     def _output(self) -> str:
         return self.place.log.read_text(encoding="utf-8", errors="replace")
@@ -174,28 +180,6 @@ def _other_file(output: str) -> Failure | None:
 def _private(file: Path) -> IO[str]:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     return open(descriptor, "w", encoding="utf-8")
-
-
-@contextmanager
-def _unnamed(lines: Sequence[str]) -> Generator[IO[bytes]]:
-    """A file with these lines that has no name: URLs may hold passwords, which must outlive no crash.
-
-    As arguments every user of the machine could see them.
-    """
-    with tempfile.TemporaryFile() as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
-        file.seek(0)
-        yield file
-
-
-def _in_file(packages: Sequence[str]) -> list[str]:
-    """The lines that uv reads from a file; the others are arguments."""
-    return [line for line in packages if line.partition(" ")[0] not in ("--pre", "--trusted-host")]
-
-
-def _prerelease(packages: Sequence[str]) -> list[str]:
-    trusted = [f"--allow-insecure-host={host}" for host in _values(packages, "--trusted-host")]
-    return [*(["--prerelease=allow"] if "--pre" in packages else []), *trusted]
 
 
 def _values(packages: Sequence[str], option: str) -> list[str]:

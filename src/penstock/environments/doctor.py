@@ -180,6 +180,8 @@ def _blamed(line: str, lines: Sequence[str], changes: Sequence[Change], resolve:
     """What is wrong with `line`: in itself, or beside which other one."""
     options = [other for other in lines if other.startswith("-")]
     alone = resolve([*options, line])
+    if alone.fault is not None and alone.fault.startswith(CLASH):
+        return f"{line} cannot be had: {alone.fault.removeprefix(CLASH)}"
     if alone.fault is not None:
         return alone.fault if line in alone.fault else f"{line}: {alone.fault}"
     whole = resolve(_swapped(lines, {c.old: c.new for c in changes if c.old != line})).fault or ""

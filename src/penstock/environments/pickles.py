@@ -103,7 +103,9 @@ def _by_value(sklearn: Mapping[str, Any], pyfunc: Mapping[str, Any], saved: str 
     before, after = _series(saved), _series(python)
     if before is None or after is None or before == after:
         return
-    remedy = f"have Python {before[0]}.{before[1]} on this machine, or save the model again with {python}"
+    old = f"Python {before[0]}.{before[1]}"
+    there = f"install {old} on this machine" if before[1] >= OLDEST_MINOR else f"deploy it with an image that has {old}"
+    remedy = f"save the model again with {python}, or {there}"
     if _text(pyfunc.get("python_model")) is not None:
         yield (
             f"the model is a Python class that was pickled with Python {saved}, and the environment would have "

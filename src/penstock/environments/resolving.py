@@ -19,6 +19,7 @@ from penstock.environments.doctor import EnoughTriedError, Resolution
 from penstock.environments.failures import explain
 from penstock.environments.lines import arguments, file_lines
 from penstock.environments.lock import read_lock
+from penstock.environments.unnamed import unnamed
 
 _LIMIT = timedelta(minutes=3)  # of everything
 _LIMIT_OF_BUILDS = timedelta(minutes=1)  # of packages from source, all together
@@ -73,7 +74,7 @@ class Resolver:
                 allowed = [name for name in allowed if name not in untried]
             elif status == 0:
                 return Resolution(versions=versions)
-            elif wanted is not None and wanted not in self._from_source and self._can_be_built(*wanted):
+            elif wanted is not None and wanted not in self._from_source and self._can_be_built(*wanted, lines):
                 allowed = [*allowed, wanted[0]]
             else:
                 return _unresolved(said)
@@ -84,9 +85,7 @@ class Resolver:
         wheels += [part for name in allowed for part in ("--no-binary", name)]
         argv = ("pip", "compile", "--no-header", "--no-annotate", *self._python, *wheels, *arguments(lines), "-")
         log = io.StringIO()
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as resolved:
-            given.write("".join(f"{line}\n" for line in (*file_lines(lines), self._worker)).encode())
-            given.seek(0)
+        with unnamed((*file_lines(lines), self._worker)) as given, tempfile.TemporaryFile() as resolved:
             status = self._run(argv, log, _LIMIT, Streams(stdin=given, stdout=resolved))
             resolved.seek(0)
             pins = read_lock(resolved.read().decode())
@@ -97,15 +96,17 @@ class Resolver:
         known = self._from_source
         return version is None or known.get((name, ""), False) or known.get((name, version), False)
 
-    def _can_be_built(self, name: str, version: str) -> bool:
-        """True if the package could be built from source, which uv then keeps."""
+    def _can_be_built(self, name: str, version: str, lines: Sequence[str]) -> bool:
+        """True if the package could be built from source, which uv then keeps; `lines` say from which index."""
         requirement = f"{name}=={version}" if version else name
         self._tell(f"building {requirement} from source, as it has no wheel")
         began = time.monotonic()
-        with tempfile.TemporaryDirectory() as target:
-            argv = ("pip", "install", "--no-deps", "--target", target, *self._python, requirement)
+        options = [line for line in file_lines(lines) if line.startswith("-")]
+        with tempfile.TemporaryDirectory() as target, unnamed((*options, requirement)) as given:
+            where = ("--target", target, *self._python, *arguments(lines))
+            argv = ("pip", "install", "--no-deps", *where, "--requirement", "-")
             try:
-                could = self._run(argv, io.StringIO(), self._left_for_builds) == 0
+                could = self._run(argv, io.StringIO(), self._left_for_builds, Streams(stdin=given)) == 0
             except EnoughTriedError:
                 could = False
         self._left_for_builds -= timedelta(seconds=time.monotonic() - began)

@@ -164,7 +164,8 @@ class MlflowServer:
         with full_disk_named(settings.folder):
             settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._bound_log()
-            if self._process() is None:
+            fresh = self._process() is None
+            if fresh:
                 self._remove_unopened()
         begun = settings.log.stat().st_size if settings.log.exists() else 0
         spec = ProcessSpec(
@@ -177,11 +178,14 @@ class MlflowServer:
         self._engine.forget(settings.name)
         self._engine.start(spec)
         log.info("model registry is starting", extra={"command": command})
-        self._await_answer(begun)
+        self._await_answer(begun, fresh=fresh)
 
-    def _await_answer(self, begun: int) -> None:
+    def _await_answer(self, begun: int, *, fresh: bool) -> None:
         while not self._answers():
             process = self._process()
+            if process is None and not fresh:  # what was there was ending: no start has failed
+                self._wake.set()
+                return
             if process is None:
                 raise self._explained(begun)
             if datetime.now(UTC) - process.started_at > _START:

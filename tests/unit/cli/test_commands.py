@@ -22,7 +22,7 @@ COMMANDS = [
     *(f"online-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "get-logs")),
     *(f"model {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "deployments")),
     *(f"model {verb}" for verb in ("download", "export", "import", "share", "validate")),
-    *(f"environment {verb}" for verb in ("create", "show", "list")),
+    *(f"environment {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "doctor", "logs")),
     *(f"image {verb}" for verb in ("base", "build", "list")),
 ]
 
@@ -58,6 +58,9 @@ AZURE = {
     "-n/--name --no-wait --os-type --registry-name --set --tags --version",
     "environment list": "--archived-only --include-archived --max-results -n/--name --registry-name",
     "environment show": "-n/--name --label --registry-name --version",
+    "environment update": "-n/--name --add --force-string --label --registry-name --remove --set --version",
+    "environment archive": "-n/--name --label --registry-name --version",
+    "environment restore": "-n/--name --label --registry-name --version",
 }
 
 
@@ -104,6 +107,11 @@ def test_a_flag_without_a_meaning_here_is_mentioned_once(monkeypatch: pytest.Mon
         ("status --query [", "--query '['"),
         ("nonsense", "No such command"),
         ("online-endpoint show", "--name"),
+        ("environment show -n a --version 1 --label latest", "give --version or --label, not both"),
+        ("environment archive -n a --label newest", "environments have one label, latest"),
+        ("environment logs", "give one of --name, --fingerprint"),
+        ("environment logs -e fraud", "--endpoint-name needs --deployment-name"),
+        ("environment doctor -f /no/such.txt", "there is no file /no/such.txt"),
         ("model export -n fraud --version 1 -o table", "write -o fraud.tar.zst, and --output table"),
         ("model share -n a --version 1 --registry-name http://x --share-with-name b --share-with-version 1", "_SHARE_"),
     ],

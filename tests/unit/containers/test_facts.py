@@ -17,7 +17,7 @@ from penstock.containers.facts import (
 
 
 def a_host(*programs: str, cgroups: Cgroups = Cgroups.V2) -> Host:
-    return Host(cgroups=cgroups, programs=frozenset(programs), open_files=1 << 30, processes=1 << 30)
+    return Host(cgroups=cgroups, programs=frozenset(programs), tunnels=True, open_files=1 << 30, processes=1 << 30)
 
 
 def facts(*programs: str, tool: str = "podman", rootless: bool = False, cgroups: Cgroups = Cgroups.V2) -> Facts:
@@ -59,6 +59,11 @@ def test_a_runtime_that_cannot_work_is_a_fault_with_the_remedy() -> None:
 )
 def test_the_network(known: Facts, network: str) -> None:
     assert network_for(known) == network
+
+
+def test_a_network_in_user_mode_needs_tunnels() -> None:
+    known = facts("slirp4netns", "pasta", rootless=True)
+    assert network_for(replace(known, host=replace(known.host, tunnels=False))) == "host"
 
 
 def test_no_more_is_given_to_a_container_than_may_be() -> None:
