@@ -235,7 +235,9 @@ def test_mirrors_get_copies_and_callers_wait_for_none(site: Site) -> None:
         for n in range(200):
             assert client.score(b"[1]", x_request_id=f"id{n}").name == "blue0"
             if n % 8 == 0:
-                time.sleep(0.02)  # no more than 16 copies are under way at a time, and a busy machine is slow to take them
+                time.sleep(
+                    0.02
+                )  # no more than 16 copies are under way at a time, and a busy machine is slow to take them
     copies = eventually(lambda: site.instances["green0"].seen, lambda seen: len(seen) > 60)
     time.sleep(0.2)
     assert len(copies) == pytest.approx(100, abs=36)

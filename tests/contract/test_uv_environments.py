@@ -11,9 +11,9 @@ from datetime import timedelta
 import psutil
 import pytest
 
+from penstock.commands import Surroundings, TimeLimitError, run
 from penstock.domain.environment import Requirements
 from penstock.domain.errors import Code, PenstockError
-from penstock.environments.commands import Surroundings, TimeLimitError, run
 from penstock.environments.interpreters import Candidate, Interpreters
 from penstock.environments.uv import UvEnvironments
 

@@ -11,7 +11,6 @@ from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.fields import parse
 from penstock.domain.resource import Truth
-from penstock.online.deployments import notices
 from penstock.online.logs import Log, instance_logs, tail
 
 router = APIRouter(prefix="/online-endpoints/{endpoint}/deployments", tags=["online deployments"])
@@ -47,10 +46,12 @@ def put_deployment(  # noqa: PLR0913 - one parameter for each part of the reques
     spec = parse(OnlineDeployment, body, f"deployment {name!r}")
     before = platform.resources.find(ONLINE_DEPLOYMENT, f"{endpoint}/{name}")
     if dry_run:
-        return previewed(before, platform.deployments.preview(endpoint, name, spec), "", notices(spec))
+        preview = platform.deployments.preview(endpoint, name, spec)
+        return previewed(before, preview, "", platform.deployments.notices(preview))
     after, change = platform.deployments.apply(endpoint, name, spec, actor=actor, generation=generation)
     rows = difference_rows(before.spec if before else None, after.spec)
-    return Changed(resource=shown(after), change=change, notices=list(notices(spec)), differences=rows)
+    notices = list(platform.deployments.notices(after.spec))
+    return Changed(resource=shown(after), change=change, notices=notices, differences=rows)
 
 
 @router.delete("/{name}", response_model=None)

@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from penstock.commands import Kept, Log
 from penstock.containers.build_settings import build_settings
-from penstock.containers.commands import Kept, Log
 from penstock.containers.contexts import content_digest, dockerfile_in, parents
 from penstock.containers.failures import build_failure, exchange_failure
 from penstock.containers.references import Reference, is_image_id, read_reference

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from penstock.containers.commands import masked
+from penstock.commands import masked
 from penstock.domain.errors import invalid
 
 # Whatever `python` the image means: the worker's environment in images that were made from the base image.

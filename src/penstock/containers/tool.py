@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from penstock.containers.commands import Answer, Log, Surroundings, TimeLimitError, ask, run
+from penstock.commands import Answer, Log, Surroundings, TimeLimitError, ask, run
 from penstock.containers.facts import (
     PROGRAMS,
     Cgroups,

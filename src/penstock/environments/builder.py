@@ -14,10 +14,10 @@ from typing import IO
 import uv
 
 from penstock import durable
+from penstock.commands import Streams, Surroundings, TimeLimitError, run
 from penstock.domain.errors import Code, PenstockError, failed
 from penstock.environments.base import Build
 from penstock.environments.byte_code import shares, sources
-from penstock.environments.commands import Streams, Surroundings, TimeLimitError, run
 from penstock.environments.failures import Failure, explain, tail
 from penstock.environments.lines import arguments, file_lines
 from penstock.environments.lock import Pin, as_asked, lock_text, mismatched, read_lock, unhashed

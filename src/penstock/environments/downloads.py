@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import uv
 
+from penstock.commands import Surroundings, TimeLimitError, run
 from penstock.domain.errors import invalid
-from penstock.environments.commands import Surroundings, TimeLimitError, run
 from penstock.environments.failures import explain
 
 _LIMIT = timedelta(minutes=5)  # of one download, about 30 MB

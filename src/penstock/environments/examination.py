@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from penstock.commands import Surroundings
 from penstock.environments.base import Build, Diagnosis
-from penstock.environments.commands import Surroundings
 from penstock.environments.doctor import examine
 from penstock.environments.resolving import Resolver
 

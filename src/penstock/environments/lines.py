@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from penstock.commands import masked
 from penstock.domain.environment import Requirements
 from penstock.domain.errors import invalid
 from penstock.environments.strays import strays
@@ -46,7 +47,6 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 _HASH = re.compile(r"\s--hash[=\s]\s*\S+")
 _URL = re.compile(r"(https?://|git\+https?://|git\+ssh://)\S+\Z")
 _FILE = re.compile(r"[./~]|.*(/|\.whl|\.tar\.gz|\.zip)\Z|file:|[A-Za-z]:\\")
-_CREDENTIALS = re.compile(r"(\w://)[^/\s@]*@")
 
 
 def read_lines(lines: Iterable[str], where: str) -> Requirements:
@@ -98,11 +98,6 @@ def arguments(packages: Iterable[str]) -> list[str]:
     options = [line.partition(" ") for line in packages]
     trusted = [f"--allow-insecure-host={host}" for option, _, host in options if option == "--trusted-host"]
     return [*(["--prerelease=allow"] if any(option == "--pre" for option, _, _ in options) else []), *trusted]
-
-
-def masked(text: str) -> str:
-    """`text` with the user and password of every URL in it hidden."""
-    return _CREDENTIALS.sub(r"\1***@", text)
 
 
 _Verdict = tuple[str | None, str | None, str | None]  # kept line, notice, fault

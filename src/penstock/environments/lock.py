@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from penstock.environments.lines import masked
+from penstock.commands import masked
 
 _HASH = re.compile(r"\s--hash[=\s]\s*(\S+)")
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]*")

@@ -13,8 +13,8 @@ import uv
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from penstock.commands import Streams, Surroundings, TimeLimitError, run
 from penstock.domain.errors import Code, PenstockError
-from penstock.environments.commands import Streams, Surroundings, TimeLimitError, run
 from penstock.environments.doctor import EnoughTriedError, Resolution
 from penstock.environments.failures import explain
 from penstock.environments.lines import arguments, file_lines

@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path
 
 from penstock import durable
+from penstock.commands import Surroundings
 from penstock.domain.environment import Environment, Requirements
 from penstock.domain.errors import Code, PenstockError, failed, full_disk_named, invalid
 from penstock.environments import collection
 from penstock.environments.base import Build, BuiltEnvironment, Diagnosis, MissingPython, Unused
 from penstock.environments.builder import LIMIT, Builder
-from penstock.environments.commands import Surroundings
 from penstock.environments.curated import curated_requirements
 from penstock.environments.downloads import Downloads
 from penstock.environments.examination import diagnosis, without_interpreter

@@ -60,11 +60,21 @@ class Deployments:
         spec = self._preparation.pinned(spec)
         self._check_route(f"{endpoint}/{name}", spec)
         try:
-            self._preparation.ingredients(f"{endpoint}/{name}", spec)
+            self._preparation.advice(f"{endpoint}/{name}", spec)
         except PenstockError as err:
-            if err.code is not Code.UNAVAILABLE:  # the controller waits for what is on its way
+            # The controller waits for what is on its way, and says what this machine lacks.
+            if err.code not in (Code.UNAVAILABLE, Code.FAILED):
                 raise
         return spec
+
+    def notices(self, spec: OnlineDeployment) -> Sequence[str]:
+        """Sentences about what has no effect in a stored spec, and about what may keep its model from working."""
+        fields = ignored_fields(spec)
+        ignored = [f"ignored, as it has no effect here: {', '.join(fields)}"] if fields else []
+        try:
+            return [*ignored, *self._preparation.advice(f"{spec.endpoint_name}/{spec.name}", spec)]
+        except PenstockError:  # it is told by the conditions
+            return ignored
 
     def apply(
         self, endpoint: str, name: str, spec: OnlineDeployment, *, actor: str, generation: int | None = None
@@ -116,9 +126,3 @@ class Deployments:
         stored = self._resources.set_status(ONLINE_DEPLOYMENT, deployment, status)
         self._resources.enqueue(deployment.key)
         return stored if stored is not None else self._resources.get(ONLINE_DEPLOYMENT, deployment.name)
-
-
-def notices(spec: OnlineDeployment) -> Sequence[str]:
-    """Sentences about fields that have no effect."""
-    fields = ignored_fields(spec)
-    return [f"ignored, as it has no effect here: {', '.join(fields)}"] if fields else []

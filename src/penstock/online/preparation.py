@@ -1,7 +1,7 @@
 """From a deployment's spec to what its processes are made of: models, code and environments looked up and laid out."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +17,8 @@ from penstock.domain.names import AssetReference, check_asset_name, parse_asset_
 from penstock.domain.quantities import memory_bytes
 from penstock.domain.samples import is_skipped
 from penstock.environments.base import Environments
-from penstock.environments.packaged import requirements_of
+from penstock.environments.packaged import mlmodel_of, requirements_of
+from penstock.environments.pickles import pickle_faults
 from penstock.environments.reading import is_container
 from penstock.online.container_images import ContainerImages
 from penstock.online.environments import find_environment
@@ -101,6 +102,26 @@ class Preparation:
             memory_bytes=memory_bytes(limit) if limit else None,
             image=image,
         )
+
+    def advice(self, name: str, spec: OnlineDeployment) -> Sequence[str]:
+        """Sentences about what may keep the deployment from working as its author thinks.
+
+        Raises `invalid` for a model that certainly cannot be unpickled in its environment, and what `ingredients` does.
+        """
+        ingredients = self.ingredients(name, spec)
+        if ingredients.image is not None:
+            return ()
+        build = self._environments.plan(ingredients.requirements)
+        model = ingredients.model
+        if model is None or not model.mlflow:
+            return build.notices
+        tree = self._artifacts.tree(model.digest)
+        mlmodel = mlmodel_of(lambda path: self._file(model, tree, path)) or {}
+        python = build.missing.version if build.missing else build.python_version
+        found = pickle_faults(mlmodel, ingredients.requirements, python)
+        if found.errors:
+            raise invalid(f"deployment {name!r}: model {model.basename!r}: {'; '.join(found.errors)}")
+        return (*build.notices, *found.notices)
 
     def fingerprint(self, name: str, spec: OnlineDeployment) -> str:
         """Of the environment that the spec needs. Raises what `ingredients` and `Environments.plan` raise."""

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.commands import masked
 from penstock.domain.errors import PenstockError
-from penstock.environments.lines import masked, normalised, read_lines
+from penstock.environments.lines import normalised, read_lines
 
 
 def read(*lines: str):

@@ -27,7 +27,7 @@ if os.getppid() != int(sys.argv[1]):
     sys.exit(125)
 os.execv(sys.argv[2], sys.argv[2:])
 """
-_CREDENTIALS = re.compile(r"(\w+://)[^\s/@]+@")
+_CREDENTIALS = re.compile(r"(\w://)[^/\s@]*@")
 _KEPT_CHARACTERS = 4 * 1024 * 1024  # of a command's answer
 _KEPT_LINES = 400  # of a log
 
