@@ -129,7 +129,8 @@ def _smallest(folder: Path) -> Path:
 @functools.cache
 def _base_image(root: Path) -> None:
     program = [str(Path(sys.executable).with_name("penstock")), "image", "base"]
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home, root.with_name("base.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         done = subprocess.run(
             [*program, "--from", "scratch", "--rootfs", str(root), "--tag", BASE_IMAGE],
             env={**os.environ, "PENSTOCK_HOME": home},

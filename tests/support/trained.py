@@ -1,5 +1,6 @@
 """The examples' own models, trained by their own `train.py` in an environment that is made once per machine."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -26,19 +27,22 @@ def python_with(requirements: tuple[str, ...]) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-tests"
     key = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:16]
     place = cache / key
-    if not place.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=cache, prefix=f"{key}-"))
-        uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
-        assert uv is not None, "uv is not installed"
-        python = str(fresh / "venv" / "bin" / "python")
-        for command in (
-            [uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(fresh / "venv")],
-            [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *requirements],
-        ):
-            subprocess.run(command, check=True, timeout=280)
-        try:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several processes of one run make one
+        if not place.exists():
+            fresh = Path(tempfile.mkdtemp(dir=cache, prefix=f"{key}-"))
+            _install(requirements, fresh / "venv")
             fresh.rename(place)
-        except OSError:
-            shutil.rmtree(fresh)  # another run was faster
     return place / "venv" / "bin" / "python"
+
+
+def _install(requirements: tuple[str, ...], folder: Path) -> None:
+    uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
+    assert uv is not None, "uv is not installed"
+    python = str(folder / "bin" / "python")
+    for command in (
+        [uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(folder)],
+        [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *requirements],
+    ):
+        subprocess.run(command, check=True, timeout=280)
