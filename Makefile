@@ -28,7 +28,7 @@ help:
 	  'make test    all tests, after make system' \
 	  'make system  install podman and what else tests of containers need, where no password is asked for' \
 	  'make check   format, lint, types, layers and the unit tests' \
-	  'make bench   side-by-side benchmark (some minutes)' \
+	  'make bench   side-by-side benchmarks (some minutes)' \
 	  'make clean   remove what the targets above have made' \
 	  '' \
 	  'PYTHON=/path/to/python chooses the interpreter (3.11 or newer).'
@@ -55,6 +55,7 @@ check: .venv/setup.done
 
 bench: .venv/run.done
 	@.venv/bin/python bench/online/run.py
+	@.venv/bin/python bench/environments/run.py
 
 clean:
 	rm -rf .venv .uv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
