@@ -4,6 +4,7 @@ All are readable by their owner only.
 """
 
 import contextlib
+import fcntl
 import os
 import time
 import uuid
@@ -54,3 +55,14 @@ def remove_stale(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             if file.stat().st_mtime < time.time() - _STALE_SECONDS:
                 file.unlink()
+
+
+@contextlib.contextmanager
+def only_one_below(folder: Path) -> Generator[None]:
+    """Hold a lock on `folder`, which the kernel releases if the process dies."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

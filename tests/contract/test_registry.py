@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -183,6 +184,18 @@ def test_a_model_that_is_one_file_keeps_its_name(registry, name):
     source = registry.store(f"{name}/model.v1.pkl", "model.v1.pkl", {"model.v1.pkl": content("x")["MLmodel"]})
     found = registry.files(registry.register(a_version(name, path=""), source))
     assert [file.path for file in found] == ["model.v1.pkl"]
+
+
+def test_content_that_broke_off_is_never_used(registry, name):
+    def breaks() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError("the reader died")
+
+    whole = content("flavors: {}")
+    with pytest.raises(OSError, match="died"):
+        registry.store(f"{name}/model", "model", {**whole, "later": Bytes(8, breaks)})
+    version = registry.register(a_version(name), registry.store(f"{name}/model", "model", whole))
+    assert {file.path for file in registry.files(version)} == {"model/MLmodel", "model/data/weights.bin"}
 
 
 def test_a_logged_model_and_another_version_can_be_registered(registry, name, source):

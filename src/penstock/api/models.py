@@ -5,9 +5,9 @@ from pydantic import BaseModel
 
 from penstock.api.services import Actor, JsonBody, Platform
 from penstock.domain.fields import parse
-from penstock.domain.model import Model, ModelChange, ModelVersion
+from penstock.domain.model import Model, ModelChange, ModelVersion, Serving
 from penstock.domain.names import AssetReference
-from penstock.online.serving import Serving, serving
+from penstock.online.serving import serving
 
 router = APIRouter(prefix="/models", tags=["models"])
 

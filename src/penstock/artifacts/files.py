@@ -1,13 +1,11 @@
 """Artifacts in a folder of this host: `blobs/aa/DIGEST` and `trees/DIGEST.json`, each written once."""
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -91,7 +89,7 @@ class FileArtifacts:
         tree = self.tree(digest)
         with full_disk_named(target.parent):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _only_one_below(target.parent):
+            with durable.only_one_below(target.parent):
                 if not target.exists():
                     self._lay_out(tree, target, link=link)
         return target
@@ -176,14 +174,3 @@ def _make_folders(root: Path, folder: Path) -> None:
     if folder != root and not folder.exists():
         _make_folders(root, folder.parent)
         folder.mkdir(mode=0o700)
-
-
-@contextmanager
-def _only_one_below(folder: Path) -> Generator[None]:
-    """Holds a lock on `folder`, which the kernel releases if the process dies."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -1,11 +1,9 @@
 """Files of a tree on the user's disk: each checked, then renamed into its place."""
 
-import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from penstock import durable
@@ -28,7 +26,7 @@ def write_below(folder: Path, tree: Tree, content: Contents, on_bytes: OnBytes) 
     total, done = sum(entry.size for entry in entries), 0
     with refusals_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _only_one_below(folder):
+        with durable.only_one_below(folder):
             for left in folder.glob(f"{_UNFINISHED}*"):  # by one that was killed
                 left.unlink()
             for entry in entries:
@@ -81,14 +79,3 @@ def _is_there(entry: Entry, file: Path) -> bool:
         return False
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest() == entry.sha256
-
-
-@contextmanager
-def _only_one_below(folder: Path) -> Generator[None]:
-    """Holds a lock on `folder`, which the kernel releases if the process dies."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

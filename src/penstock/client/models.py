@@ -12,26 +12,14 @@ from penstock.client.archives import read_archive, write_archive
 from penstock.client.artifacts import Artifacts, OnBytes
 from penstock.client.downloads import write_below
 from penstock.client.refusals import refusals_named
-from penstock.client.resources import Answer, understood, understood_items
+from penstock.client.resources import understood, understood_items
 from penstock.client.transport import Transport, segment
 from penstock.domain.artifact import Tree, parse_artifact_reference
 from penstock.domain.errors import Code, PenstockError, invalid
-from penstock.domain.model import Model, ModelChange, ModelVersion
+from penstock.domain.model import Model, ModelChange, ModelVersion, Serving
 from penstock.domain.names import check_asset_name
 
 _ROOT = "/models"
-
-
-class Serving(Answer):
-    """A deployment that uses a version of a registered model; traffic in percent."""
-
-    endpoint: str
-    deployment: str
-    version: str
-    traffic: int
-    mirror_traffic: int
-    state: str
-    ready_instances: int
 
 
 class Models:

@@ -88,3 +88,15 @@ class ModelChange(Frozen):
     properties: Mapping[str, str] | None = None  # all of them
     stage: str | None = None
     aliases: tuple[str, ...] | None = None  # all of them; an alias that another version has moves here
+
+
+class Serving(Frozen):
+    """A deployment that uses a version of a registered model; traffic in percent."""
+
+    endpoint: str
+    deployment: str
+    version: str
+    traffic: int
+    mirror_traffic: int
+    state: str
+    ready_instances: int

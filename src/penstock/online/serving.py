@@ -5,20 +5,9 @@ from collections.abc import Sequence
 from penstock.control.resources import Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
+from penstock.domain.model import Serving
 from penstock.domain.names import parse_asset_reference
-from penstock.domain.resource import Frozen, provisioning_state
-
-
-class Serving(Frozen):
-    """A deployment that uses a version of a registered model; traffic in percent."""
-
-    endpoint: str
-    deployment: str
-    version: str
-    traffic: int
-    mirror_traffic: int
-    state: str
-    ready_instances: int
+from penstock.domain.resource import provisioning_state
 
 
 def serving(resources: Resources, model: str) -> Sequence[Serving]:
