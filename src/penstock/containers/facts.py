@@ -97,6 +97,11 @@ def network_for(facts: Facts) -> str:
     return "pasta" if facts.rootless and "pasta" in programs else "host"
 
 
+def can_limit(facts: Facts) -> bool:
+    """True if memory and CPU limits are kept: a user's own containers can be limited by version 2 of cgroups alone."""
+    return not facts.rootless or facts.host.cgroups is Cgroups.V2
+
+
 def limits_for(facts: Facts) -> tuple[str, ...]:
     """Arguments of `run` that set resource limits which may be given here.
 

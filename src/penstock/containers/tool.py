@@ -16,6 +16,7 @@ from penstock.containers.facts import (
     Cgroups,
     Facts,
     Host,
+    can_limit,
     facts_of,
     fault_of,
     limits_for,
@@ -53,6 +54,7 @@ class Tool:
     rootless: bool
     network: str  # for `run --network`: bridge, slirp4netns, pasta, host, or what the setting says
     init: bool  # `run --init` works
+    can_limit: bool = True  # memory and CPU limits are kept
     options: tuple[str, ...] = ()  # before every subcommand, e.g. `--runtime runc`
     limits: tuple[str, ...] = ()  # for `run`: `--ulimit nofile=20000:20000`
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -114,6 +116,7 @@ def _tool(binary: Path, facts: Facts, environ: Mapping[str, str], network: str |
         rootless=facts.rootless,
         network=network or network_for(facts),
         init=facts.init,
+        can_limit=can_limit(facts),
         options=("--runtime", runtime) if runtime else (),
         limits=limits_for(facts),
         environ=environ,

@@ -76,12 +76,17 @@ class ContainerImages:
             raise outcome
         return environment.model_copy(update={"image": outcome})
 
-    def check(self, image: PlacedImage) -> None:
-        """Raise `invalid` for what this machine cannot give a container."""
+    def check(self, image: PlacedImage, *, limited: bool) -> None:
+        """Raise `invalid` for what this machine cannot give a container; `limited` ones have limits of their own."""
         tool = self._tool()
         fault = gpu_fault(tool) if image.gpus else None
         if fault is not None:
             raise invalid(f"resources.limits asks for {image.gpus} GPUs, and {fault}")
+        if limited and not tool.can_limit:
+            raise invalid(
+                "resources.limits are not kept for containers of an ordinary user on this machine, whose cgroups are of "
+                "version 1: run the platform as root, boot with cgroups of version 2, or leave the limits out"
+            )
         if tool.network == "host" and image.has_own_server:
             raise invalid(
                 "a server with ports of its own needs a network of its own, which containers do not get here: install "

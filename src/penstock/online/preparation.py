@@ -69,7 +69,8 @@ class Preparation:
             container = self._container(spec)
             if container is not None:
                 update["environment"] = pinned = self.images.pinned(container)
-                self.images.check(self._image(spec, pinned))
+                limits = spec.resources.limits
+                self.images.check(self._image(spec, pinned), limited=bool(limits.cpu or limits.memory))
             elif isinstance(spec.environment, str) and self._environments.curated(spec.environment) is None:
                 update["environment"] = f"azureml:{self._registered(spec.environment)[0]}"
         return spec.model_copy(update=update)

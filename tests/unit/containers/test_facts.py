@@ -8,6 +8,7 @@ from penstock.containers.facts import (
     Cgroups,
     Facts,
     Host,
+    can_limit,
     facts_of,
     fault_of,
     limits_for,
@@ -64,6 +65,12 @@ def test_the_network(known: Facts, network: str) -> None:
 def test_a_network_in_user_mode_needs_tunnels() -> None:
     known = facts("slirp4netns", "pasta", rootless=True)
     assert network_for(replace(known, host=replace(known.host, tunnels=False))) == "host"
+
+
+def test_only_root_can_limit_containers_without_version_2_of_cgroups() -> None:
+    assert can_limit(facts(rootless=True))
+    assert can_limit(facts(cgroups=Cgroups.HYBRID))
+    assert not can_limit(facts(rootless=True, cgroups=Cgroups.HYBRID))
 
 
 def test_no_more_is_given_to_a_container_than_may_be() -> None:
