@@ -84,7 +84,7 @@ class ContainerImages:
             raise invalid(f"resources.limits asks for {image.gpus} GPUs, and {fault}")
         if limited and not tool.can_limit:
             raise invalid(
-                "resources.limits are not kept for containers of an ordinary user on this machine, whose cgroups are of "
+                "resources.limits are not kept for an ordinary user's containers on this machine, whose cgroups are of "
                 "version 1: run the platform as root, boot with cgroups of version 2, or leave the limits out"
             )
         if tool.network == "host" and image.has_own_server:
