@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from support.running import Platform, a_platform, write_deployment, write_endpoint
+from support.load import Load
+from support.running import Platform, a_platform, wait_until, write_deployment, write_endpoint
 
 WRITER = """
 import os
@@ -87,3 +88,19 @@ def test_environments_that_nothing_uses_are_removed_when_asked(platform, tmp_pat
     refused = platform.run("environment", "prune", "--older-than", "soon", check=False)
     assert refused.returncode == 2
     assert "write for example 30d" in refused.stderr
+
+
+def test_a_damaged_environment_is_built_again_while_its_instances_go_on_serving(platform, tmp_path):
+    deploy(platform, tmp_path, "served", "six", "toml", traffic=True)
+    before = platform.instance_pids("care.served")
+    module = next(environment_of(platform, "served").glob("lib/python*/site-packages/toml/__init__.py"))
+    module.parent.chmod(0o755)
+    module.unlink()
+    platform.kill_control_plane()
+    platform.up()
+    headers = {"Authorization": f"Bearer {platform.key('care')}"}
+    with Load(platform.gateway_port, "/endpoints/care/score", headers, connections=1, pause=0.02) as load:
+        wait_until(module.exists, timeout=60)
+        wait_until(lambda: platform.json("online-deployment", "show", "-e", "care", "-n", "served")["ready_instances"])
+    assert not load.failures(), load.summary()
+    assert platform.instance_pids("care.served") == before

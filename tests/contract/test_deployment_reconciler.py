@@ -10,7 +10,7 @@ from support.deploying import NAME, Bench
 
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.environment import USUAL_ROUTES
-from penstock.domain.errors import PenstockError, failed
+from penstock.domain.errors import PenstockError, failed, unavailable
 from penstock.domain.instance import parse_instance_name
 from penstock.online.containers import whereabouts_of
 from penstock.online.whereabouts import note
@@ -78,6 +78,37 @@ def test_what_serves_is_kept_whole_while_a_change_has_failed(bench: Bench) -> No
     bench.settle()
     assert bench.running() == serving
     assert bench.conditions()["Ready"][0] == "false"
+
+
+@pytest.mark.parametrize(
+    "error", [failed("no such package"), unavailable("the index is away")], ids=["for good", "now"]
+)
+def test_what_serves_goes_on_while_its_environment_cannot_be_built_again(bench: Bench, error: PenstockError) -> None:
+    spec = {"environment": {"conda_file": {"dependencies": [{"pip": ["pack==1"]}]}}, "instance_count": 2}
+    bench.apply(**spec)
+    bench.settle()
+    serving = bench.running()
+    bench.environments.lose()
+    bench.environments.failures["pack==1"] = error
+    bench.restart()
+    bench.step(100)
+    assert (bench.running(), sorted(bench.routed())) == (serving, serving)
+    bench.environments.failures.clear()
+    bench.apply(**spec)
+    bench.settle()
+    assert (bench.running(), bench.conditions()["Ready"]) == (serving, ("true", "Serving"))
+
+
+def test_what_serves_goes_on_while_its_models_registry_is_down(bench: Bench) -> None:
+    bench.registry.down = True
+    reference = {"model": "azureml:fraud:1"}
+    bench.apply()
+    bench.settle()
+    serving = bench.running()
+    bench.apply(**reference)
+    bench.step(50)
+    assert (bench.running(), bench.routed()) == (serving, serving)
+    assert bench.conditions()["Model"] == ("unknown", "Waiting")
 
 
 def test_applying_a_failed_deployment_again_tries_it_again(bench: Bench) -> None:

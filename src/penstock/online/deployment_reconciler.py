@@ -71,10 +71,11 @@ class DeploymentReconciler:
             self._step(outcome, instances)
         else:
             serving = self._serving(deployment)
-            trial = [i for i in instances if serving is None or i.name.revision != serving.revision]
             if serving is not None:
                 self._step(serving, [i for i in instances if i.name.revision == serving.revision])
-            outcome = self._try(deployment, outcome, trial)
+            # What has served is no trial, also while it could not be started anew: its environment may be being mended.
+            proved = {deployment.status.revision, serving.revision if serving is not None else None}
+            outcome = self._try(deployment, outcome, [i for i in instances if i.name.revision not in proved])
         self._routing.apply()
         return self._report(deployment, outcome, proven=proven)
 

@@ -91,6 +91,10 @@ class FakeEnvironments:
         self.use(build.fingerprint)
         return self._built[build.fingerprint]
 
+    def lose(self) -> None:
+        """All environments are gone from the disk, as if somebody had removed or damaged them."""
+        self._built.clear()
+
     def retry(self, fingerprint: str) -> None:
         self._failed.pop(fingerprint, None)
 
