@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from penstock.containers.tool import Tool, find_tool
+from penstock.containers.tool import Tool
 from penstock.domain.errors import unavailable
 from penstock.engines.container import end_owned_containers
 from penstock.engines.local import end_owned_processes
@@ -85,6 +85,12 @@ def stop(settings: Settings) -> list[str]:
     return ended
 
 
+def _container_tool(settings: Settings) -> Tool:
+    from penstock.outside import container_tool  # it brings databases and more, which no command but this needs
+
+    return container_tool(settings)
+
+
 def _healthy(url: str) -> bool:
     """Asked with the standard library, which costs a command less time to import than the client's."""
     place = urlsplit(url)
@@ -121,10 +127,6 @@ def _end(pid: int) -> None:
             time.sleep(_POLL_SECONDS)
     except psutil.NoSuchProcess:
         return
-
-
-def _container_tool(settings: Settings) -> Tool:
-    return find_tool(settings.environ, settings.container_tool, settings.container_network)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 
@@ -129,12 +130,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     fleet = Fleet(outside.engine, outside.gateway, prober, places, clock)
     routing = Routing(resources, fleet, outside.gateway)
     keyring = Keyring(home / "secrets" / "endpoints")
-    models = Models(
-        MlflowRegistry(outside.registry),
-        MlflowFiles(outside.registry),
-        outside.artifacts,
-        KnownVersions(home / "registry"),
-    )
+    models = _models(home, outside)
     preparation = Preparation(resources, models, outside.artifacts, outside.environments, outside.images)
     builds: Background[BuiltEnvironment] = Background("build")
     defaults = _defaults(settings)
@@ -157,13 +153,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,
-        environment_collector=EnvironmentCollector(
-            outside.environments,
-            resources,
-            home / "apps",
-            lambda: own_environments(settings, outside.environments),
-            timedelta(days=settings.environment_days) if settings.environment_days > 0 else None,
-        ),
+        environment_collector=_collector(settings, resources, outside),
         environment_doctor=EnvironmentDoctor(resources, models, outside.artifacts, outside.environments),
         validations=Validations(_rehearsal(settings, preparation, outside, builds), clock),
         fleet=fleet,
@@ -192,6 +182,21 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         follower=EventFollower(outside.store, lambda event: _follow(controller, event)),
         controller=controller,
         leadership=leadership,
+    )
+
+
+def _models(home: Path, outside: Outside) -> Models:
+    registry, files = MlflowRegistry(outside.registry), MlflowFiles(outside.registry)
+    return Models(registry, files, outside.artifacts, KnownVersions(home / "registry"))
+
+
+def _collector(settings: Settings, resources: Resources, outside: Outside) -> EnvironmentCollector:
+    return EnvironmentCollector(
+        outside.environments,
+        resources,
+        settings.home / "apps",
+        lambda: own_environments(settings, outside.environments),
+        timedelta(days=settings.environment_days) if settings.environment_days > 0 else None,
     )
 
 

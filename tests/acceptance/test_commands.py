@@ -170,7 +170,12 @@ def test_logs_of_a_dead_instance_are_kept(platform: Platform, fraud: Caller) -> 
     assert "my last words" in logs
     build = platform.run("online-deployment", "get-logs", "-n", "green", "-e", "fraud", "--container", "build").stdout
     assert "penstock-worker" in build
-    wait_until(lambda: "exit code 7" in platform.run("events", "-n", "fraud/green").stdout)
+    wait_until(
+        lambda: (
+            ("InstanceDied", True)
+            in [(e["reason"], "exit code 7" in e["message"]) for e in platform.json("events", "-n", "fraud/green")]
+        )
+    )
 
 
 def test_invoke_asks_as_any_caller_does(platform: Platform, tmp_path: Path) -> None:
