@@ -145,6 +145,19 @@ def test_a_killed_gateway_comes_back_as_it_was(site: Site) -> None:
     assert later.apply(table) == Applied()
 
 
+def test_a_killed_gateway_stays_at_its_port_though_somebody_holds_it_meanwhile(site: Site) -> None:
+    site.apply(site.backend("blue"))
+    port = site.gateway.port
+    for process in marked(str(site.home)):
+        os.kill(process.pid, signal.SIGKILL)
+    assert eventually(lambda: not site.gateway.alive() and not marked(str(site.home)))
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(PenstockError, match=str(port)) as caught:
+        site.gateway.start()
+    assert caught.value.code is Code.UNAVAILABLE
+    site.gateway.start()
+    assert (site.gateway.port, site.score().status) == (port, 200)
+
+
 def test_a_killed_worker_takes_the_master_along_and_both_come_back(site: Site) -> None:
     site.apply(site.backend("blue"))
     worker = next(

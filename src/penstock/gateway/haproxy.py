@@ -110,8 +110,11 @@ class HaproxyGateway:
         return render(table, self._settings, measure_host(self._port))
 
     def _choose_port(self, saved: Saved | None, *, running: bool) -> int:
-        """The port from the settings, or the one from before; tested unless our own process listens on it."""
-        host, wanted, before = self._settings.host, self._settings.port, saved.port if saved else 0
+        """The port from the settings, or the one from before; tested unless our own process listens on it.
+
+        Once it has been told to clients it stays: whoever holds it for a moment is waited out by the next call.
+        """
+        host, wanted, before = self._settings.host, self._settings.port or self._port, saved.port if saved else 0
         if running and wanted in (0, before):
             return before
         if wanted or not before:
