@@ -44,7 +44,7 @@ def test_what_can_be_had_is_counted_with_the_worker_and_nothing_is_built(tmp_pat
     told: list[str] = []
     found = examined(tmp_path, index, "pst-frame==1.0.0", told=told)
     assert (found.faults, found.changes, found.cached, found.complete) == ((), (), False, True)
-    assert found.packages == 4  # pst-frame, pst-base, penstock-worker, httptools
+    assert found.packages == 5  # pst-frame, pst-base, penstock-worker, httptools, orjson
     assert told == ["resolving the requirements, try 1"]
     assert not list((tmp_path / "e").glob("*.log"))
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-REQUIREMENTS = ("mlflow-skinny>=3", "pandas", "scikit-learn", "httptools")
+REQUIREMENTS = ("mlflow-skinny>=3", "pandas", "scikit-learn", "httptools", "orjson")
 
 
 def a_trained_example(name: str, folder: Path) -> Path:

@@ -246,6 +246,7 @@ def test_the_input_example_is_predicted_for_before_the_first_caller(serve: Calla
     assert 0 < report.sample_seconds < report.load_seconds
     assert serve("unsigned").report().notices == (
         "no prediction was tried: there is no input example or sample request",
+        "requests are not batched: there are no sample rows to try that on",
     )
 
 

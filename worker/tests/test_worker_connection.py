@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -53,20 +53,27 @@ class Wire(asyncio.Transport):
 class Client:
     """Sends bytes to a connection, and lets the loop turn as the real one does between two reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, later: bool = False) -> None:
         self.loop = asyncio.new_event_loop()
+        self.later = later
         self.requests: list[Request] = []
         self.wire = Wire()
         self.loop.run_until_complete(self._connect())
 
     async def _connect(self) -> None:
-        self.traffic = Traffic(self.loop, self._answer, MAX_BODY)
+        self.traffic = Traffic(self.loop, self._take, MAX_BODY)
         self.connection = Connection(self.traffic)
         self.connection.connection_made(self.wire)
 
-    def _answer(self, request: Request) -> Response:
-        self.requests.append(request)
-        return Response(200, request.body or request.path.encode(), b"")
+    def _take(self, request: Request, deliver: Callable[[Response], None]) -> None:
+        self.requests.append(request._replace(arrived=0.0))
+        response = Response(200, request.body or request.path.encode(), b"")
+        if request.path == "/stream":
+            deliver(response._replace(body=b"", stream=iter([b"piece ", b"", b"by piece"])))
+        elif self.later:
+            self.traffic.later(lambda: deliver(response))
+        else:
+            deliver(response)
 
     def send(self, *pieces: bytes) -> bytes:
         """What is answered to `pieces`, each read on its own."""
@@ -98,9 +105,9 @@ class Client:
         return re.findall(rb"\r\n\r\n(.*?)(?=HTTP/1|$)", self.wire.sent, re.DOTALL)
 
 
-@pytest.fixture
-def client() -> Iterator[Client]:
-    client = Client()
+@pytest.fixture(params=["at once", "in a batch"])
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    client = Client(later=request.param == "in a batch")
     yield client
     client.loop.close()
 

@@ -11,9 +11,8 @@ import pytest
 from penstock_worker import contract
 from penstock_worker.aml import AMLResponse
 from penstock_worker.failure import LoadError
-from penstock_worker.messages import Request
-from penstock_worker.outputs import Output
 from penstock_worker.samples import Sample, UnusableSampleError, find_sample
+from penstock_worker.script import Script
 from penstock_worker.trial import Trial, Tried, try_sample
 from penstock_worker.variables import Variables, read_variables
 
@@ -179,7 +178,8 @@ def test_an_example_that_cannot_be_a_request_says_why(tmp_path: Path, content: s
 SAMPLE = Sample("sample request s.json", b"{}")
 
 
-def tried(entry: Callable[[Request], Any], **more: Any) -> Tried:
+def tried(run: Callable[[str], Any], **more: Any) -> Tried:
+    entry = Script(run)
     settings = {"timeout": 30.0, "request_timeout": None, "on_timeout": lambda _: None, **more}
     return try_sample(Trial(entry, "run() in score.py", Path("/code"), None, **settings), SAMPLE)
 
@@ -197,7 +197,7 @@ def test_a_status_of_failure_is_a_failure() -> None:
 
 def test_a_models_output_is_looked_into_as_deep_as_needed() -> None:
     with pytest.raises(LoadError, match=r'result\["a"\]\[1\] is a object '):
-        tried(lambda _: Output({"a": [1, object()]}, wrapped=True))
+        tried(lambda _: {"a": [1, object()]})
     with pytest.raises(LoadError, match=r"result is a dict \(TypeError: keys must be"):
         tried(lambda _: {(1, 2): 3})
 

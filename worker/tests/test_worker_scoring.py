@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from penstock_worker.aml import AMLResponse
+from penstock_worker.counters import Counters
 from penstock_worker.messages import Request, Response
 from penstock_worker.routes import Routes
+from penstock_worker.scoring import Scorer
 from penstock_worker.script import Script
 
 
@@ -19,7 +21,11 @@ def answer(result: Any = None, method: str = "POST", path: str = "/score", **hea
         return result
 
     encoded = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return Routes(Script(run), {"openapi": "3.0.3"}).answer(Request(method, path, "", encoded, b"{}"))
+    script, counters, answers = Script(run), Counters(), list[Response]()
+    routes = Routes(script, Scorer(script, counters), {"openapi": "3.0.3"}, counters)
+    routes.take(Request(method, path, "", encoded, b"{}"), answers.append)
+    [answered] = answers
+    return answered
 
 
 def header(response: Response, name: str) -> list[str]:

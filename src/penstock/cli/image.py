@@ -27,6 +27,7 @@ app = noun("Container images.")
 
 _BUILT = table("tag", "image")
 _LISTED = table("tag", "worker_version", "size_mb", "created_at", "image")
+_NEEDED = ("httptools", "orjson")  # by the worker
 _SCRATCH = "scratch"
 
 
@@ -78,7 +79,7 @@ def base(
     begin = _root(images, rootfs) if rootfs is not None else start or DEFAULT_BASE
     worker = worker_wheel()
     with TemporaryDirectory(prefix="penstock-") as folder:
-        write_base_context(Path(folder), begin, {worker.name: worker.content, **dict([installed_wheel("httptools")])})
+        write_base_context(Path(folder), begin, {worker.name: worker.content, **dict(map(installed_wheel, _NEEDED))})
         labels = base_labels(begin, VERSION, WORKER_VERSION)
         built = images.build(Path(folder), "Dockerfile", tag, sys.stderr, labels)
     return _described(images, tag, built, sending.push)

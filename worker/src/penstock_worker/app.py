@@ -32,7 +32,8 @@ def serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening:
 
 async def _serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
-    traffic = Traffic(loop, routes.answer, max_body_bytes)
+    traffic = Traffic(loop, routes.take, max_body_bytes)
+    routes.scorer.later = traffic.later
     terminated = asyncio.Event()
 
     def terminate(_signal: int, _frame: object) -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 
 import httptools
 
 from penstock_worker.messages import Request, Response, message_response
-from penstock_worker.wire import encode, split_target
+from penstock_worker.wire import LAST_CHUNK, chunk, close_stream, encode, encode_head, split_target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from penstock_worker.traffic import Traffic
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -45,6 +48,9 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._transport = cast("asyncio.Transport", None)
         self._queue: deque[_Waiting] = deque()
+        self._current: _Waiting | None = None  # what is being answered
+        self._stream: Iterator[bytes] | None = None  # the pieces of its body that are still to be sent
+        self._chunked = True
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
@@ -67,6 +73,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._queue.clear()
+        self._drop_stream()
         self._traffic.leave(self)
 
     def data_received(self, data: bytes) -> None:
@@ -81,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._ended = True
-        return bool(self._queue)  # True keeps the connection until these are answered
+        return bool(self._queue or self._current)  # True keeps the connection until these are answered
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -92,7 +99,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Close now if nothing is under way, else after the last answer. Called once `traffic.stopping` is set."""
-        if not (self._queue or self._receiving or self._paused):
+        if not (self._queue or self._current or self._receiving or self._paused):
             self._transport.close()
 
     def sweep(self) -> None:
@@ -106,7 +113,7 @@ class Connection(asyncio.Protocol):
         elif self._receiving and self._quiet >= _STALLED_SWEEPS:
             self._refuse(408, "The request did not arrive in time")
             self._schedule()
-        elif self._quiet >= _IDLE_SWEEPS and not self._queue:
+        elif self._quiet >= _IDLE_SWEEPS and not self._queue and not self._current:
             self._transport.close()
 
     # What follows is called by the parser.
@@ -154,7 +161,8 @@ class Connection(asyncio.Protocol):
         old = keep and b"connection" in self._headers and parser.get_http_version() == "1.0"
         path, query = split_target(self._url)
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        request = Request(parser.get_method().decode("ascii"), path, query, self._headers, body)
+        method = parser.get_method().decode("ascii")
+        request = Request(method, path, query, self._headers, body, perf_counter())
         self._queue.append(_Waiting(request, keep, old))
         self._deaf = not keep
 
@@ -202,30 +210,93 @@ class Connection(asyncio.Protocol):
         """Answer the oldest request. The next one waits until the other connections have had their turns."""
         if self._transport.is_closing():
             return
-        if self._paused:
+        if self._current is not None:
+            self._hold_back()
+        elif self._paused:
             self._transport.pause_reading()
-            return
-        if self._queue:
-            self._answer(self._queue.popleft())
-        if self._queue:
-            self._transport.pause_reading()
-            self._schedule()
-        elif not self._transport.is_closing():
+        elif self._queue:
+            self._begin(self._queue.popleft())
+        else:
             self._await_more()
 
-    def _answer(self, waiting: _Waiting) -> None:
-        message = waiting.message
-        response = self._traffic.answer(message) if isinstance(message, Request) else message
-        keep = waiting.keep and (not self._traffic.stopping or bool(self._queue) or self._receiving)
-        head_only = isinstance(message, Request) and message.method == "HEAD"
-        self._transport.write(encode(response, keep=keep, old=waiting.old, head_only=head_only))
-        if keep:
-            return
-        self._queue.clear()
-        if isinstance(message, Request):
-            self._transport.close()
+    def _hold_back(self) -> None:
+        """While a request is worked on, no more than one read's worth of others is taken in."""
+        if self._queue:
+            self._transport.pause_reading()
+        if self._stream is not None:
+            self._send_piece()
+
+    def _begin(self, waiting: _Waiting) -> None:
+        self._current = waiting
+        if isinstance(waiting.message, Request):
+            self._traffic.take(waiting.message, self._deliver)
+            self._hold_back()
         else:
-            self._linger()
+            self._deliver(waiting.message)
+
+    def _deliver(self, response: Response) -> None:
+        """Send the answer to the current request: called once for each, now or later."""
+        current = self._current
+        if current is None or self._transport.is_closing():
+            self._current = None
+            close_stream(response.stream)
+            return
+        message = current.message
+        keep = current.keep and (not self._traffic.stopping or bool(self._queue) or self._receiving)
+        if response.stream is not None and isinstance(message, Request):
+            self._begin_stream(current._replace(keep=keep), response)
+            return
+        head_only = isinstance(message, Request) and message.method == "HEAD"
+        self._transport.write(encode(response, keep=keep, old=current.old, head_only=head_only))
+        self._end(current, keep=keep)
+
+    def _end(self, answered: _Waiting, *, keep: bool) -> None:
+        self._current = None
+        if not keep:
+            self._queue.clear()
+            if isinstance(answered.message, Request):
+                self._transport.close()
+            else:
+                self._linger()
+            if self._lingering:
+                self._await_more()
+        elif self._queue:
+            self._transport.pause_reading()
+            self._schedule()
+        else:
+            self._await_more()
+
+    def _begin_stream(self, current: _Waiting, response: Response) -> None:
+        """Send the head; the pieces follow one by one, so that others have their turns and a slow client holds none."""
+        self._chunked = self._parser.get_http_version() != "1.0"
+        if not self._chunked:
+            current = current._replace(keep=False)  # the end of the connection is that of the body
+        self._transport.write(encode_head(response, keep=current.keep, chunked=self._chunked))
+        self._current, self._stream = current, response.stream
+        self._schedule()
+
+    def _send_piece(self) -> None:
+        stream, current = self._stream, self._current
+        if stream is None or current is None or self._paused:
+            return  # resume_writing() schedules the next turn
+        try:
+            piece = self._traffic.next_piece(stream)
+        except Exception:  # noqa: BLE001 - the user's code; it has been logged, and the broken body is the answer
+            self._stream = self._current = None
+            self._transport.abort()
+            return
+        if piece is not None:
+            self._transport.write(chunk(piece) if self._chunked else piece)
+            self._schedule()
+            return
+        self._stream = None
+        if self._chunked:
+            self._transport.write(LAST_CHUNK)
+        self._end(current, keep=current.keep)
+
+    def _drop_stream(self) -> None:
+        close_stream(self._stream)
+        self._stream = self._current = None
 
     def _linger(self) -> None:
         # To close while the client is sending would take away the answer before it is read.

@@ -28,6 +28,8 @@ MEMORY_BYTES = "PENSTOCK_MEMORY_BYTES"  # limit on the process's private memory 
 REQUEST_TIMEOUT_MS = "PENSTOCK_REQUEST_TIMEOUT_MS"  # the longest that callers wait for an answer
 SAMPLE = "PENSTOCK_SAMPLE"  # `required`: not ready before the sample request is answered; `tried`, `skipped`
 SAMPLE_REQUEST = "PENSTOCK_SAMPLE_REQUEST"  # file with a sample request, relative to AML_APP_ROOT; unset: looked for
+BATCH_ROWS = "PENSTOCK_BATCH_ROWS"  # most rows of requests that are run together; 0: each request alone
+FAST_PATH = "PENSTOCK_FAST_PATH"  # `off`: predictions of MLflow models by pyfunc alone, though a shorter way is proven
 OWNER = "PENSTOCK_OWNER"  # home folder of the platform that started the process
 INSTANCE = "PENSTOCK_INSTANCE"  # name of the instance, unique within its owner
 
@@ -35,6 +37,9 @@ LIVENESS_ROUTE = "/"  # 200 `Healthy` while the process can answer
 READINESS_ROUTE = "/ready"  # 200 when init() has ended, else 503
 SCORE_ROUTE = "/score"
 SWAGGER_ROUTE = "/swagger.json"
+# For the platform alone: the gateway routes nobody there.
+METRICS_ROUTE = "/metrics"  # counters, as Prometheus reads them
+STAGES_ROUTE = "/stages"  # where the time of the last requests went, as JSON
 
 EXIT_OK = 0
 EXIT_CANNOT_LOAD = 3  # as Azure's server: the script or model did not load; the report says why
@@ -78,6 +83,7 @@ class Report:
     peak_memory_bytes: int = 0
     sample: str = ""
     sample_seconds: float = 0.0
+    batch_requests: int = 0  # most requests that are run together; zero: each is run alone
     notices: tuple[str, ...] = ()  # what the author should know, in sentences
 
 
@@ -120,7 +126,13 @@ def _is_sound(report: Report) -> bool:
         *report.notices,
     )
     sizes = (report.memory_bytes, report.peak_memory_bytes)
-    numbers: tuple[Any, ...] = (report.pid, report.load_seconds, report.sample_seconds, *sizes)
+    numbers: tuple[Any, ...] = (
+        report.pid,
+        report.load_seconds,
+        report.sample_seconds,
+        report.batch_requests,
+        *sizes,
+    )
     # JSON as Python reads it has NaN and infinities too.
     return all(isinstance(text, str) for text in texts) and all(
         isinstance(number, (int, float)) and 0 <= number < _LARGEST_NUMBER for number in numbers

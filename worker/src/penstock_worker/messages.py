@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 JSON_LINE = b"content-type: application/json\r\n"
 
@@ -16,22 +19,28 @@ class Request(NamedTuple):
     query: str
     headers: dict[bytes, bytes]
     body: bytes
+    arrived: float = 0.0  # perf_counter() when its last byte had come
 
 
 class Response(NamedTuple):
-    """An answer. `lines` holds header lines, each ended by CRLF, but for those of length and connection."""
+    """An answer. `lines` holds header lines, each ended by CRLF, but for those of length and connection.
+
+    With a `stream`, its pieces are the body, sent as they come, and `body` is empty.
+    """
 
     status: int
     body: bytes
     lines: bytes
+    stream: Optional[Iterator[bytes]] = None
 
 
 class BadInputError(Exception):
-    """The request cannot be scored, by the caller's fault. `body` is the JSON to answer with, under status 400."""
+    """The request cannot be scored, by the caller's fault. `body` is the JSON to answer with, under `status`."""
 
-    def __init__(self, body: dict[str, Any]) -> None:
+    def __init__(self, body: dict[str, Any], status: int = 400) -> None:
         super().__init__(body)
         self.body = body
+        self.status = status
 
 
 def json_response(status: int, value: object, lines: bytes = b"") -> Response:

@@ -1,112 +1,98 @@
-"""MLflow models without code: load one, turn JSON into the input that its signature wants, and its output into JSON."""
+"""MLflow models without code: load one, read requests for it, and answer with its predictions."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker import contract
-from penstock_worker.columns import DTYPES, converted
+from penstock_worker.entry import Call
 from penstock_worker.failure import LoadError, failure_of
-from penstock_worker.kinds import is_list, is_object
+from penstock_worker.inputs import Input, Inputs
+from penstock_worker.logs import log
 from penstock_worker.messages import BadInputError, Request
-from penstock_worker.outputs import Output
-from penstock_worker.payload import AZURE_KEY, RECORDS_KEY, SPLIT_KEY, Payload, parse, refusal
+from penstock_worker.outputs import model_answer
+from penstock_worker.payload import AZURE_KEY, Payload, parse, refusal
+from penstock_worker.predictors import Predictor
+from penstock_worker.proof_rows import plain_rows, proof_rows
 from penstock_worker.script import text_of
-from penstock_worker.signature import Signature, signature_of
+from penstock_worker.signature import signature_of
 from penstock_worker.swagger import ANYTHING, document, input_schema_of
-from penstock_worker.table import arrange, is_split, table_of
-from penstock_worker.tensors import array_of, tensors_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from penstock_worker.signature import Field
+    from penstock_worker.messages import Response
 
 # Functions of MLflow that compare the input with the signature: what fails in there is the caller's fault.
 _ENFORCING = ("_validate_prediction_input", "_enforce_schema", "_enforce_params_schema")
 # Flavours whose models take strings, lists and objects as they come.
 _AS_IT_COMES = ("mlflow.transformers", "mlflow.langchain", "mlflow.openai", "mlflow.llama_index", "mlflow.dspy")
+_ANSWERS = {wrapped: partial(model_answer, wrapped=wrapped) for wrapped in (True, False)}
 
 
 class Model:
-    """A loaded model. Calling it with a request predicts. Raises `BadInputError` for input that does not fit."""
+    """A loaded model. `batch_rows` is zero until `prove` has shown that it may answer rows together."""
 
     def __init__(self, pyfunc: Any, numpy: Any, pandas: Any) -> None:
         self._pyfunc = pyfunc
         self._numpy = numpy
-        self._pandas = pandas
-        self._signature = signature_of(pyfunc.metadata.get_input_schema())
-        self._as_it_comes = _takes_anything(pyfunc)
+        self.signature = signature_of(pyfunc.metadata.get_input_schema())
+        self.inputs = Inputs(self.signature, numpy, pandas, as_it_comes=_takes_anything(pyfunc))
+        self._predictor = Predictor(pyfunc, self.inputs, numpy)
+        self.batch_rows = 0
         self.example: Mapping[str, Any] | None = getattr(pyfunc.metadata, "saved_input_example_info", None)
 
-    def __call__(self, request: Request) -> Output:
+    def prove(self, body: bytes | None, *, batch_rows: int, shorter: bool) -> str:
+        """Try the model on rows like those of `body`, a sample request: may it answer rows together, and which way?
+
+        Returns what the author should know of it, if anything.
+        """
+        sample = self._sample(body)
+        rows = proof_rows(self.inputs, sample, self._numpy)
+        proof = self._predictor.prove(rows, shorter=shorter)
+        if not proof.batches and sample is not None:
+            proof = self._predictor.prove(plain_rows(rows), shorter=shorter)
+        self.batch_rows = batch_rows if proof.batches else 0
+        log.info("predictions by %s, %s", proof.way, f"{batch_rows} rows at most" if self.batch_rows else "unbatched")
+        return proof.notice
+
+    def read(self, request: Request) -> Call:
         payload = _payload(request)
-        result = self._predict(self._input(payload), payload.params)
-        return Output(result, wrapped=payload.key != AZURE_KEY)
+        parsed = perf_counter()
+        return self.call(self.inputs.of(payload), _ANSWERS[payload.key != AZURE_KEY], parsed)
 
-    def swagger(self) -> dict[str, Any]:
-        """The OpenAPI document, with the input that the signature declares."""
-        schema = ANYTHING if self._signature is None else input_schema_of(self._signature)
-        return document(schema, {})
+    def call(self, data: Input, answer: Callable[[Any], Response], parsed: float = 0.0) -> Call:
+        """The call that predicts for `data`; whatever the protocol, predictions are made and batched the same way."""
+        return Call(data, answer, data.rows, data.group, parsed)
 
-    def _input(self, payload: Payload) -> Any:
-        if self._as_it_comes and payload.key not in (SPLIT_KEY, RECORDS_KEY):
-            return payload.data
-        if self._signature is None:
-            return self._unsigned(payload)
-        if self._signature.tensors:
-            return tensors_of(payload, self._signature, self._numpy)
-        return self._frame(payload, self._signature)
-
-    def _unsigned(self, payload: Payload) -> Any:
-        key, data = payload.key, payload.data
-        if key in (SPLIT_KEY, RECORDS_KEY) or is_split(data) or _is_records(data):
-            table = table_of(payload, None)
-            names = range(len(table.columns)) if table.names is None else table.names
-            frame = self._pandas.DataFrame(dict(enumerate(table.columns)), index=table.index)
-            return frame.set_axis(list(names), axis=1)
-        if is_object(data):
-            return {name: array_of(f"{key}.{name}", value, self._numpy) for name, value in data.items()}
-        return array_of(key, data, self._numpy) if is_list(data) else data
-
-    def _frame(self, payload: Payload, signature: Signature) -> Any:
-        table = table_of(payload, signature)
-        columns: dict[Any, Any] = {}
-        for place, values in enumerate(arrange(table, signature.fields, payload.key)):
-            field = signature.fields[place]
-            if values is not None:
-                name = place if field.name is None else field.name
-                columns[name] = self._column(field, repr(name), values)
-        return self._pandas.DataFrame(columns, index=table.index)
-
-    def _column(self, field: Field, label: str, values: list[Any]) -> Any:
-        values = converted(field, label, values, self._instant)
-        if field.type == "datetime":
-            return self._numpy.array(values, dtype="datetime64[ns]")
-        if field.type in DTYPES and None not in values:
-            return self._numpy.array(values, dtype=DTYPES[field.type])
-        column = self._numpy.empty(len(values), dtype=object)
-        column[:] = values
-        return column
-
-    def _instant(self, text: str) -> Any:
-        """The time that `text` spells, in UTC and without a zone; raises ValueError."""
-        time = self._pandas.Timestamp(text)
-        if time.tzinfo is not None:
-            time = time.tz_convert("UTC").tz_localize(None)
-        if not self._pandas.Timestamp.min <= time <= self._pandas.Timestamp.max:
-            raise ValueError(text)
-        return time.to_datetime64()
-
-    def _predict(self, data: Any, params: dict[str, Any] | None) -> Any:
+    def run(self, call: Call) -> Any:
         try:
-            return self._pyfunc.predict(data, params=params)
+            return self._predictor.predict(call.input)
         except Exception as error:
             if _in_enforcement(error):
                 raise _refused_by_mlflow(error) from error
             raise
+
+    def run_batch(self, calls: Sequence[Call]) -> Sequence[Any]:
+        result = self._predictor.predict(self.inputs.joined([call.input for call in calls]))
+        return self._predictor.split(result, [call.rows for call in calls])
+
+    def swagger(self) -> dict[str, Any]:
+        """The OpenAPI document, with the input that the signature declares."""
+        schema = ANYTHING if self.signature is None else input_schema_of(self.signature)
+        return document(schema, {})
+
+    def _sample(self, body: bytes | None) -> Input | None:
+        if body is None:
+            return None
+        try:
+            return self.inputs.of(parse(body))
+        except BadInputError:
+            return None  # the trial says so
 
 
 def load_model(folder: Path, memory_bytes: int | None) -> Model:
@@ -135,21 +121,15 @@ def _flavors(folder: Path) -> dict[str, Any]:
 
 
 def _payload(request: Request) -> Payload:
-    try:
-        text = text_of(request)
-    except BadInputError as error:
-        raise refusal(error.body["message"]) from error
-    return parse(text)
+    if request.method != "GET":
+        return parse(request.body)
+    return parse(text_of(request).encode("utf-8"))
 
 
 def _takes_anything(pyfunc: Any) -> bool:
     from_hints = getattr(pyfunc.metadata, "_is_signature_from_type_hint", None)
     flavor = str(getattr(pyfunc, "loader_module", ""))
     return flavor.startswith(_AS_IT_COMES) or bool(from_hints is not None and from_hints())
-
-
-def _is_records(data: Any) -> bool:
-    return is_list(data) and bool(data) and all(is_object(row) for row in data)
 
 
 def _in_enforcement(error: BaseException) -> bool:

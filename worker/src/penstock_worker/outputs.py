@@ -6,19 +6,23 @@ import base64
 import json
 import math
 from decimal import Decimal
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
+from penstock_worker.fast_json import dumps
 from penstock_worker.kinds import is_list, is_object
+from penstock_worker.messages import JSON_LINE, Response
+from penstock_worker.script_answers import NOT_FAILED
 
 _NULLS = ("NaTType", "NAType")  # of pandas
 _DEEPEST_PLACE = 20
 
 
-class Output(NamedTuple):
-    """What a model returned. `wrapped`: it is sent under `predictions`."""
+_LINES = JSON_LINE + NOT_FAILED
 
-    value: Any
-    wrapped: bool
+
+def model_answer(result: Any, *, wrapped: bool) -> Response:
+    """The answer with `result`, under `predictions` if `wrapped`. Raises TypeError for what has no JSON form."""
+    return Response(200, encode(result, wrapped=wrapped), _LINES)
 
 
 def encode(result: Any, *, wrapped: bool) -> bytes:
@@ -26,8 +30,12 @@ def encode(result: Any, *, wrapped: bool) -> bytes:
 
     NaN and infinities, which JSON does not have, become null. Raises TypeError for what has no JSON form.
     """
-    value = _structure(result)
+    value = result if result.__class__ is list else _structure(result)
     value = {"predictions": value} if wrapped else value
+    try:
+        return dumps(value)
+    except (ValueError, TypeError):
+        pass  # not only lists, objects, numbers and texts
     try:
         text = json.dumps(value, default=_plain, allow_nan=False)
     except (ValueError, TypeError):
@@ -69,6 +77,8 @@ def _raises(encoded: Callable[[Any], object], value: Any) -> bool:
 
 
 def _structure(value: Any) -> Any:
+    if getattr(getattr(value, "dtype", None), "kind", "") in ("b", "i", "u", "f", "U") and hasattr(value, "tolist"):
+        return value.tolist() if not hasattr(value, "to_frame") else value.to_frame().to_dict(orient="records")
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         return value.to_dict(orient="records")
     if hasattr(value, "to_frame") and hasattr(value, "index"):

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from penstock_worker.fast_json import loads
 from penstock_worker.kinds import is_object, kind_of
 from penstock_worker.messages import BadInputError
 
@@ -29,12 +30,9 @@ def refusal(message: str) -> BadInputError:
     return BadInputError({"error": {"code": "BadRequest", "message": message}})
 
 
-def parse(text: str) -> Payload:
-    """The payload that `text` spells; raises `BadInputError`."""
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise refusal(f"the body is not JSON: {error}") from error
+def parse(content: bytes) -> Payload:
+    """The payload that `content` spells; raises `BadInputError`."""
+    body = _parsed(content)
     if not is_object(body):
         raise refusal(f"the body must be a JSON object with one of the keys {', '.join(KEYS)}; it is {kind_of(body)}")
     present = [key for key in KEYS if key in body]
@@ -47,3 +45,16 @@ def parse(text: str) -> Payload:
     if params is not None and not is_object(params):
         raise refusal(f"params must be an object; it is {kind_of(params)}")
     return Payload(present[0], body[present[0]], params)
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return loads(content)
+    except (ValueError, RecursionError):
+        pass  # NaN, which models may take, is Python's JSON alone
+    try:
+        return json.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise refusal(f"Input cannot be decoded as UTF-8: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise refusal(f"the body is not JSON: {error}") from error

@@ -52,6 +52,11 @@ class Progress:
             peak_memory_bytes=peak,
         )
 
+    def proven(self, batch_requests: int, notice: str) -> None:
+        """How many requests may be run together, and why that is not more."""
+        notices = (*self._report.notices, notice) if notice else self._report.notices
+        self._report = replace(self._report, batch_requests=batch_requests, notices=notices)
+
     def ready(self) -> None:
         self._report = replace(self._report, phase=contract.READY)
         self._write()

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker import contract
 from penstock_worker.ids import LONGEST, IdTooLongError, id_lines
-from penstock_worker.messages import JSON_LINE, Request, Response, message_response
-from penstock_worker.scoring import score
+from penstock_worker.messages import JSON_LINE, Request, Response, json_response, message_response
 
 if TYPE_CHECKING:
-    from penstock_worker.scoring import Entry
+    from penstock_worker.counters import Counters
+    from penstock_worker.entry import Entry, Reader
+    from penstock_worker.scoring import Deliver, Scorer
+
+    Page = Callable[[Request], Response]
 
 _VERSION_LINE = b"x-ms-server-version: penstock/%b\r\n" % contract.VERSION.encode("ascii")
 _NOT_FAILED = b"x-ms-run-function-failed: False\r\n"
@@ -23,37 +26,55 @@ _SCORE_OPTIONS = Response(
 
 
 class Routes:
-    """Answers every request to an instance that serves `entry`."""
+    """Takes every request to an instance that serves `entry`, which `scorer` runs."""
 
-    def __init__(self, entry: Entry, swagger: dict[str, Any]) -> None:
-        self._entry = entry
+    def __init__(self, entry: Entry, scorer: Scorer, swagger: dict[str, Any], counters: Counters) -> None:
+        self._read: Reader = entry.read
+        self.scorer = scorer
         document = Response(200, json.dumps(swagger).encode("ascii"), JSON_LINE)
-        self._pages = {
-            contract.LIVENESS_ROUTE: _HEALTHY,
-            contract.READINESS_ROUTE: _READY,
-            contract.SWAGGER_ROUTE: document,
-        }
-        self._methods: dict[str, Callable[[Request], Response]] = {
-            "POST": self._score,
-            "GET": self._score,
-            "OPTIONS": lambda _request: _SCORE_OPTIONS,
+        self._pages: dict[str, Page] = {
+            contract.LIVENESS_ROUTE: lambda _request: _HEALTHY,
+            contract.READINESS_ROUTE: lambda _request: _READY,
+            contract.SWAGGER_ROUTE: lambda _request: document,
+            contract.METRICS_ROUTE: lambda _request: Response(200, counters.text().encode(), _METRICS_LINE),
+            contract.STAGES_ROUTE: lambda _request: json_response(200, _stages(scorer)),
         }
 
-    def answer(self, request: Request) -> Response:
-        """The answer to `request`; never raises."""
+    def take(self, request: Request, deliver: Deliver) -> None:
+        """Answer `request`: `deliver` is called with the answer, now or at the end of the loop's turn. Never raises."""
         if request.path == contract.SCORE_ROUTE:
-            method = self._methods.get(request.method)
-            return _wrong_method(request, "GET, POST, OPTIONS") if method is None else _marked(method, request)
+            self._score(request, deliver)
+            return
         page = self._pages.get(request.path)
         if page is None:
             known = f"{contract.SCORE_ROUTE}, {contract.SWAGGER_ROUTE}, {contract.LIVENESS_ROUTE}"
-            return message_response(404, f"There is nothing at {request.path}; try {known}", _NOT_FAILED)
-        if request.method not in ("GET", "HEAD"):
-            return _wrong_method(request, "GET, HEAD")
-        return _marked(lambda _request: page, request)
+            deliver(message_response(404, f"There is nothing at {request.path}; try {known}", _NOT_FAILED))
+        elif request.method not in ("GET", "HEAD"):
+            deliver(_wrong_method(request, "GET, HEAD"))
+        else:
+            lines, refusal = _marks(request)
+            deliver(_with(refusal or page(request), lines))
 
-    def _score(self, request: Request) -> Response:
-        return score(self._entry, request)
+    def _score(self, request: Request, deliver: Deliver) -> None:
+        method = request.method
+        if method not in ("POST", "GET", "OPTIONS"):
+            deliver(_wrong_method(request, "GET, POST, OPTIONS"))
+            return
+        lines, refusal = _marks(request)
+        if refusal is None and method == "OPTIONS":
+            refusal = _SCORE_OPTIONS
+        if refusal is not None:
+            deliver(_with(refusal, lines))
+            return
+        self.scorer.take(request, self._read, lambda response: deliver(_with(response, lines)))
+
+
+_METRICS_LINE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
+
+
+def _stages(scorer: Scorer) -> dict[str, Any]:
+    stages = scorer.stages
+    return {"answered": stages.answered, "spans": [spans._asdict() for spans in stages.last()]}
 
 
 def _wrong_method(request: Request, allowed: str) -> Response:
@@ -61,15 +82,19 @@ def _wrong_method(request: Request, allowed: str) -> Response:
     return message_response(405, f"{request.method} is not allowed at {request.path}; use {allowed}", lines)
 
 
-def _marked(method: Callable[[Request], Response], request: Request) -> Response:
-    """The answer of `method` with ids, version and trace id."""
+def _marks(request: Request) -> tuple[bytes, Response | None]:
+    """Lines with ids, version and trace id; and the refusal of a request whose ids are too long."""
+    refusal = None
     try:
         lines = id_lines(request.headers) + _VERSION_LINE
-        response = method(request)
     except IdTooLongError as error:
         lines = _VERSION_LINE
-        response = message_response(431, f"{error} must not exceed {LONGEST} characters", _NOT_FAILED)
+        refusal = message_response(431, f"{error} must not exceed {LONGEST} characters", _NOT_FAILED)
     trace_id = request.headers.get(b"traceid")
     if trace_id is not None:
         lines += b"traceid: %b\r\n" % trace_id
-    return Response(response.status, response.body, response.lines + lines)
+    return lines, refusal
+
+
+def _with(response: Response, lines: bytes) -> Response:
+    return Response(response.status, response.body, response.lines + lines, response.stream)

@@ -1,70 +1,152 @@
-"""Scoring one request: call the script or model, and make an answer of what it returns or raises."""
+"""Scoring: requests are read as they come, run alone or in batches, and answered, whatever the user's code does."""
 
 from __future__ import annotations
 
-import json
-import re
+from collections import deque
 from contextlib import suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Callable
 
-from penstock_worker.aml import AMLResponse
-from penstock_worker.kinds import is_object
-from penstock_worker.logs import write_error
-from penstock_worker.messages import JSON_LINE, BadInputError, Request, Response, json_response, message_response
-from penstock_worker.outputs import Output, encode
-from penstock_worker.trace import user_traceback
+from penstock_worker.batching import Pace, batch_of
+from penstock_worker.logs import log, write_error
+from penstock_worker.messages import BadInputError, Request, Response, json_response, message_response
+from penstock_worker.script_answers import FAILED, NOT_FAILED
+from penstock_worker.stages import Spans, Stages
+from penstock_worker.trace import summary, user_traceback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-_FAILED = b"x-ms-run-function-failed: True\r\n"
-_NOT_FAILED = b"x-ms-run-function-failed: False\r\n"
-_HTML_LINE = b"content-type: text/html; charset=utf-8\r\n"
+    from penstock_worker.counters import Counters
+    from penstock_worker.entry import Call, Entry, Reader
+
 _RUN_FAILED = message_response(
-    500, "An unexpected error occurred in scoring script. Check the logs for more info.", _FAILED
+    500, "An unexpected error occurred in scoring script. Check the logs for more info.", FAILED
 )
-_INTERNAL = message_response(500, "An unexpected internal error occurred. Check the logs for more info.", _NOT_FAILED)
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-# Headers that say how the answer travels, or that are ours to give.
-_RESERVED = frozenset(
-    ("content-length", "transfer-encoding", "connection", "keep-alive", "trailer", "upgrade", "x-ms-server-version")
-) | frozenset(
-    ("x-request-id", "x-ms-request-id", "x-ms-client-request-id", "x-ms-run-function-failed", "x-ms-run-fn-exec-ms")
-)
+_INTERNAL = message_response(500, "An unexpected internal error occurred. Check the logs for more info.", NOT_FAILED)
+
+Deliver = Callable[[Response], None]
+Later = Callable[[Callable[[], None]], object]  # runs a function at the end of the loop's turn
 
 
-class Entry(Protocol):
-    """What is served: a script or a model. Raises `BadInputError` if the request is at fault."""
+class Exchange:
+    """A request under way: what it asks for, who waits for the answer, and when it was read."""
 
-    def __call__(self, request: Request) -> Any: ...
+    __slots__ = ("arrived", "call", "deliver", "read", "started")
+
+    def __init__(self, call: Call, deliver: Deliver, arrived: float, started: float, read: float) -> None:
+        self.call = call
+        self.deliver = deliver
+        self.arrived = arrived
+        self.started = started
+        self.read = read
 
 
-def score(entry: Entry, request: Request) -> Response:
-    """The answer of `entry` to `request`. Whatever the user's code does, there is one."""
-    started = perf_counter()
-    try:
-        result = entry(request)
-    except BadInputError as error:
-        return json_response(400, error.body, _NOT_FAILED)
-    except BaseException as error:  # noqa: BLE001 - the user's code: SystemExit in run() must not end the process
+class Scorer:
+    """Answers requests with `entry`, on one thread.
+
+    What waits is taken into one batch; nothing is ever waited for on purpose: the requests that one turn of the loop
+    has read are run together at its end, and those that arrive meanwhile make the next batch.
+    """
+
+    def __init__(self, entry: Entry, counters: Counters, timeout: float | None = None) -> None:
+        self.stages = Stages()
+        self._entry = entry
+        self._counters = counters
+        self._timeout = timeout
+        self._pace = Pace()
+        self._waiting: deque[Exchange] = deque()
+        self._scheduled = False
+        self.later: Later = lambda function: function()  # the loop's call_soon, once there is a loop
+
+    def take(self, request: Request, read: Reader, deliver: Deliver) -> None:
+        """Answer `request`, now or at the end of this turn; `deliver` is called exactly once."""
+        started = perf_counter()
+        try:
+            call = read(request)
+        except BadInputError as error:
+            deliver(self._refused(error))
+            return
+        except BaseException as error:  # noqa: BLE001 - conversions of the user's own may raise anything
+            deliver(self._failed(error))
+            return
+        exchange = Exchange(call, deliver, request.arrived or started, started, perf_counter())
+        if call.group is None or not self._entry.batch_rows:
+            self._run_alone(exchange)
+            return
+        self._waiting.append(exchange)
+        if not self._scheduled:
+            self._scheduled = True
+            self.later(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        while self._waiting:
+            batch = batch_of(self._waiting, self._entry.batch_rows, self._pace, self._timeout)
+            if len(batch) == 1:
+                self._run_alone(batch[0])
+            else:
+                self._run_together(batch)
+
+    def _run_alone(self, exchange: Exchange) -> None:
+        began = perf_counter()
+        try:
+            result = self._entry.run(exchange.call)
+        except BadInputError as error:
+            exchange.deliver(self._refused(error))
+        except BaseException as error:  # noqa: BLE001 - the user's code: SystemExit in run() must not end the process
+            exchange.deliver(self._failed(error))
+        else:
+            ended = perf_counter()
+            self._pace.note(exchange.call.rows, ended - began)
+            self._answer(exchange, result, began, ended, 1)
+
+    def _run_together(self, batch: Sequence[Exchange]) -> None:
+        began = perf_counter()
+        try:
+            results = self._entry.run_batch([exchange.call for exchange in batch])
+        except BaseException as error:  # noqa: BLE001 - one request of the batch may be at fault: each gets its own run
+            self._counters.add("penstock_batches_replayed_total")
+            log.warning("a batch of %d requests failed and is run one by one: %s", len(batch), summary(error))
+            for exchange in batch:
+                self._run_alone(exchange)
+            return
+        ended = perf_counter()
+        self._pace.note(sum(exchange.call.rows for exchange in batch), ended - began)
+        self._counters.add("penstock_batches_total")
+        for exchange, result in zip(batch, results):  # noqa: B905 - Python 3.9
+            self._answer(exchange, result, began, ended, len(batch))
+
+    def _answer(self, exchange: Exchange, result: Any, began: float, ended: float, batch: int) -> None:
+        call = exchange.call
+        try:
+            status, body, lines, stream = call.answer(result)
+        except Exception as error:  # noqa: BLE001 - a result may raise anything while it is turned into bytes
+            exchange.deliver(_logged(error, _INTERNAL))
+            return
+        lines = b"%bx-ms-run-fn-exec-ms: %.3f\r\n" % (lines, (ended - began) * 1000)
+        exchange.deliver(Response(status, body, lines, stream))
+        parsed = call.parsed or exchange.read
+        self.stages.note(
+            Spans(
+                wait=exchange.started - exchange.arrived + began - exchange.read,
+                parse=parsed - exchange.started,
+                validate=exchange.read - parsed,
+                run=ended - began,
+                encode=perf_counter() - ended,
+                rows=call.rows,
+                batch=batch,
+                status=status,
+            )
+        )
+
+    def _refused(self, error: BadInputError) -> Response:
+        self._counters.add("penstock_requests_refused_total")
+        return json_response(error.status, error.body, NOT_FAILED)
+
+    def _failed(self, error: BaseException) -> Response:
+        self._counters.add("penstock_requests_failed_total")
         return _logged(error, _RUN_FAILED)
-    elapsed_ms = (perf_counter() - started) * 1000
-    try:
-        response = answer_of(result)
-    except Exception as error:  # noqa: BLE001 - a result may raise anything while it is turned into bytes
-        return _logged(error, _INTERNAL)
-    return Response(response.status, response.body, b"%bx-ms-run-fn-exec-ms: %.3f\r\n" % (response.lines, elapsed_ms))
-
-
-def answer_of(result: Any) -> Response:
-    """What an entry returned, as an answer; raises whatever the result raises while it is turned into bytes."""
-    if isinstance(result, AMLResponse):
-        return _own_answer(result)
-    if isinstance(result, Output):
-        return Response(200, encode(result.value, wrapped=result.wrapped), JSON_LINE + _NOT_FAILED)
-    return json_response(200, {} if result is None else result, _NOT_FAILED)
 
 
 def _logged(error: BaseException, response: Response) -> Response:
@@ -72,40 +154,3 @@ def _logged(error: BaseException, response: Response) -> Response:
     with suppress(MemoryError):
         write_error(user_traceback(error))
     return response
-
-
-def _own_answer(answer: AMLResponse) -> Response:
-    """Bytes of an `AMLResponse`; raises ValueError or TypeError for one that cannot be sent."""
-    status = int(answer.status_code)
-    if not 200 <= status <= 599:
-        raise ValueError(f"AMLResponse: status {status} is not between 200 and 599")
-    failed = _FAILED if answer.run_function_failed or status >= 500 else _NOT_FAILED
-    if answer.message is None:
-        body, kind = b"{}", JSON_LINE
-    elif answer.json_str:
-        body, kind = json.dumps(answer.message).encode("ascii"), JSON_LINE
-    else:
-        body = _raw(answer.message)
-        kind = b"" if any(name.lower() == "content-type" for name in answer.response_headers) else _HTML_LINE
-    return Response(status, body, kind + _own_lines(answer.response_headers.items()) + failed)
-
-
-def _raw(message: Any) -> bytes:
-    if isinstance(message, str):
-        return message.encode("utf-8")
-    if isinstance(message, (bytes, bytearray)):
-        return bytes(message)
-    if is_object(message) or not hasattr(message, "__iter__"):
-        raise TypeError(f"AMLResponse: a {message.__class__.__name__} can only be sent with json_str=True")
-    return b"".join(_raw(piece) for piece in message)
-
-
-def _own_lines(headers: Iterable[tuple[str, Any]]) -> bytes:
-    lines: list[bytes] = []
-    for name, value in headers:
-        if not _NAME.fullmatch(name) or _UNSAFE.search(str(value)):
-            raise ValueError(f"AMLResponse: header {name!r} cannot be sent")
-        if name.lower() not in _RESERVED:
-            # As Azure's server does: a comma separates repeated headers.
-            lines += [f"{name}: {part.strip()}\r\n".encode("latin-1") for part in str(value).split(",")]
-    return b"".join(lines)

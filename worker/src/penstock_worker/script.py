@@ -16,11 +16,13 @@ from urllib.parse import parse_qsl
 
 from penstock_worker import aliases, contract
 from penstock_worker.aml import takes_request
+from penstock_worker.entry import Call
 from penstock_worker.failure import LoadError, failure_of
 from penstock_worker.messages import BadInputError, Request
+from penstock_worker.script_answers import script_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _HEADERS = "request_headers"
 
@@ -39,17 +41,25 @@ class ScriptPlace:
 
 
 class Script:
-    """A loaded script. Calling it with a request calls its run()."""
+    """A loaded script. Its calls hold the arguments of run()."""
+
+    batch_rows = 0
 
     def __init__(self, run: Callable[..., Any]) -> None:
         self._run = run
         self._input, self._wants_headers = _parameters(run)
 
-    def __call__(self, request: Request) -> Any:
+    def read(self, request: Request) -> Call:
         arguments: dict[str, Any] = {self._input: text_of(request)}
         if self._wants_headers:
             arguments[_HEADERS] = _plain_headers(request)
-        return self._run(**arguments)
+        return Call(arguments, script_answer)
+
+    def run(self, call: Call) -> Any:
+        return self._run(**call.input)
+
+    def run_batch(self, calls: Sequence[Call]) -> Sequence[Any]:
+        return [self.run(call) for call in calls]
 
 
 def load_script(place: ScriptPlace, memory_bytes: int | None) -> Script:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock_worker import contract, memory
 from penstock_worker.app import serve
+from penstock_worker.counters import Counters
 from penstock_worker.failure import LoadError
 from penstock_worker.listener import listen
 from penstock_worker.logs import keep_small, log, set_up, write_error
 from penstock_worker.progress import Progress
 from penstock_worker.routes import Routes
 from penstock_worker.samples import UnusableSampleError, find_sample
+from penstock_worker.scoring import Scorer
 from penstock_worker.script import ScriptPlace, load_script
 from penstock_worker.sealed import seal_environment
 from penstock_worker.swagger import ANYTHING, document
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from penstock_worker.scoring import Entry
+    from penstock_worker.entry import Entry
+    from penstock_worker.model import Model
     from penstock_worker.variables import Variables
 
 _LEAST_TIMEOUT = 30.0  # seconds for the sample: a first call may import, compile and connect
@@ -45,6 +48,8 @@ def start(variables: Variables) -> int:
         loaded = _load(variables)
         progress.loaded()
         progress.tried(_try(loaded, variables, progress))
+        if loaded.model is not None:
+            progress.proven(*_prove(loaded.model, variables))
         listener = listen(variables.address)
     except LoadError as failure:
         progress.fail(failure)
@@ -52,7 +57,10 @@ def start(variables: Variables) -> int:
     # What is loaded stays: the collector need not look at it again and again, which takes long for a large model.
     gc.collect()
     gc.freeze()
-    serve(Routes(loaded.entry, loaded.swagger), listener, variables.max_body_bytes, progress.ready)
+    counters = Counters()
+    scorer = Scorer(loaded.entry, counters, _timeout(variables))
+    routes = Routes(loaded.entry, scorer, loaded.swagger, counters)
+    serve(routes, listener, variables.max_body_bytes, progress.ready)
     return contract.EXIT_OK
 
 
@@ -64,6 +72,7 @@ class _Loaded(NamedTuple):
     what: str
     root: Path
     example: Mapping[str, Any] | None = None  # what MLmodel says of the input example
+    model: Model | None = None  # the entry, if it is an MLflow model
 
 
 def _load(variables: Variables) -> _Loaded:
@@ -72,7 +81,7 @@ def _load(variables: Variables) -> _Loaded:
         from penstock_worker.model import load_model
 
         model = load_model(folder, variables.memory_bytes)
-        return _Loaded(model, model.swagger(), f"predict() of model {folder.name}", folder, model.example)
+        return _Loaded(model, model.swagger(), f"predict() of model {folder.name}", folder, model.example, model)
     place = ScriptPlace(variables.app_root, variables.entry, variables.source_directory)
     script = load_script(place, variables.memory_bytes)
     return _Loaded(script, document(ANYTHING, ANYTHING), f"run() in {place.name}", place.app_root)
@@ -101,8 +110,25 @@ def _try(loaded: _Loaded, variables: Variables, progress: Progress) -> Tried:
         return Tried(notices=(failure.message,))
 
 
+def _prove(model: Model, variables: Variables) -> tuple[int, str]:
+    """Whether the model may answer requests together: how many at most, and why not more."""
+    if variables.sample == contract.SKIPPED:
+        return 0, "requests are not batched: no prediction was to be tried"
+    try:
+        sample = find_sample(variables, model.example)
+    except (UnusableSampleError, LoadError):
+        sample = None  # it has been said already
+    body = None if sample is None else sample.body
+    notice = model.prove(body, batch_rows=variables.batch_rows, shorter=variables.fast_path)
+    return model.batch_rows, notice if variables.batch_rows else ""
+
+
+def _timeout(variables: Variables) -> float | None:
+    return None if variables.request_timeout_ms is None else variables.request_timeout_ms / 1000
+
+
 def _trial(loaded: _Loaded, variables: Variables, progress: Progress, *, required: bool) -> Trial:
-    timeout = None if variables.request_timeout_ms is None else variables.request_timeout_ms / 1000
+    timeout = _timeout(variables)
     return Trial(
         entry=loaded.entry,
         what=loaded.what,

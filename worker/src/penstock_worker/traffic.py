@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Callable, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Callable, Protocol
+
+from penstock_worker.logs import write_error
+from penstock_worker.trace import user_traceback
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from penstock_worker.messages import Request, Response
+
+    Take = Callable[[Request, Callable[[Response], None]], None]
 
 _set_running_loop = asyncio._set_running_loop  # pyright: ignore[reportPrivateUsage]
 
@@ -19,23 +27,41 @@ class Swept(Protocol):
 
 
 class Traffic:
-    """Requests are answered on the thread of `loop`, one at a time."""
+    """Requests are answered on the thread of `loop`, one at a time or several in one batch."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, answer: Callable[[Request], Response], max_body_bytes: int
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, take: Take, max_body_bytes: int) -> None:
         self.loop = loop
         self.max_body_bytes = max_body_bytes
         self.stopping = False
         self.open: set[Swept] = set()
         self.empty = asyncio.Event()
-        self._answer = answer
+        self._take = take
 
-    def answer(self, request: Request) -> Response:
-        # Scripts may use asyncio.run() in run(), as they can where no loop runs in their thread.
+    def take(self, request: Request, deliver: Callable[[Response], None]) -> None:
+        """Have `request` answered; `deliver` is called with the answer, now or at the end of this turn of the loop."""
+        self.outside_loop(lambda: self._take(request, deliver))
+
+    def later(self, function: Callable[[], None]) -> None:
+        """Call `function`, which runs users' code, at the end of this turn of the loop."""
+        self.loop.call_soon(self.outside_loop, function)
+
+    def next_piece(self, stream: Iterator[bytes]) -> bytes | None:
+        """The next piece of a streamed body, None after the last. What the user's code raises is logged, and raised."""
         _set_running_loop(None)
         try:
-            return self._answer(request)
+            return next(stream, None)
+        except BaseException as error:
+            with suppress(MemoryError):
+                write_error(user_traceback(error))
+            raise RuntimeError("the stream broke off") from error
+        finally:
+            _set_running_loop(self.loop)
+
+    def outside_loop(self, function: Callable[[], Any]) -> None:
+        """Scripts may use asyncio.run() in run(), as they can where no loop runs in their thread."""
+        _set_running_loop(None)
+        try:
+            function()
         finally:
             _set_running_loop(self.loop)
 

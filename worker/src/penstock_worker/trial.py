@@ -13,15 +13,14 @@ from penstock_worker.failure import LoadError, failure_of
 from penstock_worker.kinds import is_object
 from penstock_worker.messages import BadInputError, Request, Response
 from penstock_worker.outputs import place_of_fault
-from penstock_worker.scoring import answer_of
 from penstock_worker.trace import place_in_stack, stack_of, summary
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from penstock_worker.entry import Call, Entry
     from penstock_worker.samples import Sample
-    from penstock_worker.scoring import Entry
 
 _HEADERS = {b"content-type": b"application/json", b"host": b"localhost", b"x-request-id": b"sample-request"}
 _SHOWN_BODY = 300  # bytes
@@ -60,7 +59,8 @@ def try_sample(trial: Trial, sample: Sample) -> Tried:
     began = time.monotonic()
     with _bounded(trial, sample):
         try:
-            result = trial.entry(Request("POST", contract.SCORE_ROUTE, "", _HEADERS, sample.body))
+            call = trial.entry.read(Request("POST", contract.SCORE_ROUTE, "", _HEADERS, sample.body))
+            result = trial.entry.run(call)
         except BadInputError as error:
             refused = f"{sample.name} is refused: {_message(error)}"
             if sample.from_model:
@@ -69,7 +69,7 @@ def try_sample(trial: Trial, sample: Sample) -> Tried:
         except BaseException as error:  # sys.exit() in run() is a failure as any other
             what = f"{trial.what} failed on {sample.name}:"
             raise failure_of(contract.SAMPLE_FAILED, what, error, trial.root, trial.memory_bytes) from error
-        response = _answered(trial, sample, result)
+        response = _answered(trial, sample, call, result)
     if response.status >= 400:
         shown = response.body[:_SHOWN_BODY].decode("utf-8", "replace")
         message = f"{trial.what} answered {sample.name} with status {response.status}: {shown}"
@@ -77,12 +77,11 @@ def try_sample(trial: Trial, sample: Sample) -> Tried:
     return _timed(time.monotonic() - began, trial.request_timeout)
 
 
-def _answered(trial: Trial, sample: Sample, result: Any) -> Response:
+def _answered(trial: Trial, sample: Sample, call: Call, result: Any) -> Response:
     try:
-        return answer_of(result)
+        return call.answer(result)
     except Exception as error:
-        value = getattr(result, "value", result)
-        where = place_of_fault(value, lambda part: answer_of(part if value is result else result._replace(value=part)))
+        where = place_of_fault(result, call.answer)
         raise LoadError(
             contract.OUTPUT_NOT_SERIALISABLE,
             f"{trial.what} returned for {sample.name} what has no JSON form: {where} ({summary(error)}); return lists, "

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MAX_BODY_BYTES = 10 * 1024 * 1024
+_BATCH_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Variables:
     request_timeout_ms: int | None
     memory_bytes: int | None
     max_body_bytes: int
+    batch_rows: int
+    fast_path: bool
 
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
@@ -51,6 +54,8 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         request_timeout_ms=_number(environ, contract.REQUEST_TIMEOUT_MS) or None,
         memory_bytes=_number(environ, contract.MEMORY_BYTES) or None,
         max_body_bytes=_number(environ, contract.MAX_BODY_BYTES) or _MAX_BODY_BYTES,
+        batch_rows=_default(_number(environ, contract.BATCH_ROWS), _BATCH_ROWS),
+        fast_path=environ.get(contract.FAST_PATH, "on").lower() != "off",
     )
 
 
@@ -88,3 +93,7 @@ def _number(environ: Mapping[str, str], name: str) -> int | None:
         return int(text)
     except ValueError:
         raise SystemExit(f"{name}={text!r} is not a whole number") from None
+
+
+def _default(number: int | None, default: int) -> int:
+    return default if number is None else number

@@ -1,0 +1,150 @@
+"""What a model takes, made from the payload of a request: a table, arrays, or the value as it came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Hashable, NamedTuple
+
+from penstock_worker.columns import DTYPES, converted
+from penstock_worker.kinds import is_list, is_object
+from penstock_worker.matrix import Matrices
+from penstock_worker.payload import RECORDS_KEY, SPLIT_KEY, Payload
+from penstock_worker.table import arrange, is_split, table_of
+from penstock_worker.tensors import array_of, tensors_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock_worker.signature import Field, Signature
+
+MATRIX, COLUMNS, ARRAY, OTHER = "matrix", "columns", "array", "other"
+
+
+class Input(NamedTuple):
+    """The input of one prediction.
+
+    `value` is, by `kind`: a matrix of shape (rows, columns) in the signature's order, all columns of which are
+    numbers; the columns of a table, by the signature's names, each a list of converted values; one array with rows
+    along its first axis; or anything else that goes to the model as it is. `group` is equal for inputs that may be put
+    together, row below row; None where they may not.
+    """
+
+    kind: str
+    value: Any
+    rows: int = 1
+    group: Hashable = None
+    labels: list[Any] | None = None  # of the rows, where the caller gave others than their numbers
+    params: dict[str, Any] | None = None
+
+
+class Inputs:
+    """Makes inputs for a model with `signature`. `as_it_comes`: it takes strings, lists and objects unchanged."""
+
+    def __init__(self, signature: Signature | None, numpy: Any, pandas: Any, *, as_it_comes: bool) -> None:
+        self._signature = signature
+        self._numpy = numpy
+        self._pandas = pandas
+        self._as_it_comes = as_it_comes
+        self.matrices = None if as_it_comes or signature is None else Matrices.of(signature, numpy)
+
+    def of(self, payload: Payload) -> Input:
+        """The input that `payload` holds; raises `BadInputError`."""
+        matrix = None if self.matrices is None else self.matrices.read(payload)
+        if matrix is not None:
+            return self.of_matrix(matrix, payload.params)
+        data = self._made(payload)
+        return data if payload.params is None else data._replace(params=payload.params, group=None)
+
+    def of_matrix(self, matrix: Any, params: dict[str, Any] | None = None) -> Input:
+        return Input(MATRIX, matrix, len(matrix), MATRIX if params is None else None, params=params)
+
+    def joined(self, inputs: Sequence[Input]) -> Input:
+        """Inputs of one group as one, row below row."""
+        first, rows = inputs[0], sum(each.rows for each in inputs)
+        if first.kind == COLUMNS:
+            names = list(first.value)
+            value: Any = {name: [item for each in inputs for item in each.value[name]] for name in names}
+        else:
+            value = self._numpy.concatenate([each.value for each in inputs])
+        return first._replace(value=value, rows=rows)
+
+    def frame(self, data: Input) -> Any:
+        """The DataFrame of an input of kind MATRIX or COLUMNS."""
+        fields = self._signature.fields if self._signature is not None else ()
+        if data.kind == MATRIX:
+            return self._frame_of_matrix(data.value, fields)
+        by_name = {_key(field, place): field for place, field in enumerate(fields)}
+        columns = {name: self._column(by_name[name], values) for name, values in data.value.items()}
+        return self._pandas.DataFrame(columns, index=data.labels)
+
+    def _made(self, payload: Payload) -> Input:
+        if self._as_it_comes and payload.key not in (SPLIT_KEY, RECORDS_KEY):
+            return Input(OTHER, payload.data)
+        if self._signature is None:
+            return self._unsigned(payload)
+        if self._signature.tensors:
+            return self._tensors(payload, self._signature)
+        return self._columns(payload, self._signature)
+
+    def _unsigned(self, payload: Payload) -> Input:
+        key, data = payload.key, payload.data
+        if key in (SPLIT_KEY, RECORDS_KEY) or is_split(data) or _is_records(data):
+            table = table_of(payload, None)
+            names = range(len(table.columns)) if table.names is None else table.names
+            frame = self._pandas.DataFrame(dict(enumerate(table.columns)), index=table.index)
+            return Input(OTHER, frame.set_axis(list(names), axis=1), table.rows)
+        if is_object(data):
+            return Input(OTHER, {name: array_of(f"{key}.{name}", value, self._numpy) for name, value in data.items()})
+        return Input(OTHER, array_of(key, data, self._numpy) if is_list(data) else data)
+
+    def _tensors(self, payload: Payload, signature: Signature) -> Input:
+        value = tensors_of(payload, signature, self._numpy)
+        first = signature.fields[0].shape
+        if is_object(value) or not first or first[0] != -1 or not value.shape:
+            return Input(OTHER, value)
+        return Input(ARRAY, value, len(value), (ARRAY, value.dtype.str, value.shape[1:]))
+
+    def _columns(self, payload: Payload, signature: Signature) -> Input:
+        table = table_of(payload, signature)
+        columns: dict[Any, list[Any]] = {}
+        for place, values in enumerate(arrange(table, signature.fields, payload.key)):
+            field = signature.fields[place]
+            if values is not None:
+                name = _key(field, place)
+                columns[name] = converted(field, repr(name), values, self._instant)
+        labels = None if table.index is None or table.index == list(range(table.rows)) else table.index
+        group = None if labels is not None or signature.nested else (COLUMNS, *columns)
+        return Input(COLUMNS, columns, table.rows, group, labels)
+
+    def _frame_of_matrix(self, matrix: Any, fields: Sequence[Field]) -> Any:
+        names = [_key(field, place) for place, field in enumerate(fields)]
+        dtypes = [DTYPES[field.type] for field in fields]
+        if len(set(dtypes)) == 1 and dtypes[0] == matrix.dtype.name:
+            return self._pandas.DataFrame(matrix, columns=names)
+        columns = {name: matrix[:, place].astype(dtypes[place]) for place, name in enumerate(names)}
+        return self._pandas.DataFrame(columns)
+
+    def _column(self, field: Field, values: list[Any]) -> Any:
+        if field.type == "datetime":
+            return self._numpy.array(values, dtype="datetime64[ns]")
+        if field.type in DTYPES and None not in values:
+            return self._numpy.array(values, dtype=DTYPES[field.type])
+        column = self._numpy.empty(len(values), dtype=object)
+        column[:] = values
+        return column
+
+    def _instant(self, text: str) -> Any:
+        """The time that `text` spells, in UTC and without a zone; raises ValueError."""
+        time = self._pandas.Timestamp(text)
+        if time.tzinfo is not None:
+            time = time.tz_convert("UTC").tz_localize(None)
+        if not self._pandas.Timestamp.min <= time <= self._pandas.Timestamp.max:
+            raise ValueError(text)
+        return time.to_datetime64()
+
+
+def _key(field: Field, place: int) -> Any:
+    return place if field.name is None else field.name
+
+
+def _is_records(data: Any) -> bool:
+    return is_list(data) and bool(data) and all(is_object(row) for row in data)

@@ -1,0 +1,40 @@
+"""Where the time of requests goes: the last ones, stage by stage. Costs a request well under a microsecond."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+_KEPT = 4096
+
+
+class Spans(NamedTuple):
+    """One request's stages in seconds. `wait` is from its arrival until it was read, and from then until it ran.
+
+    `run` is that of the whole batch, of `batch` requests.
+    """
+
+    wait: float
+    parse: float
+    validate: float
+    run: float
+    encode: float
+    rows: int
+    batch: int
+    status: int
+
+
+class Stages:
+    """The spans of the requests that were answered last."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Spans] = deque(maxlen=_KEPT)
+        self.answered = 0  # since the start of the process
+
+    def note(self, spans: Spans) -> None:
+        self._kept.append(spans)
+        self.answered += 1
+
+    def last(self) -> list[Spans]:
+        """The oldest first."""
+        return list(self._kept)
