@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import textwrap
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,15 @@ TRAIN = """
     echo("tensor", Schema([TensorSpec(np.dtype("float32"), (-1, 2))]))
     echo("tensors", Schema([TensorSpec(np.dtype("float64"), (-1, 2), "a"), TensorSpec(np.dtype("int64"), (-1,), "b")]))
     echo("unsigned", None)
+
+    class Together(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):
+            return (model_input["x"] - model_input["x"].mean()).to_numpy()
+
+    inputs = Schema([ColSpec("double", "x")])
+    mlflow.pyfunc.save_model(
+        root / "together", python_model=Together(), signature=ModelSignature(inputs=inputs), pip_requirements=[]
+    )
 """
 
 
@@ -248,6 +258,31 @@ def test_the_input_example_is_predicted_for_before_the_first_caller(serve: Calla
         "no prediction was tried: there is no input example or sample request",
         "requests are not batched: there are no sample rows to try that on",
     )
+
+
+def test_requests_that_come_together_are_answered_as_if_alone(serve: Callable[[str], Any], models: Path) -> None:
+    worker = serve("diabetes")
+    expected = json.loads((models / "expected.json").read_text())
+    assert worker.report().batch_requests == 64
+    table = json.loads((models / "rows.json").read_text())
+    columns, rows = table["columns"], table["data"]
+    bodies = [{"input_data": {"columns": columns, "data": [row]}} for row in rows * 40]
+    bodies[7] = {"input_data": {"columns": columns, "data": [["x", *rows[0][1:]]]}}
+    with ThreadPoolExecutor(24) as callers:
+        answers = list(callers.map(worker.score, bodies))
+    assert answers.pop(7).status == 400
+    numbers = [number for answer in answers for number in records(answer)]
+    wanted = expected * 40
+    del wanted[7]
+    assert numbers == pytest.approx(wanted)
+    assert any(spans["batch"] > 1 for spans in worker.request("GET", "/stages").json()["spans"])
+    assert b"penstock_batches_total" in worker.request("GET", "/metrics").body
+
+
+def test_a_model_whose_answer_depends_on_the_other_rows_is_never_batched(serve: Callable[[str], Any]) -> None:
+    report = serve("together").report()
+    assert report.batch_requests == 0
+    assert "requests are not batched: the model answers rows together otherwise than alone" in report.notices
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ class Client:
         if request.path == "/stream":
             deliver(response._replace(body=b"", stream=iter([b"piece ", b"", b"by piece"])))
         elif self.later:
-            self.traffic.later(lambda: deliver(response))
+            self.loop.call_soon(deliver, response)
         else:
             deliver(response)
 
@@ -284,3 +284,26 @@ def test_a_client_that_stops_reading_is_cut_off_unless_it_goes_on(client: Client
     assert not client.wire.closed
     sweeps(client, 6)
     assert client.wire.closed
+
+
+def test_a_streamed_body_is_sent_in_chunks_and_the_next_request_answered_after_it(client: Client) -> None:
+    stream = b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
+    sent = client.send(stream + POST)
+    head, _, rest = sent.partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head
+    assert b"content-length" not in head
+    assert rest.startswith(b"6\r\npiece \r\n8\r\nby piece\r\n0\r\n\r\nHTTP/1.1 200 OK")
+    assert rest.endswith(b"abc")
+
+
+def test_a_streamed_body_for_an_old_client_ends_with_the_connection(client: Client) -> None:
+    sent = client.send(b"GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert sent.endswith(b"connection: close\r\n\r\npiece by piece")
+    assert client.wire.closed
+
+
+def test_a_stream_waits_for_a_client_that_does_not_read(client: Client) -> None:
+    client.connection.pause_writing()
+    assert client.send(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+    client.connection.resume_writing()
+    assert client.send().endswith(b"0\r\n\r\n")

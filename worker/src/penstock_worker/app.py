@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from penstock_worker.listener import Listener
     from penstock_worker.routes import Routes
 
+_set_running_loop = asyncio._set_running_loop  # pyright: ignore[reportPrivateUsage]
+
 _SWEEP_SECONDS = 5.0
 _QUIET_SECONDS = 0.1
 _LAST_TURNS = 5  # of the loop: accept, connect, register, read, answer
@@ -33,30 +35,26 @@ def serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening:
 async def _serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     traffic = Traffic(loop, routes.take, max_body_bytes)
-    routes.scorer.later = traffic.later
-    terminated = asyncio.Event()
+    routes.scorer.later = loop.call_soon
+    terminated = loop.create_future()
 
     def terminate(_signal: int, _frame: object) -> None:
         # A second signal ends the process at once, whatever run() is doing.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         traffic.stopping = True
-        loop.call_soon_threadsafe(terminated.set)
+        loop.call_soon_threadsafe(terminated.set_result, None)
 
     # Not loop.add_signal_handler(): its callbacks wait until run() has ended.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, terminate)
     server = await loop.create_server(connections(traffic), sock=listener.socket, backlog=BACKLOG)
     on_listening()
-    sweeping = loop.create_task(_sweep(traffic))
-    await terminated.wait()
+    # Scripts may use asyncio.run() in run(), as they can where no loop runs in their thread. So what follows here uses
+    # no part of asyncio that looks for the running loop.
+    _set_running_loop(None)
+    traffic.sweep_every(_SWEEP_SECONDS)
+    await terminated
     await _drain(traffic, listener, server)
-    sweeping.cancel()
-
-
-async def _sweep(traffic: Traffic) -> None:
-    while True:
-        await asyncio.sleep(_SWEEP_SECONDS)
-        traffic.sweep()
 
 
 async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractServer) -> None:
@@ -68,12 +66,10 @@ async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractS
     """
     log.info("stopping: %d connections are open", len(traffic.open))
     listener.unlink()
-    await asyncio.sleep(_QUIET_SECONDS)
+    await traffic.pause(_QUIET_SECONDS)
     for _ in range(_LAST_TURNS):
-        await asyncio.sleep(0)
+        await traffic.pause(0)
     server.close()
     for connection in list(traffic.open):
         connection.finish()
-    while traffic.open:
-        traffic.empty.clear()
-        await traffic.empty.wait()
+    await traffic.emptied()

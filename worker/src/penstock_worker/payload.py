@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 from penstock_worker.fast_json import loads
 from penstock_worker.kinds import is_object, kind_of
@@ -16,13 +15,12 @@ RECORDS_KEY = "dataframe_records"
 KEYS = (AZURE_KEY, SPLIT_KEY, RECORDS_KEY, "inputs", "instances")
 
 
-@dataclass(frozen=True)
-class Payload:
+class Payload(NamedTuple):
     """The value under `key`, one of `KEYS`."""
 
     key: str
     data: Any
-    params: dict[str, Any] | None
+    params: Optional[dict[str, Any]]
 
 
 def refusal(message: str) -> BadInputError:

@@ -66,7 +66,7 @@ class Routes:
         if refusal is not None:
             deliver(_with(refusal, lines))
             return
-        self.scorer.take(request, self._read, lambda response: deliver(_with(response, lines)))
+        self.scorer.take(request, self._read, deliver, lines)
 
 
 _METRICS_LINE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"

@@ -11,7 +11,7 @@ from penstock_worker.batching import Pace, batch_of
 from penstock_worker.logs import log, write_error
 from penstock_worker.messages import BadInputError, Request, Response, json_response, message_response
 from penstock_worker.script_answers import FAILED, NOT_FAILED
-from penstock_worker.stages import Spans, Stages
+from penstock_worker.stages import Stages
 from penstock_worker.trace import summary, user_traceback
 
 if TYPE_CHECKING:
@@ -30,16 +30,16 @@ Later = Callable[[Callable[[], None]], object]  # runs a function at the end of 
 
 
 class Exchange:
-    """A request under way: what it asks for, who waits for the answer, and when it was read."""
+    """A request under way: what it asks for, who waits for the answer, and when it arrived and was read."""
 
-    __slots__ = ("arrived", "call", "deliver", "read", "started")
+    call: Call
+    __slots__ = ("arrived", "call", "deliver", "lines", "read", "started")
 
-    def __init__(self, call: Call, deliver: Deliver, arrived: float, started: float, read: float) -> None:
-        self.call = call
+    def __init__(self, deliver: Deliver, lines: bytes, arrived: float) -> None:
         self.deliver = deliver
+        self.lines = lines  # headers that its answer carries, whatever becomes of it
         self.arrived = arrived
-        self.started = started
-        self.read = read
+        self.started = self.read = perf_counter()
 
 
 class Scorer:
@@ -59,18 +59,21 @@ class Scorer:
         self._scheduled = False
         self.later: Later = lambda function: function()  # the loop's call_soon, once there is a loop
 
-    def take(self, request: Request, read: Reader, deliver: Deliver) -> None:
-        """Answer `request`, now or at the end of this turn; `deliver` is called exactly once."""
-        started = perf_counter()
+    def take(self, request: Request, read: Reader, deliver: Deliver, lines: bytes = b"") -> None:
+        """Answer `request`, now or at the end of this turn; `deliver` is called exactly once.
+
+        The answer carries the header `lines`, whatever becomes of it.
+        """
+        exchange = Exchange(deliver, lines, request.arrived)
         try:
-            call = read(request)
+            call = exchange.call = read(request)
         except BadInputError as error:
-            deliver(self._refused(error))
+            self._deliver(exchange, self._refused(error))
             return
         except BaseException as error:  # noqa: BLE001 - conversions of the user's own may raise anything
-            deliver(self._failed(error))
+            self._deliver(exchange, self._failed(error))
             return
-        exchange = Exchange(call, deliver, request.arrived or started, started, perf_counter())
+        exchange.read = perf_counter()
         if call.group is None or not self._entry.batch_rows:
             self._run_alone(exchange)
             return
@@ -93,9 +96,9 @@ class Scorer:
         try:
             result = self._entry.run(exchange.call)
         except BadInputError as error:
-            exchange.deliver(self._refused(error))
+            self._deliver(exchange, self._refused(error))
         except BaseException as error:  # noqa: BLE001 - the user's code: SystemExit in run() must not end the process
-            exchange.deliver(self._failed(error))
+            self._deliver(exchange, self._failed(error))
         else:
             ended = perf_counter()
             self._pace.note(exchange.call.rows, ended - began)
@@ -119,26 +122,23 @@ class Scorer:
 
     def _answer(self, exchange: Exchange, result: Any, began: float, ended: float, batch: int) -> None:
         call = exchange.call
+        encoding = perf_counter()
         try:
             status, body, lines, stream = call.answer(result)
         except Exception as error:  # noqa: BLE001 - a result may raise anything while it is turned into bytes
-            exchange.deliver(_logged(error, _INTERNAL))
+            self._deliver(exchange, _logged(error, _INTERNAL))
             return
-        lines = b"%bx-ms-run-fn-exec-ms: %.3f\r\n" % (lines, (ended - began) * 1000)
+        lines = b"%bx-ms-run-fn-exec-ms: %.3f\r\n%b" % (lines, (ended - began) * 1000, exchange.lines)
         exchange.deliver(Response(status, body, lines, stream))
-        parsed = call.parsed or exchange.read
-        self.stages.note(
-            Spans(
-                wait=exchange.started - exchange.arrived + began - exchange.read,
-                parse=parsed - exchange.started,
-                validate=exchange.read - parsed,
-                run=ended - began,
-                encode=perf_counter() - ended,
-                rows=call.rows,
-                batch=batch,
-                status=status,
-            )
-        )
+        read, started = exchange.read, exchange.started
+        parsed = call.parsed or read
+        self.stages.answered += 1
+        wait = started - exchange.arrived + began - read
+        encode = perf_counter() - encoding
+        self.stages.note((wait, parsed - started, read - parsed, ended - began, encode, call.rows, batch, status))
+
+    def _deliver(self, exchange: Exchange, response: Response) -> None:
+        exchange.deliver(response._replace(lines=response.lines + exchange.lines))
 
     def _refused(self, error: BadInputError) -> Response:
         self._counters.add("penstock_requests_refused_total")
