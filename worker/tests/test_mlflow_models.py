@@ -73,6 +73,16 @@ TRAIN = """
         def predict(self, context, model_input, params=None):
             return (model_input["x"] - model_input["x"].mean()).to_numpy()
 
+    class Strict(LinearRegression):
+        def predict(self, table):
+            offset = 0.0 if isinstance(table, pd.DataFrame) else 1.0
+            return super().predict(table) + offset
+
+    mlflow.sklearn.save_model(
+        Strict().fit(data.data, data.target), root / "strict", pip_requirements=[],
+        signature=infer_signature(data.data, regression.predict(data.data)), serialization_format="cloudpickle",
+    )
+
     inputs = Schema([ColSpec("double", "x")])
     mlflow.pyfunc.save_model(
         root / "together", python_model=Together(), signature=ModelSignature(inputs=inputs), pip_requirements=[]
@@ -277,6 +287,19 @@ def test_requests_that_come_together_are_answered_as_if_alone(serve: Callable[[s
     assert numbers == pytest.approx(wanted)
     assert any(spans["batch"] > 1 for spans in worker.request("GET", "/stages").json()["spans"])
     assert b"penstock_batches_total" in worker.request("GET", "/metrics").body
+
+
+def test_a_shorter_way_to_the_same_numbers_is_taken_and_one_to_others_is_not(
+    serve: Callable[[str], Any], start_worker: Callable[..., Any], python: str, models: Path
+) -> None:
+    split = json.loads((models / "rows.json").read_text())
+    exact = start_worker(python=python, **{contract.MLFLOW_MODEL: str(models / "diabetes"), contract.FAST_PATH: "off"})
+    answers = {}
+    for worker, way in ((serve("diabetes"), "matrix"), (serve("strict"), "frame"), (exact, "pyfunc")):
+        assert f"predictions by {way}, 64 rows at most" in worker.log
+        answers[way] = records(worker.score({"input_data": split}))
+    assert answers["matrix"] == pytest.approx(answers["pyfunc"], rel=1e-12)
+    assert answers["frame"] == pytest.approx(answers["pyfunc"], rel=1e-12)
 
 
 def test_a_model_whose_answer_depends_on_the_other_rows_is_never_batched(serve: Callable[[str], Any]) -> None:
