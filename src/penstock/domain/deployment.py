@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from penstock.domain import compat
 from penstock.domain.endpoint import texts
 from penstock.domain.environment import Environment
 from penstock.domain.model import Model
@@ -100,6 +101,11 @@ class OnlineDeployment(Frozen):
     @classmethod
     def _text_values(cls, value: Any) -> Any:
         return texts(value)
+
+    @field_validator("properties")
+    @classmethod
+    def _known_compat(cls, value: dict[str, str]) -> dict[str, str]:
+        return compat.checked(value)
 
     @field_validator("type", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from penstock.domain import compat
 from penstock.domain.resource import Frozen, Kind, Status
 
 MAX_MIRROR_PERCENT = 50  # Azure's limit for mirror_traffic
@@ -45,6 +46,11 @@ class OnlineEndpoint(Frozen):
     @classmethod
     def _text_values(cls, value: Any) -> Any:
         return texts(value)
+
+    @field_validator("properties")
+    @classmethod
+    def _known_compat(cls, value: dict[str, str]) -> dict[str, str]:
+        return compat.checked(value)
 
     @field_validator("traffic", "mirror_traffic", mode="before")
     @classmethod

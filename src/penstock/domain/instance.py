@@ -44,7 +44,8 @@ class Instance:
     `live` is false when its liveness probe has failed for good; `listening` says that the gateway may send it
     requests (it has loaded, and its readiness probe does not fail). `active` counts the requests that it works on;
     for a draining one it is at least 1 until the gateway has confirmed that it sends nothing new. `restart_at` is
-    when an exited one may be started again.
+    when an exited one may be started again. `batch_requests` is how many requests it answers at a time at most, zero if
+    it answers one after the other.
     """
 
     name: InstanceName
@@ -55,5 +56,6 @@ class Instance:
     live: bool = True
     listening: bool = False
     active: int = 0
+    batch_requests: int = 0
     draining_since: datetime | None = None
     restart_at: datetime | None = None

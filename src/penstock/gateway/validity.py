@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from penstock.domain.errors import PenstockError, invalid
-from penstock.gateway.table import Backend, Route, RoutingTable
+from penstock.gateway.table import MAX_CONCURRENCY, Backend, Route, RoutingTable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _SERVER = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
@@ -71,8 +71,11 @@ def _check_route(route: Route) -> None:
 def _check_backend(backend: Backend) -> None:
     _check(_NAME, "endpoint", backend.endpoint)
     _check(_NAME, "deployment", backend.deployment)
-    if backend.concurrency < 1 or backend.queue_per_instance < 0:
-        raise invalid(f"deployment {backend.name!r} must take at least 1 request at a time, and let 0 or more wait")
+    concurrencies = (backend.concurrency, *(s.concurrency for s in backend.servers if s.concurrency is not None))
+    if any(not 1 <= c <= MAX_CONCURRENCY for c in concurrencies) or backend.queue_per_instance < 0:
+        raise invalid(
+            f"deployment {backend.name!r} must take 1 to {MAX_CONCURRENCY} requests at a time, and let 0 or more wait"
+        )
     if not _PATH.match(backend.scoring_path):
         raise invalid(
             f"scoring route {backend.scoring_path[:80]!r} of deployment {backend.name!r} cannot be given to the "

@@ -137,6 +137,7 @@ class Assembly:
             contract.MAX_BODY_BYTES: str(self._defaults.max_body_bytes),
             contract.MEMORY_BYTES: str(self._defaults.memory_bytes),
             **sample_variables(prepared.spec, proving=proving),
+            **({contract.COMPAT: contract.STRICT} if prepared.ingredients.strict else {}),
         }
         if isinstance(prepared.environment, ReadyImage):
             return self._container(name, prepared, prepared.environment, common)
@@ -145,6 +146,7 @@ class Assembly:
             contract.SOCKET: str(self._places.socket(name)),
             contract.REPORT: str(self._places.report(name)),
             contract.LOG: str(self._places.log(name)),
+            contract.INFLIGHT: str(self._places.inflight(name.endpoint, name.deployment)),
             contract.LOG_BYTES: str(self._defaults.log_bytes),
             **worker_variables(prepared.app, prepared.ingredients),
         }

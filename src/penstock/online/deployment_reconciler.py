@@ -256,6 +256,7 @@ class DeploymentReconciler:
             return _MOVING
         shutil.rmtree(self._assembly.deployment_folder(deployment.name), ignore_errors=True)
         shutil.rmtree(self._fleet.places.log_folder(*deployment.name.split("/")), ignore_errors=True)
+        self._fleet.places.inflight(*deployment.name.split("/")).unlink(missing_ok=True)
         self._resources.remove(ONLINE_DEPLOYMENT, deployment)
         self._routing.apply()
         return None

@@ -45,6 +45,10 @@ class Places:
     def whereabouts(self, name: InstanceName) -> Path:
         return self.run / f"{_short(name)}.where"
 
+    def inflight(self, endpoint: str, deployment: str) -> Path:
+        """What the instances of a deployment work on; the gateway looks for it by this name too."""
+        return self.run / f"{endpoint}.{deployment}.inflight"
+
     def shared(self, name: InstanceName) -> Path:
         """Folder that a container may write to; nothing in it is to be trusted."""
         return self.run / f"{_short(name)}.shared"
@@ -193,6 +197,7 @@ class Fleet:
             exit_code=process.exit_code,
             live=live,
             active=_active(state, draining=draining_since is not None),
+            batch_requests=self._batch_requests(name, process),
             draining_since=draining_since,
             restart_at=restart_at,
         )
@@ -203,6 +208,10 @@ class Fleet:
         if not self._loaded(name, process):
             return Phase.STARTING
         return Phase.READY if ready and str(name) in self._states else Phase.UNREADY
+
+    def _batch_requests(self, name: InstanceName, process: Process) -> int:
+        report = self._report(name, process.pid) if process.running else None
+        return report.batch_requests if report is not None else 0
 
     def _loaded(self, name: InstanceName, process: Process) -> bool:
         report = self._report(name, process.pid)

@@ -9,7 +9,9 @@ from penstock import durable
 from penstock.artifacts.base import Artifacts
 from penstock.control.resources import Resources
 from penstock.domain.artifact import ArtifactReference, Tree, parse_artifact_reference
+from penstock.domain.compat import is_strict
 from penstock.domain.deployment import CodeConfiguration, OnlineDeployment
+from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.environment import Environment, Requirements
 from penstock.domain.errors import PenstockError, invalid, not_found
 from penstock.domain.model import Model, ModelType
@@ -102,6 +104,7 @@ class Preparation:
             environment_variables=spec.environment_variables,
             memory_bytes=memory_bytes(limit) if limit else None,
             image=image,
+            strict=self._strict(name, spec),
         )
 
     def advice(self, name: str, spec: OnlineDeployment) -> Sequence[str]:
@@ -144,6 +147,10 @@ class Preparation:
             self._artifacts.materialise(ingredients.code.digest, code_folder(app), link=False)
             if ingredients.image is not None:
                 let_everybody_read(code_folder(app))
+
+    def _strict(self, name: str, spec: OnlineDeployment) -> bool:
+        endpoint = self._resources.find(ONLINE_ENDPOINT, name.partition("/")[0])
+        return is_strict(spec.properties) or (endpoint is not None and is_strict(endpoint.spec.properties))
 
     def _model(
         self, name: str, spec: OnlineDeployment, *, in_container: bool

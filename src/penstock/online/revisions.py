@@ -71,11 +71,14 @@ class Ingredients(Frozen):
     environment_variables: dict[str, str]
     memory_bytes: int | None
     image: PlacedImage | None = None
+    strict: bool = False  # see `domain/compat.py`
 
     def revision(self) -> str:
         """Eight hex digits of the SHA-256 of the canonical JSON; notices do not count."""
         unsaid = {"python_policy"} if self.requirements.python_policy is None else set[str]()
-        left_out = {"requirements": {"notices"} | unsaid} | ({"image": True} if self.image is None else {})
+        left_out = {"requirements": {"notices"} | unsaid} | {
+            name: True for name, absent in (("image", self.image is None), ("strict", not self.strict)) if absent
+        }
         content = self.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 

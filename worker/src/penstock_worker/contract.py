@@ -30,6 +30,8 @@ SAMPLE = "PENSTOCK_SAMPLE"  # `required`: not ready before the sample request is
 SAMPLE_REQUEST = "PENSTOCK_SAMPLE_REQUEST"  # file with a sample request, relative to AML_APP_ROOT; unset: looked for
 BATCH_ROWS = "PENSTOCK_BATCH_ROWS"  # most rows of requests that are run together; 0: each request alone
 FAST_PATH = "PENSTOCK_FAST_PATH"  # `off`: predictions of MLflow models by pyfunc alone, though a shorter way is proven
+COMPAT = "PENSTOCK_COMPAT"  # `strict`: as Azure does it, also where that is a trap; unset: the better way
+INFLIGHT = "PENSTOCK_INFLIGHT"  # file that the instances of a deployment share: what each works on; unset: none
 OWNER = "PENSTOCK_OWNER"  # home folder of the platform that started the process
 INSTANCE = "PENSTOCK_INSTANCE"  # name of the instance, unique within its owner
 
@@ -41,10 +43,13 @@ SWAGGER_ROUTE = "/swagger.json"
 METRICS_ROUTE = "/metrics"  # counters, as Prometheus reads them
 STAGES_ROUTE = "/stages"  # where the time of the last requests went, as JSON
 
+INTERNAL_ID_HEADER = "x-penstock-request"  # the gateway's own id of a request whose x-request-id the caller chose
+
 EXIT_OK = 0
 EXIT_CANNOT_LOAD = 3  # as Azure's server: the script or model did not load; the report says why
 
 LOADING, READY, FAILED = "loading", "ready", "failed"
+STRICT = "strict"
 REQUIRED, TRIED, SKIPPED = "required", "tried", "skipped"
 
 SAMPLE_FILES = ("sample-request.json", "sample_request.json")  # beside the scoring script, or on top of the model
@@ -126,14 +131,11 @@ def _is_sound(report: Report) -> bool:
         *report.notices,
     )
     sizes = (report.memory_bytes, report.peak_memory_bytes)
-    numbers: tuple[Any, ...] = (
-        report.pid,
-        report.load_seconds,
-        report.sample_seconds,
-        report.batch_requests,
-        *sizes,
-    )
+    counts: tuple[Any, ...] = (report.pid, report.batch_requests)
+    numbers: tuple[Any, ...] = (*counts, report.load_seconds, report.sample_seconds, *sizes)
     # JSON as Python reads it has NaN and infinities too.
-    return all(isinstance(text, str) for text in texts) and all(
-        isinstance(number, (int, float)) and 0 <= number < _LARGEST_NUMBER for number in numbers
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(count, int) for count in counts)
+        and all(isinstance(number, (int, float)) and 0 <= number < _LARGEST_NUMBER for number in numbers)
     )
