@@ -2,6 +2,10 @@
 
 import json
 
+TOO_MANY = "too_many_pending_request"  # Azure's reason
+_TOO_MANY = {"ms_azureml_model_error_reason": TOO_MANY}
+_DIED = {"ms_azureml_model_error_statuscode": "502", "ms_azureml_model_error_reason": "model_error"}
+
 ENDPOINT = "%[var(txn.endpoint)]"  # only ever set to the name of an endpoint that exists
 
 
@@ -34,7 +38,10 @@ def unauthorized() -> str:
 
 
 def route_not_found() -> str:
-    message = f"endpoint '{ENDPOINT}' has no such path: use /score or /swagger.json"
+    message = (
+        f"endpoint '{ENDPOINT}' has no such path: use /score, /swagger.json, or those of the Open Inference Protocol "
+        "(/v2/models/NAME/infer, /v1/models/NAME:predict)"
+    )
     return error(404, "RouteNotFound", message)
 
 
@@ -73,7 +80,7 @@ def no_healthy_instance_of(name: str) -> str:
 
 def queue_full(name: str) -> str:
     message = f"too many requests wait for deployment '{name}': send fewer at a time, or give it more instances"
-    return error(429, "TooManyRequests", message, Retry_After="1")
+    return error(429, "TooManyRequests", message, Retry_After="1", **_TOO_MANY)
 
 
 def no_answer(name: str, timeout_ms: int) -> str:
@@ -91,9 +98,23 @@ def no_server(backend: str) -> str:
     return f"status 503 content-type application/json hdr Retry-After 1 lf-string {quoted(body)}"
 
 
-def broken_answer(name: str) -> str:
-    message = f"an instance of deployment '{name}' broke off in the middle of its answer: see its log, and try again"
-    return error(502, "InstanceFailed", message)
+def broken_answer(backend: str) -> str:
+    """Written as 502; gateway.lua finds out whether the instance died of the request, and callers see 424 then."""
+    body = f'{{"error":{{%[lua.broken_answer({backend})]}}}}'
+    return f"status 502 content-type application/json lf-string {quoted(body)}"
+
+
+def instance_died(name: str) -> str:
+    message = (
+        f"an instance of deployment '{name}' died while it worked on this request: see its log, and do not send the "
+        "request again before the cause is known"
+    )
+    return error(424, "InstanceDied", message, **_DIED)
+
+
+def length_required(limit_bytes: int) -> str:
+    message = f"a body of more than {limit_bytes} bytes needs the header Content-Length here: send it, not in chunks"
+    return error(411, "LengthRequired", message)
 
 
 def bad_request() -> str:

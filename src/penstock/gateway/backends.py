@@ -22,18 +22,16 @@ def backend_section(backend: Backend, settings: GatewaySettings) -> str:
     lines = [
         f"timeout queue {wait_ms if backend.queue_per_instance else 1}ms",
         f"timeout server {timeout_ms}ms",
-        # HAProxy tells how much of a chunked body has come, not whether that is all; half a buffer is all of it.
-        "http-request lua.mirror if { var(txn.shadow) -m found } { req.hdr(content-length) -m found }"
-        f" {{ req.body_size le {retry} }}",
-        "http-request lua.mirror if { var(txn.shadow) -m found } !{ req.hdr(content-length) -m found }"
-        f" {{ req.body_size le {retry // 2} }}",
+        *_mirroring(retry),
         *_bounded_queue(backend),
+        *_bounded_body(backend, retry),
         *_scoring_path(backend),
-        f"http-error {answers.broken_answer(backend.name)}",
+        f"http-error {answers.broken_answer(name)}",
         f"http-error {answers.no_server(name)}",
-        f"http-response return {answers.no_healthy_instance_of(backend.name)} if {{ srv_name -m str {LAST_RESORT} }}",
         f"http-error {answers.no_answer(backend.name, timeout_ms)}",
         f"default-server {server_options(backend)}",
+        *_model_answer(backend),
+        f"http-after-response set-header azureml-model-deployment {backend.deployment}",
         f"server {LAST_RESORT} unix@run/{LAST_RESORT}.sock backup no-check maxconn 0",
     ]
     return section(f"backend {name}", *lines)
@@ -49,6 +47,11 @@ def server_options(backend: Backend) -> str:
     )
 
 
+def own_options(server: Server) -> str:
+    """What a server has in place of its backend's options."""
+    return "" if server.concurrency is None else f" maxconn {server.concurrency}"
+
+
 def server_address(server: Server, settings: GatewaySettings) -> str:
     """Address of an instance. Sockets of the run folder are reached by a link beside the configuration, so that
     neither the length of the home's path nor the characters in it matter."""
@@ -58,15 +61,35 @@ def server_address(server: Server, settings: GatewaySettings) -> str:
     return ("unix@" if path.is_absolute() else "") + check_address(server.address)
 
 
+def _mirroring(retry_bytes: int) -> list[str]:
+    """HAProxy tells how much of a chunked body has come, not whether that is all; half a buffer is all of it."""
+    return [
+        "http-request lua.mirror if { var(txn.shadow) -m found } { req.hdr(content-length) -m found }"
+        f" {{ req.body_size le {retry_bytes} }}",
+        "http-request lua.mirror if { var(txn.shadow) -m found } !{ req.hdr(content-length) -m found }"
+        f" {{ req.body_size le {retry_bytes // 2} }}",
+    ]
+
+
 def _bounded_queue(backend: Backend) -> list[str]:
     """Without a queue, whoever finds no free instance is refused after the shortest timeout there is."""
     if not backend.queue_per_instance:
         return []
     full = f"{{ nbsrv,mul({backend.queue_per_instance}),sub(txn.waiting) le 0 }}"
     return [
-        "http-request set-var(txn.waiting) queue",
-        f"http-request return {answers.queue_full(backend.name)} if {full}",
+        "acl some_wait queue gt 0",
+        "http-request set-var(txn.waiting) queue if some_wait",
+        f"http-request return {answers.queue_full(backend.name)} if some_wait {full}",
     ]
+
+
+def _bounded_body(backend: Backend, retry_bytes: int) -> list[str]:
+    """Our worker bounds a body that comes in chunks; of another server nobody knows. What is buffered is bounded."""
+    if not backend.own_server:
+        return []
+    chunked = "!{ req.hdr(content-length) -m found }"
+    most = retry_bytes // 2
+    return [f"http-request return {answers.length_required(most)} if {chunked} {{ req.body_size gt {most} }}"]
 
 
 def _scoring_path(backend: Backend) -> list[str]:
@@ -74,6 +97,30 @@ def _scoring_path(backend: Backend) -> list[str]:
     if backend.scoring_path == SCORE_PATH:
         return []
     return [f"http-request set-path {backend.scoring_path} if {{ path {SCORE_PATH} }}"]
+
+
+def _model_answer(backend: Backend) -> list[str]:
+    """How long the model took, and 424 for what Azure takes for its failure."""
+    failed = "" if backend.strict else " if { status ge 500 }"
+    return [
+        # Our worker answers with the id that it was given; of another server nobody knows.
+        *(["http-response del-header x-request-id"] if backend.own_server else []),
+        "http-response set-header ms-azureml-model-time %Tr",
+        "http-response allow if { status 200 }",
+        *_last_resort(backend),
+        f"http-response set-header ms-azureml-model-error-statuscode %[status]{failed}",
+        f"http-response set-header ms-azureml-model-error-reason model_error{failed}",
+        f'http-response set-status 424 reason "Failed Dependency"{failed}',
+    ]
+
+
+def _last_resort(backend: Backend) -> list[str]:
+    name = backend_name(backend.name)
+    return [
+        f"acl nobody srv_name -m str {LAST_RESORT}",
+        f"http-response return {answers.instance_died(backend.name)} if nobody {{ lua.died({name}) -m bool }}",
+        f"http-response return {answers.no_healthy_instance_of(backend.name)} if nobody",
+    ]
 
 
 def _milliseconds(duration: timedelta) -> int:

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.gateway import answers, backends, maps
+from penstock.gateway.frontend import frontend
 from penstock.gateway.inner import INNER_FRONTENDS
+from penstock.gateway.refusals import refusals
 from penstock.gateway.sections import section
 from penstock.gateway.settings import GatewaySettings
 from penstock.gateway.table import Backend, RoutingTable, Server
-from penstock.gateway.validity import check_host, check_table
+from penstock.gateway.validity import check_table
 
 SCRIPT = Path(__file__).with_name("gateway.lua").read_text(encoding="utf-8")
 CLIENT_SECONDS = 10  # for a request to arrive: all of it, or as much as is buffered
 
-_BUFFER_HEADROOM = 32 * 1024  # for the headers of a request that is kept for a retry
+_BUFFER_HEADROOM = 8 * 1024  # for the headers of a request that is kept for a retry
 _HOT_BUFFERS = 16  # kept by each thread
 _SLOTS = (4, 8, 20)  # deployments of one endpoint; Azure allows 20
 _HARD_STOP_SECONDS = 660  # an old worker lives for the longest request and its wait at most
@@ -32,12 +34,13 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class WantedServer:
-    """A server as HAProxy shall have it. `options` are those of its backend."""
+    """A server as HAProxy shall have it. `options` are those of its backend, then `own_options`."""
 
     backend: str
     name: str
     address: str
     options: str
+    own_options: str
     draining: bool
 
 
@@ -57,7 +60,8 @@ def render(table: RoutingTable, settings: GatewaySettings, host: Host) -> Config
     ordered = sorted(table.backends, key=lambda b: b.name)
     slots = _slots(table)
     sections = {maps.backend_name(b.name): backends.backend_section(b, settings) for b in ordered}
-    frame = _process(settings, host) + _defaults() + _frontend(settings, host, slots=0) + INNER_FRONTENDS
+    inner = INNER_FRONTENDS + refusals(settings.max_body_bytes)
+    frame = _process(settings, host) + _defaults() + frontend(settings, host.port, slots=0) + inner
     structure = {"gateway": _digest(frame + SCRIPT), "slots": str(slots)}
     structure |= {name: _digest(text) for name, text in sections.items()}
     servers = tuple(_wanted(b, s, settings) for b in ordered for s in sorted(b.servers))
@@ -65,8 +69,8 @@ def render(table: RoutingTable, settings: GatewaySettings, host: Host) -> Config
         text=_process(settings, host)
         + f"    description {answers.quoted(description(structure))}\n"
         + _defaults()
-        + _frontend(settings, host, slots)
-        + INNER_FRONTENDS
+        + frontend(settings, host.port, slots)
+        + inner
         + "".join(text + _server_lines(servers, name) for name, text in sections.items()),
         maps=maps.contents(table),
         structure=structure,
@@ -124,134 +128,8 @@ def _defaults() -> str:
     )
 
 
-def _frontend(settings: GatewaySettings, host: Host, slots: int) -> str:
-    return section(
-        "frontend gateway",
-        _bind(settings, host),
-        # The body is waited for in the backend: without a key, nobody fills a buffer.
-        "no option http-buffer-request",
-        *_log_rules(),
-        *_identity_rules(),
-        f"http-request return {answers.healthy()} if METH_GET {{ path /healthz }}",
-        *_endpoint_rules(),
-        *_route_rules(settings),
-        *_deployment_rules(slots),
-        *_mirror_rules(),
-        *_answer_rules(),
-        "use_backend %[var(txn.backend)]",
-    )
-
-
-def _bind(settings: GatewaySettings, host: Host) -> str:
-    name = check_host(settings.host)
-    return f"bind [{name}]:{host.port}" if ":" in name else f"bind {name}:{host.port}"
-
-
-def _log_rules() -> list[str]:
-    """One line for each request that failed. Never headers or the query: they may hold secrets."""
-    fields = (
-        "%[date,utime(%Y-%m-%dT%H:%M:%SZ)] client=%ci status=%ST state=%ts backend=%b instance=%s retries=%rc "
-        "queued=%bq ms=%Ta id=%{+Q}[var(txn.id)] request=%{+Q}[var(txn.request)]"
-    )
-    return ["log stdout format raw local0", "option dontlog-normal", f"log-format {answers.quoted(fields)}"]
-
-
-def _identity_rules() -> list[str]:
-    return [
-        "http-request set-var(txn.id) req.fhdr(x-request-id),bytes(0,100)",
-        "http-request set-var(txn.id) uuid() unless { var(txn.id) -m len 1:100 }",
-        "http-request set-var(txn.client_id) req.fhdr(x-ms-client-request-id),bytes(0,100)",
-        'http-request set-var-fmt(txn.request) "%[method] %[path,bytes(0,200)]"',
-        "http-request set-header x-request-id %[var(txn.id)]",
-        "http-request del-header x-penstock- -m beg",
-        "http-after-response set-header x-request-id %[var(txn.id)]",
-        "http-after-response set-header x-ms-client-request-id %[var(txn.client_id)]"
-        " if { var(txn.client_id) -m found }",
-    ]
-
-
-def _endpoint_rules() -> list[str]:
-    """Which endpoint, by path or else by host, and may the caller use it?"""
-    return [
-        "acl by_path path_beg /endpoints/",
-        f"http-request set-var(txn.endpoint) path,field(3,/),map({maps.ENDPOINTS}) if by_path",
-        "http-request set-var(txn.route) path,field(4,/,0) if by_path",
-        f"http-request set-var(txn.endpoint) req.hdr(host),host_only,lower,field(1,.),map({maps.HOSTS})"
-        " if !by_path { req.hdr(host),host_only -m sub . }",
-        "http-request set-var(txn.route) path,field(2,/,0) if !by_path",
-        f"http-request return {answers.endpoint_not_found()} unless {{ var(txn.endpoint) -m found }}",
-        "http-request set-var(txn.key) http_auth_bearer,sha2(256),hex",
-        f"http-request set-var(txn.key_name) var(txn.endpoint),concat(:,txn.key),map({maps.KEYS})"
-        " if { var(txn.key) -m found }",
-        f"http-request return {answers.unauthorized()} unless {{ var(txn.key_name) -m found }}",
-        "http-request del-header authorization",
-    ]
-
-
-def _route_rules(settings: GatewaySettings) -> list[str]:
-    return [
-        "acl score var(txn.route) -m str score",
-        "acl swagger var(txn.route) -m str swagger.json",
-        f"http-request return {answers.route_not_found()} if !score !swagger",
-        f"http-request return {answers.method_not_allowed('GET, POST')} if score !METH_GET !METH_POST",
-        f"http-request return {answers.method_not_allowed('GET')} if swagger !METH_GET",
-        f"http-request return {answers.too_large(settings.max_body_bytes)}"
-        f" if {{ req.hdr_val(content-length) gt {settings.max_body_bytes} }}",
-        "http-request set-path /%[var(txn.route)]",
-    ]
-
-
-def _deployment_rules(slots: int) -> list[str]:
-    """The deployment that the caller names, or one drawn by the cumulative percents of the endpoint's entry."""
-    draws = [
-        f"http-request set-var(txn.deployment) var(txn.traffic),field({2 * slot + 2},|)"
-        f" if !pinned !{{ var(txn.deployment) -m found }}"
-        f" {{ var(txn.traffic),field({2 * slot + 1},|),sub(txn.draw) gt 0 }}"
-        for slot in range(slots)
-    ]
-    return [
-        "http-request set-var(txn.pin) req.fhdr(azureml-model-deployment)",
-        "acl pinned var(txn.pin),length gt 0",
-        f"http-request set-var(txn.traffic) var(txn.endpoint),map({maps.TRAFFIC})",
-        f"http-request return {answers.no_traffic()} if !pinned !{{ var(txn.traffic) -m found }}",
-        "http-request set-var(txn.draw) rand(100)",
-        "http-request set-var(txn.deployment) var(txn.pin) if pinned",
-        *draws,
-        f"http-request set-var(txn.backend) var(txn.endpoint),concat(/,txn.deployment),map({maps.BACKENDS})",
-        f"http-request return {answers.deployment_not_found()} if pinned !{{ var(txn.backend) -m found }}",
-        f"http-request return {answers.no_healthy_instance()} unless {{ var(txn.backend) -m found }}",
-    ]
-
-
-def _mirror_rules() -> list[str]:
-    return [
-        f"http-request set-var(txn.mirror) var(txn.endpoint),map({maps.MIRRORS}) if score METH_POST !pinned",
-        "http-request set-var(txn.toss) rand(100)",
-        "http-request set-var(txn.mirrored) var(txn.mirror),field(2,|)"
-        " if { var(txn.mirror),field(1,|),sub(txn.toss) gt 0 }",
-        f"http-request set-var(txn.shadow) var(txn.endpoint),concat(/,txn.mirrored),map({maps.BACKENDS})"
-        " if { var(txn.mirrored) -m found }",
-    ]
-
-
-def _answer_rules() -> list[str]:
-    """Statuses as Azure has them. Those of instances and those of HAProxy are told apart by txn.answered."""
-    return [
-        "http-response set-var(txn.answered) bool(true)",
-        "http-response set-header ms-azureml-model-error-statuscode %[status] if { status ge 500 }",
-        "http-response set-header ms-azureml-model-error-reason model_error if { status ge 500 }",
-        'http-response set-status 424 reason "Failed Dependency" if { status ge 500 }',
-        "acl own_answer var(txn.answered) -m found",
-        "http-after-response set-status 408 if { status 504 } !own_answer",
-        "http-after-response set-status 429 if { status 503 } !own_answer { var(txn.failure) -m str TooManyRequests }",
-        "http-after-response set-status 502 if { status 503 } !own_answer { var(txn.failure) -m str InstanceFailed }",
-        "http-after-response set-header azureml-model-deployment %[var(txn.deployment)]"
-        " if { var(txn.backend) -m found }",
-    ]
-
-
 def _server_lines(servers: Sequence[WantedServer], backend: str) -> str:
-    return "".join(f"    server {s.name} {s.address}\n" for s in servers if s.backend == backend)
+    return "".join(f"    server {s.name} {s.address}{s.own_options}\n" for s in servers if s.backend == backend)
 
 
 def _wanted(backend: Backend, server: Server, settings: GatewaySettings) -> WantedServer:
@@ -259,7 +137,8 @@ def _wanted(backend: Backend, server: Server, settings: GatewaySettings) -> Want
         backend=maps.backend_name(backend.name),
         name=server.name,
         address=backends.server_address(server, settings),
-        options=backends.server_options(backend),
+        options=backends.server_options(backend) + backends.own_options(server),
+        own_options=backends.own_options(server),
         draining=server.draining,
     )
 

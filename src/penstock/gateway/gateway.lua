@@ -1,14 +1,17 @@
--- What HAProxy's configuration language cannot say: copies of requests for mirrors, and why no server was found.
+-- What HAProxy's configuration language cannot say: copies of requests for mirrors, and why there is no answer.
 
 local MAX_PENDING = 16 -- copies under way, for each thread; more are not sent
-local COPIED = { "content-type", "content-encoding", "accept", "x-request-id", "x-ms-client-request-id" }
+local COPIED = {
+    "content-type", "content-encoding", "accept", "x-request-id", "x-ms-client-request-id", "traceparent", "tracestate",
+    "inference-header-content-length",
+}
 local pending = 0
 
-local function send(body, headers)
+local function send(path, body, headers)
     local client = core.httpclient()
     pcall(function()
         client:post{
-            url = "http://mirror/score", dst = "unix@run/mirror.sock", headers = headers, body = body, timeout = 60000,
+            url = "http://mirror" .. path, dst = "unix@run/mirror.sock", headers = headers, body = body, timeout = 60000,
         }
     end)
     pending = pending - 1
@@ -26,10 +29,13 @@ core.register_action("mirror", { "http-req" }, function(txn)
             headers[name] = { value }
         end
     end
-    local body = txn.f:req_body() or ""
+    local path, body = txn.f:path(), txn.f:req_body() or ""
+    if #body < (tonumber(txn.f:req_fhdr("content-length")) or 0) then
+        return -- the head took the room in the buffer that its end would have needed
+    end
     pending = pending + 1
     core.register_task(function()
-        send(body, headers)
+        send(path, body, headers)
     end)
 end, 0)
 
@@ -43,4 +49,41 @@ core.register_fetches("no_server", function(txn, backend)
     txn:set_var("txn.failure", code)
     local name = backend:gsub("%.", "/")
     return string.format('"code":"%s","message":"deployment \'%s\' %s"', code, name, message)
+end)
+
+-- The file in which the instances of a deployment note what they work on (penstock_worker/inflight.py).
+local HEAD_BYTES, SLOT_BYTES, SLOTS, PROBES = 4096, 64, 4096, 8
+
+-- True if an instance began to work on this request and never ended: it has died meanwhile.
+local function died(txn, backend)
+    local file = io.open("run/" .. backend .. ".inflight", "rb")
+    if not file then
+        return false
+    end
+    local id = txn.f:unique_id()
+    local first = txn.c:crc32(id)
+    for probe = 0, PROBES - 1 do
+        file:seek("set", HEAD_BYTES + (first + probe) % SLOTS * SLOT_BYTES)
+        if file:read(#id) == id then
+            file:close()
+            return true
+        end
+    end
+    file:close()
+    return false
+end
+
+core.register_fetches("died", function(txn, backend)
+    return died(txn, backend)
+end)
+
+-- Fields of the JSON error for an answer that broke off; the reason stays in txn.failure for the status.
+core.register_fetches("broken_answer", function(txn, backend)
+    local code, message = "InstanceFailed", "broke off in the middle of its answer: see its log, and try again"
+    if died(txn, backend) then
+        code, message = "InstanceDied", "died while it worked on this request: see its log, and do not send it again"
+    end
+    txn:set_var("txn.failure", code)
+    local name = backend:gsub("%.", "/")
+    return string.format('"code":"%s","message":"an instance of deployment \'%s\' %s"', code, name, message)
 end)

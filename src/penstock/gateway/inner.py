@@ -1,6 +1,7 @@
 """Frontends for the gateway's own use, by sockets that only the owner can open."""
 
 from penstock.gateway.backends import LAST_RESORT
+from penstock.gateway.frontend import UNIQUE_ID
 from penstock.gateway.sections import section
 
 # Where copies for mirrors enter; what answers where there is no instance (its backend writes the answer); metrics.
@@ -10,6 +11,8 @@ INNER_FRONTENDS = (
         "bind unix@run/mirror.sock mode 600",
         "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
         "http-request del-header x-penstock-backend",
+        UNIQUE_ID,
+        "http-request set-header x-penstock-request %[unique-id]",
         "use_backend %[var(txn.backend)]",
     )
     + section(

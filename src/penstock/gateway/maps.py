@@ -12,11 +12,16 @@ ENDPOINTS = "maps/endpoints.map"  # name -> name
 HOSTS = "maps/hosts.map"  # name in lower case -> name
 KEYS = "maps/keys.map"  # name:SHA256 -> name of the key
 TRAFFIC = "maps/traffic.map"  # name -> 90|blue|100|green: cumulative percents; no entry without traffic
-MIRRORS = "maps/mirrors.map"  # name -> 10|green
+MIRRORS = "maps/mirrors.map"  # name -> 10|name/green
+CORS = "maps/cors.map"  # name -> yes: browsers may ask without a key whether they may call
 BACKENDS = "maps/backends.map"  # name/deployment -> name of the backend
 
+# What most requests need, in one look each. The maps above know it too.
+PATHS = "maps/paths.map"  # /endpoints/name/score -> name
+SOLE = "maps/sole.map"  # name -> name of the backend, where one deployment has all traffic and nothing is mirrored
+
 # Entries are added in this order and removed in the reverse one, so that an endpoint is complete when it appears.
-ALL = (BACKENDS, KEYS, TRAFFIC, MIRRORS, HOSTS, ENDPOINTS)
+ALL = (BACKENDS, KEYS, TRAFFIC, MIRRORS, CORS, SOLE, HOSTS, ENDPOINTS, PATHS)
 
 Maps = Mapping[str, Mapping[str, str]]
 
@@ -24,13 +29,17 @@ Maps = Mapping[str, Mapping[str, str]]
 def contents(table: RoutingTable) -> Maps:
     """All maps of a checked table, by file name."""
     routes = sorted(table.routes, key=lambda r: r.endpoint)
+    backends = {b.name: backend_name(b.name) for b in table.backends}
     return {
-        BACKENDS: {b.name: backend_name(b.name) for b in table.backends},
+        BACKENDS: backends,
         KEYS: {f"{r.endpoint}:{digest}": name for r in routes for name, digest in sorted(r.keys.items(), reverse=True)},
         TRAFFIC: {r.endpoint: _thresholds(r.traffic) for r in routes if any(r.traffic.values())},
-        MIRRORS: {r.endpoint: f"{p}|{name}" for r in routes for name, p in r.mirror.items() if p},
+        MIRRORS: {r.endpoint: f"{p}|{r.endpoint}/{name}" for r in routes for name, p in r.mirror.items() if p},
+        CORS: {r.endpoint: "yes" for r in routes if r.cors},
+        SOLE: {r.endpoint: backends[sole] for r in routes if (sole := _sole(r)) in backends},
         HOSTS: _hosts(routes),
         ENDPOINTS: {r.endpoint: r.endpoint for r in routes},
+        PATHS: {f"/endpoints/{r.endpoint}/score": r.endpoint for r in routes},
     }
 
 
@@ -42,6 +51,12 @@ def backend_name(name: str) -> str:
 def written(entries: Mapping[str, str]) -> str:
     """A map file with these entries."""
     return "".join(f"{key} {value}\n" for key, value in entries.items())
+
+
+def _sole(route: Route) -> str:
+    """ENDPOINT/DEPLOYMENT of the one that gets every request; empty if there is none, or if some are mirrored."""
+    shares = [name for name, percent in route.traffic.items() if percent]
+    return f"{route.endpoint}/{shares[0]}" if len(shares) == 1 and not any(route.mirror.values()) else ""
 
 
 def _thresholds(traffic: Mapping[str, int]) -> str:

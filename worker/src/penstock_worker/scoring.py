@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker.batching import Pace, batch_of
+from penstock_worker.inflight import Inflight, Verdict, poison_response
 from penstock_worker.logs import log, write_error
 from penstock_worker.messages import BadInputError, Request, Response, json_response, message_response
 from penstock_worker.script_answers import FAILED, NOT_FAILED
@@ -33,12 +34,13 @@ class Exchange:
     """A request under way: what it asks for, who waits for the answer, and when it arrived and was read."""
 
     call: Call
-    __slots__ = ("arrived", "call", "deliver", "lines", "read", "started")
+    __slots__ = ("arrived", "call", "deliver", "lines", "read", "request", "started")
 
-    def __init__(self, deliver: Deliver, lines: bytes, arrived: float) -> None:
+    def __init__(self, request: Request, deliver: Deliver, lines: bytes) -> None:
+        self.request = request
         self.deliver = deliver
         self.lines = lines  # headers that its answer carries, whatever becomes of it
-        self.arrived = arrived
+        self.arrived = request.arrived
         self.started = self.read = perf_counter()
 
 
@@ -49,11 +51,14 @@ class Scorer:
     has read are run together at its end, and those that arrive meanwhile make the next batch.
     """
 
-    def __init__(self, entry: Entry, counters: Counters, timeout: float | None = None) -> None:
+    def __init__(
+        self, entry: Entry, counters: Counters, timeout: float | None = None, inflight: Inflight | None = None
+    ) -> None:
         self.stages = Stages()
         self._entry = entry
         self._counters = counters
         self._timeout = timeout
+        self._inflight = inflight or Inflight(None)
         self._pace = Pace()
         self._waiting: deque[Exchange] = deque()
         self._scheduled = False
@@ -64,7 +69,12 @@ class Scorer:
 
         The answer carries the header `lines`, whatever becomes of it.
         """
-        exchange = Exchange(deliver, lines, request.arrived)
+        exchange = Exchange(request, deliver, lines)
+        verdict = self._inflight.admit(request)
+        if verdict is Verdict.REFUSE:
+            self._counters.add("penstock_requests_poison_total")
+            self._deliver(exchange, poison_response())
+            return
         try:
             call = exchange.call = read(request)
         except BadInputError as error:
@@ -74,7 +84,7 @@ class Scorer:
             self._deliver(exchange, self._failed(error))
             return
         exchange.read = perf_counter()
-        if call.group is None or not self._entry.batch_rows:
+        if call.group is None or not self._entry.batch_rows or verdict is Verdict.ALONE:
             self._run_alone(exchange)
             return
         self._waiting.append(exchange)
@@ -129,6 +139,7 @@ class Scorer:
             self._deliver(exchange, _logged(error, _INTERNAL))
             return
         lines = b"%bx-ms-run-fn-exec-ms: %.3f\r\n%b" % (lines, (ended - began) * 1000, exchange.lines)
+        self._inflight.done(exchange.request)
         exchange.deliver(Response(status, body, lines, stream))
         read, started = exchange.read, exchange.started
         parsed = call.parsed or read
@@ -138,6 +149,7 @@ class Scorer:
         self.stages.note((wait, parsed - started, read - parsed, ended - began, encode, call.rows, batch, status))
 
     def _deliver(self, exchange: Exchange, response: Response) -> None:
+        self._inflight.done(exchange.request)
         exchange.deliver(response._replace(lines=response.lines + exchange.lines))
 
     def _refused(self, error: BadInputError) -> Response:

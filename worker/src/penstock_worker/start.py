@@ -10,6 +10,7 @@ from penstock_worker import contract, memory
 from penstock_worker.app import serve
 from penstock_worker.counters import Counters
 from penstock_worker.failure import LoadError
+from penstock_worker.inflight import Inflight
 from penstock_worker.listener import listen
 from penstock_worker.logs import keep_small, log, set_up, write_error
 from penstock_worker.progress import Progress
@@ -58,7 +59,8 @@ def start(variables: Variables) -> int:
     gc.collect()
     gc.freeze()
     counters = Counters()
-    scorer = Scorer(loaded.entry, counters, _timeout(variables))
+    inflight = Inflight(variables.inflight, variables.making)
+    scorer = Scorer(loaded.entry, counters, _timeout(variables), inflight)
     routes = Routes(loaded.entry, scorer, loaded.swagger, counters)
     serve(routes, listener, variables.max_body_bytes, progress.ready)
     return contract.EXIT_OK

@@ -35,6 +35,8 @@ class Variables:
     max_body_bytes: int
     batch_rows: int
     fast_path: bool
+    inflight: Path | None
+    making: str  # ENDPOINT.DEPLOYMENT.REVISION
 
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
@@ -56,6 +58,8 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         max_body_bytes=_number(environ, contract.MAX_BODY_BYTES) or _MAX_BODY_BYTES,
         batch_rows=_default(_number(environ, contract.BATCH_ROWS), _BATCH_ROWS),
         fast_path=environ.get(contract.FAST_PATH, "on").lower() != "off",
+        inflight=_path(environ, contract.INFLIGHT),
+        making=environ.get(contract.INSTANCE, "").rpartition(".")[0],
     )
 
 
