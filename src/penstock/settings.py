@@ -26,7 +26,7 @@ class Settings:
     database_url: str | None = None  # PENSTOCK_DATABASE_URL; None: SQLite in the home folder
     haproxy: str | None = None  # PENSTOCK_HAPROXY; None: the bundled one, else the one on the PATH
     max_body_bytes: int = 10 * 1024 * 1024  # PENSTOCK_MAX_BODY_BYTES: larger requests are answered 413
-    retry_body_bytes: int = 256 * 1024  # PENSTOCK_RETRY_BODY_BYTES: smaller requests survive the death of an instance
+    retry_body_bytes: int = 16 * 1024  # PENSTOCK_RETRY_BODY_BYTES: smaller requests survive the death of an instance
     instance_memory_bytes: int | None = None  # PENSTOCK_INSTANCE_MEMORY_BYTES; None: 80 % of the host's memory
     python_policy: str = "nearest"  # PENSTOCK_PYTHON_POLICY: nearest or strict
     python_downloads: str = "auto"  # PENSTOCK_PYTHON_DOWNLOADS: auto or never
@@ -82,7 +82,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         database_url=env.get("PENSTOCK_DATABASE_URL") or None,
         haproxy=env.get("PENSTOCK_HAPROXY") or None,
         max_body_bytes=_number(env, "PENSTOCK_MAX_BODY_BYTES", 10 * 1024 * 1024),
-        retry_body_bytes=_number(env, "PENSTOCK_RETRY_BODY_BYTES", 256 * 1024),
+        retry_body_bytes=_number(env, "PENSTOCK_RETRY_BODY_BYTES", 16 * 1024),
         instance_memory_bytes=_number(env, "PENSTOCK_INSTANCE_MEMORY_BYTES", 0) or None,
         python_policy=env.get("PENSTOCK_PYTHON_POLICY", "nearest"),
         python_downloads=env.get("PENSTOCK_PYTHON_DOWNLOADS", "auto"),

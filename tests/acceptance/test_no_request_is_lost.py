@@ -122,3 +122,41 @@ def test_while_one_of_two_instances_is_killed(platform: Platform, load: Load) ->
     wait_until(lambda: len(set(platform.instance_pids("fraud.green")) - {victim}) == 2, timeout=5)
     ready = lambda: platform.json("online-deployment", "show", "-n", "green", "-e", "fraud")["ready_instances"]  # noqa: E731
     wait_until(lambda: ready() == 2, timeout=5)
+
+
+DEADLY = ECHO.replace("    return", "    if raw_data.startswith('deadly'):\n        os._exit(9)\n    return")
+
+
+def test_while_a_request_that_ends_its_instance_is_given_up_after_two(
+    platform: Platform, load: Load, tmp_path: Path
+) -> None:
+    path = write_deployment(tmp_path, "fraud", "green", count=3, script=DEADLY)
+    platform.run("online-deployment", "update", "-f", path)
+    platform.run("online-endpoint", "update", "-n", "fraud", "--traffic", "blue=0 green=100")
+    load.wait_for(200)
+    before = set(platform.instance_pids("fraud.green"))
+    answers = [platform.score("fraud", "deadly") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [424, 424, 424]
+    assert answers[-1].headers["ms-azureml-model-error-reason"] == "model_error"
+    assert "has ended two instances" in answers[-1].json()["message"]
+    wait_until(lambda: len(platform.instance_pids("fraud.green")) == 3, timeout=20)
+    assert len(before - set(platform.instance_pids("fraud.green"))) == 2
+    load.wait_for(500)
+
+
+def test_an_only_instance_is_not_ended_by_the_same_request_for_ever(platform: Platform, tmp_path: Path) -> None:
+    platform.run("online-deployment", "update", "-f", write_deployment(tmp_path, "fraud", "green", script=DEADLY))
+
+    def ask(body: str) -> tuple[int, str]:
+        answer = platform.score("fraud", body, azureml_model_deployment="green")
+        return answer.status_code, answer.text
+
+    for _ in range(2):
+        wait_until(lambda: ask("{}")[0] == 200, timeout=20)
+        status, body = ask("deadly alone")
+        assert status == 424
+        assert "InstanceDied" in body
+    wait_until(lambda: ask("{}")[0] == 200, timeout=20)
+    pids = platform.instance_pids("fraud.green")
+    assert ask("deadly alone")[0] == 424
+    assert platform.instance_pids("fraud.green") == pids

@@ -20,6 +20,8 @@ from support.site import Site, a_site
 from penstock.gateway.base import Applied
 from penstock.gateway.process import marked
 from penstock.gateway.table import RoutingTable
+from penstock_worker.inflight import Inflight
+from penstock_worker.messages import Request
 
 
 @pytest.fixture
@@ -60,6 +62,25 @@ def test_an_endpoint_answers_by_path_and_by_host_and_the_path_wins(site: Site) -
         ),
         pytest.param("GET /endpoints/fraud/ready", "k1", {}, 404, "RouteNotFound", id="a path of the worker only"),
         pytest.param("GET /endpoints/fraud/score/", "k1", {}, 404, "RouteNotFound", id="a slash too many"),
+        pytest.param("GET /endpoints/fraud/metrics", "k1", {}, 404, "RouteNotFound", id="the platform's own page"),
+        pytest.param("GET /endpoints/fraud/v2/models/..", "k1", {}, 404, "RouteNotFound", id="dots for a model"),
+        pytest.param("GET /endpoints/fraud/v2/models/a%2fb", "k1", {}, 404, "RouteNotFound", id="an escaped slash"),
+        pytest.param("GET /endpoints/fraud/v2/models/a/../b", "k1", {}, 404, "RouteNotFound", id="dots in a path"),
+        pytest.param("GET /endpoints/fraud/v2/models/a/config", "k1", {}, 404, "RouteNotFound", id="no such v2 path"),
+        pytest.param("POST /endpoints/fraud/v2/models/a", "k1", {}, 405, "MethodNotAllowed", id="v2 wants GET"),
+        pytest.param("GET /endpoints/fraud/v1/models/a:predict", "k1", {}, 405, "MethodNotAllowed", id="v1 wants POST"),
+        pytest.param(
+            "POST /endpoints/fraud/v2/models/a/infer", "k2", {}, 401, "Unauthorized", id="v2 with a wrong key"
+        ),
+        pytest.param("OPTIONS /endpoints/fraud/score", "k1", {}, 405, "MethodNotAllowed", id="options"),
+        pytest.param(
+            "OPTIONS /endpoints/fraud/score",
+            "",
+            {"Access-Control-Request-Method": "POST"},
+            401,
+            "Unauthorized",
+            id="a browser's preflight where browsers may not call",
+        ),
         pytest.param("DELETE /endpoints/fraud/score", "k1", {}, 405, "MethodNotAllowed", id="wrong method"),
         pytest.param(
             "POST /endpoints/fraud/score",
@@ -107,6 +128,65 @@ def test_the_key_stays_at_the_gateway_and_ids_go_through(site: Site) -> None:
     assert "x-penstock-mirror" not in site.instances["blue0"].seen[1][1]
 
 
+@pytest.mark.parametrize("traffic", [{"blue": 100}, {"blue": 50, "green": 50}], ids=["one deployment", "two"])
+def test_the_paths_of_the_open_inference_protocol_reach_the_instances(site: Site, traffic: dict[str, int]) -> None:
+    site.apply(site.backend("blue"), site.backend("green"), traffic=traffic)
+    asked = [
+        "GET /v2",
+        "GET /v2/health/live",
+        "GET /v2/health/ready",
+        "GET /v2/models/m-1.x_y",
+        "GET /v2/models/m/ready",
+        "GET /v2/models/m/versions/1",
+        "GET /v2/models/m/versions/1/ready",
+        "POST /v2/models/m/infer",
+        "POST /v2/models/m/versions/1/infer",
+        "GET /v1/models",
+        "GET /v1/models/m",
+        "POST /v1/models/m:predict",
+    ]
+    with site.client() as client:
+        for line in asked:
+            method, path = line.split()
+            answer = client.ask(method, f"/endpoints/fraud{path}", b"{}" if method == "POST" else None)
+            assert (answer.status, answer.headers["azureml-model-deployment"] + "0") == (200, answer.name)
+        assert client.ask("POST", "/v2/models/m/infer?a=b", b"{}", Host="fraud.example.org").status == 200
+    seen = {line for instance in site.instances.values() for line, _, _ in instance.seen}
+    assert seen == {f"{line} HTTP/1.1" for line in (*asked, "POST /v2/models/m/infer?a=b")}
+
+
+def test_browsers_may_ask_without_a_key_where_the_deployment_lets_them(site: Site) -> None:
+    blue = site.backend("blue")
+    site.gateway.apply(RoutingTable(routes=(replace(a_route(), cors=True),), backends=(blue,)))
+    with site.client("") as client:
+        preflight = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+        assert client.ask("OPTIONS", "/endpoints/fraud/score", **preflight).name == "blue0"
+        assert client.ask("OPTIONS", "/endpoints/fraud/score").code == "Unauthorized"
+        assert client.ask("OPTIONS", "/endpoints/fraud/swagger.json", **preflight).code == "Unauthorized"
+        assert client.ask("POST", "/endpoints/fraud/score", b"{}", **preflight).code == "Unauthorized"
+    assert [line for line, _, _ in site.instances["blue0"].seen] == ["OPTIONS /score HTTP/1.1"]
+
+
+def test_traces_go_through_and_the_time_of_the_model_comes_back(site: Site) -> None:
+    site.apply(site.backend("blue"))
+    trace = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "vendor=1"}
+    answer = site.score(x_sleep="0.05", **trace)
+    _, headers, _ = site.instances["blue0"].seen[0]
+    assert {name: headers[name] for name in trace} == trace
+    assert 40 <= int(answer.headers["ms-azureml-model-time"]) < 5000
+    assert "traceparent" not in answer.headers
+
+
+def test_every_request_has_an_id_that_its_caller_cannot_choose(site: Site) -> None:
+    site.apply(site.backend("blue"))
+    site.score(x_request_id="mine", x_penstock_request="forged")
+    site.score()
+    (_, named, _), (_, unnamed, _) = site.instances["blue0"].seen
+    assert named["x-request-id"] == "mine"
+    assert len(named["x-penstock-request"]) == len(unnamed["x-request-id"]) == 36
+    assert "x-penstock-request" not in unnamed
+
+
 def test_traffic_is_split_as_told_and_changed_without_a_reload(site: Site) -> None:
     backends = [site.backend(name) for name in ("blue", "green", "red")]
     site.apply(*backends, traffic={"blue": 90, "green": 10})
@@ -148,6 +228,16 @@ def test_a_refusal_by_the_model_goes_through_unchanged(site: Site) -> None:
     assert "ms-azureml-model-error-reason" not in answer.headers
 
 
+@pytest.mark.parametrize("status", [201, 204, 404, 500])
+def test_anything_but_200_is_424_where_azure_is_followed_strictly(site: Site, status: int) -> None:
+    site.apply(site.backend("blue", strict=True))
+    answer = site.score(x_status=str(status))
+    assert answer.status == 424
+    assert answer.headers["ms-azureml-model-error-statuscode"] == str(status)
+    assert answer.headers["ms-azureml-model-error-reason"] == "model_error"
+    assert site.score().status == 200
+
+
 def test_a_slow_model_is_408(site: Site) -> None:
     site.apply(site.backend("blue", request_timeout=timedelta(milliseconds=200)))
     answer = site.score(x_sleep="1")
@@ -173,6 +263,7 @@ def test_more_than_may_wait_is_429(site: Site, limits: dict[str, object]) -> Non
     for thread in busy:
         thread.join()
     assert (answer.status, answer.code) == (429, "TooManyRequests")
+    assert answer.headers["ms-azureml-model-error-reason"] == "too_many_pending_request"
     assert int(answer.headers["retry-after"]) >= 1
 
 
@@ -199,6 +290,52 @@ def test_an_instance_that_breaks_off_a_large_request_is_502(site: Site) -> None:
     answer = site.score(b"x" * 500_000, x_sleep="1")
     ending.join()
     assert (answer.status, answer.code) == (502, "InstanceFailed")
+
+
+@pytest.mark.parametrize("size", [10, 500_000], ids=["sent again to nobody", "too large to be sent again"])
+def test_a_request_that_its_instance_died_of_is_424(site: Site, size: int) -> None:
+    """The instance notes what it works on as our worker does."""
+    site.apply(site.backend("blue"))
+    noting = Inflight(site.sockets / "fraud.blue.inflight")
+    blue = site.instances["blue0"]
+
+    def die() -> None:
+        eventually(lambda: blue.seen)
+        _, headers, body = blue.seen[0]
+        noting.admit(Request("POST", "/score", "", {k.encode(): v.encode() for k, v in headers.items()}, body))
+        blue.close()
+
+    dying = Thread(target=die)
+    dying.start()
+    answer = site.score(b"x" * size, x_sleep="1", x_request_id="mine")
+    dying.join()
+    assert (answer.status, answer.code) == (424, "InstanceDied")
+    assert answer.headers["ms-azureml-model-error-reason"] == "model_error"
+    assert site.score().status == 503, "this one was never begun"
+
+
+def test_an_instance_that_is_sent_many_requests_at_a_time_says_so_itself(site: Site) -> None:
+    blue = site.backend("blue", concurrency=1)
+    site.apply(replace(blue, servers=(replace(blue.servers[0], concurrency=3),)))
+    busy = [Thread(target=lambda: site.score(x_sleep="0.5")) for _ in range(3)]
+    for thread in busy:
+        thread.start()
+    assert eventually(lambda: len(site.instances["blue0"].seen), lambda n: n == 3) == 3
+    for thread in busy:
+        thread.join()
+
+
+def test_a_body_in_chunks_is_bounded_where_the_instances_run_a_server_of_their_own(site: Site) -> None:
+    site.apply(site.backend("blue", own_server=True))
+    with site.client() as client:
+        for size, status in ((10_000, 200), (500_000, 411)):
+            body = iter([os.urandom(size)])
+            headers = {"Authorization": "Bearer k1"}
+            client.connection.request("POST", "/endpoints/fraud/score", body, headers, encode_chunked=True)
+            answer = client.connection.getresponse()
+            answer.read()
+            assert answer.status == status
+    assert site.score(os.urandom(500_000)).status == 200
 
 
 def test_a_slow_client_is_cut_off_and_holds_no_instance(site: Site) -> None:

@@ -66,8 +66,10 @@ class Instance:
                 self.seen.append((line.decode().strip(), headers, body))
                 time.sleep(float(headers.get("x-sleep", 0)))
                 answer = json.dumps({"name": self.name, "length": len(body)}).encode()
-                head = f"HTTP/1.1 {headers.get('x-status', 200)} Said\r\ncontent-length: {len(answer)}\r\n\r\n"
-                connection.sendall(head.encode() + answer)
+                status = headers.get("x-status", "200")
+                length = f"content-length: {len(answer)}\r\n" if status != "204" else ""
+                head = f"HTTP/1.1 {status} Said\r\n{length}\r\n"
+                connection.sendall(head.encode() + (answer if length else b""))
         self.connections.discard(connection)
 
 

@@ -4,7 +4,8 @@ import json
 
 TOO_MANY = "too_many_pending_request"  # Azure's reason
 _TOO_MANY = {"ms_azureml_model_error_reason": TOO_MANY}
-_DIED = {"ms_azureml_model_error_statuscode": "502", "ms_azureml_model_error_reason": "model_error"}
+MODEL_ERROR = "model_error"  # Azure's too
+_DIED = {"ms_azureml_model_error_statuscode": "502", "ms_azureml_model_error_reason": MODEL_ERROR}
 
 ENDPOINT = "%[var(txn.endpoint)]"  # only ever set to the name of an endpoint that exists
 

@@ -109,7 +109,7 @@ def _model_answer(backend: Backend) -> list[str]:
         "http-response allow if { status 200 }",
         *_last_resort(backend),
         f"http-response set-header ms-azureml-model-error-statuscode %[status]{failed}",
-        f"http-response set-header ms-azureml-model-error-reason model_error{failed}",
+        f"http-response set-header ms-azureml-model-error-reason {answers.MODEL_ERROR}{failed}",
         f'http-response set-status 424 reason "Failed Dependency"{failed}',
     ]
 

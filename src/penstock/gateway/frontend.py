@@ -155,7 +155,7 @@ def _answer_rules() -> list[str]:
         " if { status 503 } { var(txn.failure) -m str TooManyRequests }",
         "http-after-response set-status 429 if { status 503 } { var(txn.failure) -m str TooManyRequests }",
         "http-after-response set-status 502 if { status 503 } { var(txn.failure) -m str InstanceFailed }",
-        "http-after-response set-header ms-azureml-model-error-reason model_error"
+        f"http-after-response set-header ms-azureml-model-error-reason {answers.MODEL_ERROR}"
         " if { status 502 } { var(txn.failure) -m str InstanceDied }",
         'http-after-response set-status 424 reason "Failed Dependency"'
         " if { status 502 } { var(txn.failure) -m str InstanceDied }",

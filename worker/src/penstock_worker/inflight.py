@@ -88,10 +88,10 @@ class Inflight:
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCKS_AT + self._pid)
-            self._map = self._mapped()
-            self._learn()
+            shared = self._mapped()
+            self._learn(shared)
+            self._map = shared
         except (OSError, ValueError) as error:
-            self._map = None
             log.warning("requests that end the process cannot be recognised: %s: %s", path, error)
 
     def admit(self, request: Request) -> Verdict:
@@ -152,10 +152,8 @@ class Inflight:
                 os.pwrite(self._file, _MAGIC + bytes(_SIZE - len(_MAGIC)), 0)
             return mmap.mmap(self._file, _SIZE)
 
-    def _learn(self) -> None:
+    def _learn(self, shared: mmap.mmap) -> None:
         """Count the deaths that the notes of ended processes tell of: one for each body, however many had it."""
-        shared = self._map
-        assert shared is not None
         found: dict[tuple[int, int], int] = {}
         ended: dict[int, bool] = {}
         for at in range(_HEAD_BYTES, _SIZE, _SLOT_BYTES):
