@@ -1,7 +1,9 @@
 """Which servers, shares and limits the gateway is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from support.online import NOW, an_instance
 
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus, RequestSettings
@@ -18,8 +20,9 @@ INSTANCES = [
     an_instance(1, phase=Phase.STARTING),
     an_instance(2, phase=Phase.UNREADY),
     an_instance(3, phase=Phase.EXITED),
-    an_instance(4, draining_since=NOW),
+    replace(an_instance(4, draining_since=NOW), batch_requests=64),
 ]
+STRICT = {"penstock.compat": "strict"}
 
 
 def a_resource(kind: str, name: str, spec, status, **facts) -> Resource:
@@ -27,11 +30,14 @@ def a_resource(kind: str, name: str, spec, status, **facts) -> Resource:
     return Resource(kind=kind, name=name, spec=spec, status=status, **marks, **facts)
 
 
-def the_table(*, keys: KeyHashes | None = KEYS, deleting: bool = False) -> RoutingTable:
-    spec = OnlineEndpoint(traffic={"blue": 100, "green": 0}, mirror_traffic={"green": 10})
+def the_table(
+    *, keys: KeyHashes | None = KEYS, deleting: bool = False, of_endpoint: dict[str, str] | None = None, **deployment
+) -> RoutingTable:
+    spec = OnlineEndpoint(traffic={"blue": 100, "green": 0}, mirror_traffic={"green": 10}, properties=of_endpoint or {})
     since = NOW if deleting else None
     endpoint = a_resource("online-endpoint", "fraud", spec, OnlineEndpointStatus(keys=keys), deleting_since=since)
-    blue = a_resource("online-deployment", "fraud/blue", OnlineDeployment(model="m"), OnlineDeploymentStatus())
+    wanted = OnlineDeployment(model="m", **deployment)
+    blue = a_resource("online-deployment", "fraud/blue", wanted, OnlineDeploymentStatus())
     addresses = {i.name: f"/run/{i.name.ordinal}" for i in INSTANCES}
     return table([endpoint], [blue], {"fraud/blue": INSTANCES}, addresses)
 
@@ -70,3 +76,26 @@ def test_requests_go_where_the_images_own_server_takes_them() -> None:
     assert scoring_path(own) == "/v2/models/fraud/infer"
     assert scoring_path(OnlineDeployment(model="m", environment=Environment(image="penstock/base"))) == "/score"
     assert scoring_path(OnlineDeployment(model="m", environment="azureml:sklearn-1.5@latest")) == "/score"
+
+
+def test_an_instance_that_batches_is_sent_two_batches_unless_the_deployment_says_how_many() -> None:
+    assert [s.concurrency for s in the_table().backends[0].servers] == [None, 128]
+    given = {"request_settings": {"max_concurrent_requests_per_instance": 3}}
+    assert [s.concurrency for s in the_table(**given).backends[0].servers] == [None, None]
+
+
+def test_azure_is_followed_strictly_where_the_deployment_or_its_endpoint_says_so() -> None:
+    assert [t.backends[0].strict for t in (the_table(), the_table(properties=STRICT))] == [False, True]
+    assert the_table(of_endpoint=STRICT).backends[0].strict
+
+
+def test_browsers_may_ask_where_a_deployment_names_their_origins_but_not_where_azure_is_followed_strictly() -> None:
+    origins = {"environment_variables": {"AML_CORS_ORIGINS": "https://shop.example"}}
+    tables = the_table(), the_table(**origins), the_table(of_endpoint=STRICT, **origins)
+    assert [t.routes[0].cors for t in tables] == [False, True, False]
+
+
+@pytest.mark.parametrize("kind", [OnlineEndpoint, OnlineDeployment])
+def test_a_compat_that_is_not_known_is_refused_with_the_remedy(kind) -> None:
+    with pytest.raises(ValueError, match=r"penstock\.compat is 'azure': give 'strict', or leave it out"):
+        kind.model_validate({"properties": {"penstock.compat": "azure"}})
