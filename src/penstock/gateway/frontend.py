@@ -102,10 +102,10 @@ def _route_rules() -> list[str]:
     return [
         *paths.ACLS,
         "http-request set-var(txn.taken) bool(true) if allowed scoring { method GET POST }",
-        "http-request set-var(txn.taken) bool(true) if allowed page { method GET }",
-        "http-request set-var(txn.taken) bool(true) if allowed inference { method POST }",
+        "http-request set-var(txn.taken) bool(true) if allowed !scoring METH_GET page",
+        "http-request set-var(txn.taken) bool(true) if allowed !scoring METH_POST inference",
         # A browser asks first, without the key, whether it may call.
-        "http-request set-var(txn.taken) bool(true) if scoring { method OPTIONS }"
+        "http-request set-var(txn.taken) bool(true) if METH_OPTIONS scoring"
         " { req.fhdr(access-control-request-method) -m found }"
         f" {{ var(txn.endpoint),map({maps.CORS}) -m found }}",
         "http-request unset-var(txn.taken) if too_large",
