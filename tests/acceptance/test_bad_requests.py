@@ -90,7 +90,8 @@ def test_a_run_that_ends_its_process_is_answered_all_the_same(rough: Caller) -> 
     assert narrow(rough, "").status_code == 200
     try:
         answer = narrow(rough, "end")
-        assert answer.status_code in (502, 503)
+        assert answer.status_code == 424
+        assert answer.json()["error"]["code"] == "InstanceDied"
         assert "rough/narrow" in error_of(answer)
     finally:
         wait_until(lambda: rough.served(azureml_model_deployment="narrow"), timeout=10)
