@@ -134,6 +134,7 @@ class Rehearsal:
             self._end(spec.name)
             self.places.socket(name).unlink(missing_ok=True)
             self.places.report(name).unlink(missing_ok=True)
+            self.places.inflight(name.endpoint, name.deployment).unlink(missing_ok=True)
             shutil.rmtree(spec.log.parent, ignore_errors=True)
 
     def _watched(self, name: InstanceName, process: Process, prepared: Prepared, say: Say) -> Failure | None:

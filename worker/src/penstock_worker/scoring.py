@@ -33,14 +33,14 @@ Later = Callable[[Callable[[], None]], object]  # runs a function at the end of 
 class Exchange:
     """A request under way: what it asks for, who waits for the answer, and when it arrived and was read."""
 
+    request: Request
     call: Call
     __slots__ = ("arrived", "call", "deliver", "lines", "read", "request", "started")
 
-    def __init__(self, request: Request, deliver: Deliver, lines: bytes) -> None:
-        self.request = request
+    def __init__(self, deliver: Deliver, lines: bytes, arrived: float) -> None:
         self.deliver = deliver
         self.lines = lines  # headers that its answer carries, whatever becomes of it
-        self.arrived = request.arrived
+        self.arrived = arrived
         self.started = self.read = perf_counter()
 
 
@@ -69,7 +69,8 @@ class Scorer:
 
         The answer carries the header `lines`, whatever becomes of it.
         """
-        exchange = Exchange(request, deliver, lines)
+        exchange = Exchange(deliver, lines, request.arrived)
+        exchange.request = request
         verdict = self._inflight.admit(request)
         if verdict is Verdict.REFUSE:
             self._counters.add("penstock_requests_poison_total")
