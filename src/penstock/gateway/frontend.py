@@ -47,7 +47,7 @@ def _log_rules() -> list[str]:
     """One line for each request that failed. Never headers or the query: they may hold secrets."""
     fields = (
         "%[date,utime(%Y-%m-%dT%H:%M:%SZ)] client=%ci status=%ST state=%ts backend=%b instance=%s retries=%rc "
-        "queued=%bq ms=%Ta id=%{+Q}[var(txn.id)] unique=%ID request=%{+Q}HM path=%{+Q}HP"
+        "queued=%bq ms=%Ta id=%{+Q}[var(txn.id)] own_id=%ID method=%HM path=%{+Q}HP"
     )
     return ["log stdout format raw local0", "option dontlog-normal", f"log-format {answers.quoted(fields)}"]
 
