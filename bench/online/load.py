@@ -1,131 +1,191 @@
-"""A load generator over TCP or a unix socket: closed loop (as fast as answers come) and open loop (at a fixed rate)."""
+"""Ways to load a server: closed loop (connections that ask again when answered) and open loop (Poisson arrivals)."""
 
-import asyncio
+import gc
+import json
+import random
+import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+
+from connection import Pool
+from target import Target
+
+_OPEN_CONNECTIONS = 256
+_AFTERWARDS = 2.0  # seconds that answers may still come in
+
+_WRK = """
+wrk.method, wrk.path = "POST", [===[{path}]===]
+wrk.headers["Content-Type"] = "application/json"
+{headers}
+wrk.body = [===[{body}]===]
+function done(summary, latency)
+  local failed = summary.errors
+  io.write(string.format('{{"seconds": %f, "answers": %d, "refused": %d, "broken": %d, ',
+    summary.duration / 1e6, summary.requests, failed.status, failed.connect + failed.read + failed.write + failed.timeout))
+  io.write(string.format('"p50": %f, "p99": %f, "p999": %f}}\\n',
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
+end
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """Where to send, and what. `place` is a port of this host, or the path of a unix socket."""
-
-    name: str
-    place: int | str
-    path: str
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def request(self) -> bytes:
-        lines = [f"POST {self.path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        lines += [f"Content-Length: {len(self.body)}", "", ""]
-        return "\r\n".join(lines).encode() + self.body
-
-
-@dataclass(frozen=True)
-class Result:
-    """Latencies in seconds, in the order of the answers; `failures` counts answers other than 200."""
+class Loaded:
+    """What a load has met. Percentiles are milliseconds; `failures` are answers other than 200, and missing ones."""
 
     seconds: float
-    latencies: Sequence[float]
+    answers: int
     failures: int
+    p50: float
+    p99: float
+    p999: float
 
     @property
     def rate(self) -> float:
-        return (len(self.latencies) - self.failures) / self.seconds
-
-    def percentile(self, percent: float) -> float:
-        """In milliseconds; not a number if there was no answer."""
-        ordered = sorted(self.latencies)
-        return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else float("nan")
+        return self.answers / self.seconds
 
 
-def closed_loop(target: Target, connections: int, seconds: float) -> Result:
-    """Each connection sends its next request when the last was answered."""
-    return asyncio.run(_closed_loop(target, connections, seconds))
+@dataclass(frozen=True)
+class Closed:
+    connections: int
+
+    @property
+    def name(self) -> str:
+        return f"c={self.connections}"
+
+    def run(self, target: Target, body: bytes, seconds: int) -> Loaded:
+        """By wrk, where it is installed and can connect: it does not speak to unix sockets."""
+        if isinstance(target.place, int) and shutil.which("wrk"):
+            return _wrk(target, body, self.connections, seconds)
+        return _closed_loop(target, body, self.connections, seconds)
 
 
-def open_loop(target: Target, rate: float, seconds: float, connections: int = 32) -> Result:
-    """Requests are due at a fixed rate; a latency counts from when the request was due, waiting included."""
-    return asyncio.run(_open_loop(target, rate, seconds, connections))
+@dataclass(frozen=True)
+class Open:
+    """Requests come at random times, so many per second on average, whether earlier ones were answered or not."""
+
+    rate: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.rate:,}/s"
+
+    def run(self, target: Target, body: bytes, seconds: int) -> Loaded:
+        return _open_loop(target, body, self.rate, seconds)
 
 
-async def _closed_loop(target: Target, connections: int, seconds: float) -> Result:
+Load = Closed | Open
+
+
+def answers_to(target: Target, bodies: Sequence[bytes], connections: int) -> list[tuple[int, bytes]]:
+    """Status and body of the answer to each, asked for over so many connections at once."""
+    found: list[tuple[int, bytes]] = [(0, b"")] * len(bodies)
+    pool = Pool(target.place, connections)
+    limit = time.monotonic() + 60
+    sent = 0
+    try:
+        while (sent < len(bodies) or pool.waiting) and time.monotonic() < limit:
+            while sent < len(bodies) and pool.free:
+                pool.send(target.request(bodies[sent]), 0.0, sent)
+                sent += 1
+            for connection, status, body in pool.answered(1.0):
+                found[connection.number] = (status, body)
+    finally:
+        pool.close()
+    return found
+
+
+def _wrk(target: Target, body: bytes, connections: int, seconds: int) -> Loaded:
+    headers = "\n".join(f"wrk.headers[{json.dumps(k)}] = {json.dumps(v)}" for k, v in target.headers.items())
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "load.lua"  # not arguments, which everybody may read: headers hold a key
+        script.write_text(_WRK.format(path=target.path, headers=headers, body=body.decode()))
+        options = ("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script))
+        command = ("wrk", *options, f"http://127.0.0.1:{target.place}")
+        said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
+    if said.returncode:
+        raise SystemExit(f"wrk ended with code {said.returncode}: {said.stdout[-500:]}{said.stderr[-500:]}")
+    found = json.loads(said.stdout.strip().splitlines()[-1])
+    return Loaded(
+        seconds=found["seconds"],
+        answers=found["answers"] - found["refused"],
+        failures=found["refused"] + found["broken"],
+        p50=found["p50"],
+        p99=found["p99"],
+        p999=found["p999"],
+    )
+
+
+def _closed_loop(target: Target, body: bytes, connections: int, seconds: float) -> Loaded:
+    request = target.request(body)
     latencies: list[float] = []
     failures = 0
-    began = time.perf_counter()
+    pool = Pool(target.place, connections)
+    now = time.perf_counter
+    began = now()
+    end = began + seconds
+    gc.disable()
+    try:
+        while True:
+            while pool.free and now() < end:
+                pool.send(request, now())
+            if not pool.waiting or now() > end + _AFTERWARDS:
+                break
+            for connection, status, _ in pool.answered(1.0):
+                latencies.append(now() - connection.due)
+                failures += status != 200
+        ended = now()
+        missing = [ended - connection.due for connection in pool.pending()]
+    finally:
+        gc.enable()
+        pool.close()
+    return _loaded(ended - began, latencies, failures, missing)
 
-    async def keep_sending() -> None:
-        nonlocal failures
-        connection = _Connection(target)
-        while (sent := time.perf_counter()) < began + seconds:
-            failures += await connection.send() != 200
-            latencies.append(time.perf_counter() - sent)
-        connection.close()
 
-    await asyncio.gather(*(keep_sending() for _ in range(connections)))
-    return Result(time.perf_counter() - began, latencies, failures)
-
-
-async def _open_loop(target: Target, rate: float, seconds: float, connections: int) -> Result:
+def _open_loop(target: Target, body: bytes, rate: int, seconds: float) -> Loaded:
+    """A latency counts from when the request was due; one without an answer counts as if answered at the very end."""
+    draw = random.Random(rate)
+    due, at = [], 0.0
+    while (at := at + draw.expovariate(rate)) < seconds:
+        due.append(at)
+    request = target.request(body)
     latencies: list[float] = []
-    failures = 0
-    began = time.perf_counter()
-    due = iter([began + number / rate for number in range(int(rate * seconds))])
-
-    async def take_turns() -> None:
-        nonlocal failures
-        connection = _Connection(target)
-        for at in due:
-            await asyncio.sleep(at - time.perf_counter())
-            failures += await connection.send() != 200
-            latencies.append(time.perf_counter() - at)
-        connection.close()
-
-    await asyncio.gather(*(take_turns() for _ in range(connections)))
-    return Result(time.perf_counter() - began, latencies, failures)
-
-
-class _Connection:
-    """One connection, opened when needed and again when the server has closed it."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._request = target.request()
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def send(self) -> int:
-        """The status of the answer; 0 if there was none."""
-        try:
-            reader, writer = self._streams or await self._open()
-            writer.write(self._request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            status, length, stays_open = _understood(head)
-            await reader.readexactly(length)
-        except (OSError, asyncio.IncompleteReadError, ValueError):
-            self.close()
-            return 0
-        if not stays_open:
-            self.close()
-        return status
-
-    def close(self) -> None:
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
-
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        place = self._target.place
-        if isinstance(place, str):
-            self._streams = await asyncio.open_unix_connection(place)
-        else:
-            self._streams = await asyncio.open_connection("127.0.0.1", place)
-        return self._streams
+    failures = sent = 0
+    pool = Pool(target.place, _OPEN_CONNECTIONS)
+    clock = time.perf_counter
+    began = clock() + 0.01
+    gc.disable()
+    try:
+        while (sent < len(due) or pool.waiting) and (now := clock() - began) < seconds + _AFTERWARDS:
+            while pool.free and sent < len(due) and due[sent] <= now:
+                pool.send(request, due[sent])
+                sent += 1
+            pause = due[sent] - (clock() - began) if pool.free and sent < len(due) else 0.5
+            for connection, status, _ in pool.answered(pause):
+                latencies.append(clock() - began - connection.due)
+                failures += status != 200
+        ended = clock() - began
+        missing = [ended - c.due for c in pool.pending()] + [ended - at for at in due[sent:]]
+    finally:
+        gc.enable()
+        pool.close()
+    return _loaded(max(ended, seconds), latencies, failures, missing)
 
 
-def _understood(head: bytes) -> tuple[int, int, bool]:
-    """Status, length of the body, and whether the connection may be used again."""
-    lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
-    return int(lines[0].split()[1]), int(headers["content-length"]), headers.get("connection", "").lower() != "close"
+def _loaded(seconds: float, latencies: list[float], failures: int, missing: list[float]) -> Loaded:
+    ordered = sorted((*latencies, *missing)) or [float("nan")]
+
+    def percentile(percent: float) -> float:
+        return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+    return Loaded(
+        seconds=seconds,
+        answers=len(latencies) - failures,
+        failures=failures + len(missing),
+        p50=percentile(50),
+        p99=percentile(99),
+        p999=percentile(99.9),
+    )

@@ -1,0 +1,108 @@
+"""Processes of the servers under test: found by their session, weighed, frozen, and ended by their ids."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_TURNS = 200_000
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In MB of a million bytes. Pages that several processes share count once each in `rss`, in parts in `pss`."""
+
+    rss: float
+    pss: float
+
+
+def in_session(leader: int) -> list[psutil.Process]:
+    """Those that live. Ray's processes overwrite their environment and lose their parents; their session they keep."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def environments() -> Iterable[tuple[psutil.Process, Mapping[str, str]]]:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            yield process, process.environ()
+
+
+def cpu_seconds(processes: Iterable[psutil.Process]) -> dict[int, float]:
+    """By process id. A thread that has ended is counted, a process that has ended is not."""
+    found: dict[int, float] = {}
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            found[process.pid] = times.user + times.system
+    return found
+
+
+def memory(processes: Iterable[psutil.Process]) -> Memory:
+    rss = pss = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            used = process.memory_full_info()
+            rss, pss = rss + used.rss, pss + used.pss
+    return Memory(rss / 1e6, pss / 1e6)
+
+
+def freeze(processes: Sequence[psutil.Process]) -> None:
+    _signal(processes, signal.SIGSTOP)
+
+
+def thaw(processes: Sequence[psutil.Process]) -> None:
+    _signal(processes, signal.SIGCONT)
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """It leads a session of its own: that keeps Ctrl-C away from it, and tells its processes from all others."""
+    surroundings = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment}
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            env=surroundings,
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """It and all of its session; first asked, after some seconds killed."""
+    thaw(in_session(process.pid))
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=10)
+    until = time.monotonic() + 3
+    while (left := in_session(process.pid)) and time.monotonic() < until:
+        _signal(left, signal.SIGTERM)
+        time.sleep(0.1)
+    _signal(left, signal.SIGKILL)
+    process.wait(timeout=10)
+
+
+def loop_nanoseconds() -> float:
+    """How long a turn of a fixed loop takes right now: it shows how much the machine's own speed has drifted."""
+    began = time.perf_counter()
+    for _ in range(_TURNS):
+        pass
+    return (time.perf_counter() - began) / _TURNS * 1e9
+
+
+def _signal(processes: Sequence[psutil.Process], number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
