@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,30 +46,40 @@ class Penstock:
     def down(self) -> None:
         self.platform.down()
 
-    def serve_mlflow(self, name: str, model: Trained, variables: Mapping[str, str] | None = None) -> Server:
+    def serve_mlflow(self, name: str, model: Trained, **variables: str) -> Server:
         """The model as MLflow has saved it, without code."""
         what = {"model": {"path": str(model.mlflow), "type": "mlflow_model"}}
-        return self._served(name, what, forms.azure, variables)
+        return self._served(name, model, what, forms.azure, variables)
 
-    def serve_registered(self, name: str, reference: str) -> Server:
-        """A registered version, NAME:VERSION."""
-        return self._served(name, {"model": f"azureml:{reference}"}, forms.azure, None)
+    def serve_compiled(self, name: str, model: Trained) -> Server:
+        """A version of the model that the platform has compiled, checked against rows it was not trained on."""
+        registered = f"bench-{model.name.lower()}"
+        created = ("model", "create", "--name", registered, "--path", str(model.mlflow), "--type", "mlflow_model")
+        version = self.platform(*created)["version"]
+        compiled = self.platform(
+            "model", "compile", "--name", registered, "--version", str(version), "--data", str(model.data)
+        )
+        return self._served(name, model, {"model": f"azureml:{registered}:{compiled['version']}"}, forms.azure, {})
 
     def serve_script(self, name: str, model: Trained) -> Server:
         """The scoring script that Azure's server runs, with the same file."""
-        code = self._code(name, (PEERS / "azml" / "score.py").read_text())
+        code = self._code(f"{name}-code", (PEERS / "azml" / "score.py").read_text())
         what = {"model": {"path": str(model.joblib)}, **self._scripted(code, _SCRIPT_PACKAGES)}
-        return self._served(name, what, forms.data, None)
+        return self._served(name, model, what, forms.data, {})
 
-    def serve_nothing(self, name: str) -> Server:
+    def serve_nothing(self, name: str, model: Trained) -> Server:
         """A scoring script that answers without looking at what it was asked."""
-        return self._served(name, self._scripted(self._code(name, _NOTHING), ()), forms.azure, None, constant=True)
+        what = self._scripted(self._code(f"{name}-code", _NOTHING), ())
+        return replace(self._served(name, model, what, forms.azure, {}), constant=True)
 
-    def socket_of(self, name: str) -> str:
-        """Where the endpoint's instance listens: its process carries that in its environment."""
-        for _, environment in self._instances(name):
-            return environment["PENSTOCK_SOCKET"]
-        raise SystemExit(f"endpoint {name!r} has no instance running")
+    def behind_gateway(self, server: Server, name: str) -> Server:
+        """The deployment's instance on its own socket: what is left is the worker."""
+        for _, environment in self._instances(server.endpoint):
+            place = environment["PENSTOCK_SOCKET"]
+            target = replace(server.target, place=place, path="/score", headers={})
+            stages = lambda: {"worker": server.stages()["worker"]}  # noqa: E731
+            return replace(server, name=name, target=target, stages=stages, idle=None)
+        raise SystemExit(f"endpoint {server.endpoint!r} has no instance running")
 
     def instance(self, name: str) -> psutil.Process:
         for process, _ in self._instances(name):
@@ -88,50 +99,37 @@ class Penstock:
 
     def start_seconds(self, server: Server, model: Trained) -> tuple[float, float]:
         """From `create` to the first right answer, and from the new process to it: both with a warm environment."""
-        name = server.name
-        began = time.monotonic()
+        name = server.endpoint
+        began = time.time()
         self.platform("online-deployment", "create", "-f", str(self._folder / name / "again.yml"))
-        again = {**server.target.headers, "azureml-model-deployment": "again"}
-        probe = Target(place=server.target.place, path=server.target.path, form=server.target.form, headers=again)
-        _wait_for(Server(name=name, target=probe, stages=server.stages, constant=server.constant), model)
-        created = time.monotonic() - began
-        delete = ("online-deployment", "delete", "--name", "again", "--endpoint-name", name, "--yes")
-        self.platform(*delete)
-        old = self.instance(name)
-        old.kill()
+        pinned = {**server.target.headers, "azureml-model-deployment": "again"}
+        created = _wait_for(replace(server, target=replace(server.target, headers=pinned)), model) - began
+        self.platform("online-deployment", "delete", "--name", "again", "--endpoint-name", name, "--yes")
+        self.instance(name).kill()
         answered = _wait_for(server, model)
         return created, answered - self.instance(name).create_time()
 
     def _served(
-        self, name: str, what: Mapping[str, object], form: forms.Form, variables: Mapping[str, str] | None, **known: bool
+        self, name: str, model: Trained, what: Mapping[str, object], form: forms.Form, variables: Mapping[str, str]
     ) -> Server:
-        folder = self._folder / name
+        endpoint = f"{name}-{model.name.lower()}"
+        folder = self._folder / endpoint
         folder.mkdir(exist_ok=True)
         for deployment in ("blue", "again"):
-            described = {
-                "name": deployment,
-                "endpoint_name": name,
-                **what,
-                "environment_variables": {"OMP_NUM_THREADS": "1", **(variables or {})},
-                "request_settings": {
-                    "max_concurrent_requests_per_instance": _CONCURRENCY,
-                    "request_timeout_ms": 30_000,
-                },
-                "instance_count": 1,
-            }
+            described = {**what, **_settings(variables), "name": deployment, "endpoint_name": endpoint}
             (folder / f"{deployment}.yml").write_text(json.dumps(described))
-        (folder / "endpoint.yml").write_text(json.dumps({"name": name, "auth_mode": "key"}))
+        (folder / "endpoint.yml").write_text(json.dumps({"name": endpoint, "auth_mode": "key"}))
         self.platform("online-endpoint", "create", "-f", str(folder / "endpoint.yml"))
         self.platform("online-deployment", "create", "-f", str(folder / "blue.yml"), "--all-traffic")
-        url = urlsplit(self.platform("online-endpoint", "show", "--name", name)["scoring_uri"])
-        key = self.platform("online-endpoint", "get-credentials", "--name", name)["primaryKey"]
+        url = urlsplit(self.platform("online-endpoint", "show", "--name", endpoint)["scoring_uri"])
+        key = self.platform("online-endpoint", "get-credentials", "--name", endpoint)["primaryKey"]
         headers = {"Authorization": f"Bearer {key}"}
         return Server(
             name=name,
+            endpoint=endpoint,
             target=Target(place=url.port or 80, path=url.path, form=form, headers=headers),
-            stages=lambda: self.stages(name),
-            idle=memory([self.instance(name)]),
-            **known,
+            stages=lambda: self.stages(endpoint),
+            idle=memory([self.instance(endpoint)]),
         )
 
     def _code(self, name: str, script: str) -> Path:
@@ -142,10 +140,8 @@ class Penstock:
         return code
 
     def _scripted(self, code: Path, packages: Sequence[str]) -> dict[str, object]:
-        conda = {"name": "bench", "dependencies": ["python=3.11", "pip", {"pip": list(packages)}]}
-        if not packages:
-            conda["dependencies"] = ["python=3.11"]
-        (code.parent / "conda.yml").write_text(json.dumps(conda))
+        pip = ("pip", {"pip": list(packages)}) if packages else ()
+        (code.parent / "conda.yml").write_text(json.dumps({"name": "bench", "dependencies": ["python=3.11", *pip]}))
         return {
             "code_configuration": {"code": str(code), "scoring_script": "score.py"},
             "environment": {"conda_file": str(code.parent / "conda.yml")},
@@ -156,6 +152,14 @@ class Penstock:
             ours = environment.get("PENSTOCK_OWNER") == str(self._home.resolve())
             if ours and environment.get("PENSTOCK_INSTANCE", "").startswith(f"{name}."):
                 yield process, environment
+
+
+def _settings(variables: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "environment_variables": {"OMP_NUM_THREADS": "1", **variables},
+        "request_settings": {"max_concurrent_requests_per_instance": _CONCURRENCY, "request_timeout_ms": 30_000},
+        "instance_count": 1,
+    }
 
 
 def _wait_for(server: Server, model: Trained) -> float:

@@ -24,8 +24,9 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.body = [===[{body}]===]
 function done(summary, latency)
   local failed = summary.errors
+  local broken = failed.connect + failed.read + failed.write + failed.timeout
   io.write(string.format('{{"seconds": %f, "answers": %d, "refused": %d, "broken": %d, ',
-    summary.duration / 1e6, summary.requests, failed.status, failed.connect + failed.read + failed.write + failed.timeout))
+    summary.duration / 1e6, summary.requests, failed.status, broken))
   io.write(string.format('"p50": %f, "p99": %f, "p999": %f}}\\n',
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
 end

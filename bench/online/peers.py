@@ -16,6 +16,11 @@ from processes import end, in_session, memory, start
 from server import Server, wrong_answers
 from target import Target
 
+
+class PeerError(Exception):
+    """A peer did not start, or answers wrongly."""
+
+
 _START_SECONDS = 120.0
 _BATCH = 64
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -127,7 +132,7 @@ def started(peer: Peer, model: Trained, environments: Path, folder: Path) -> Ite
         )
         while not _answers(found, model):
             if process.poll() is not None or time.monotonic() > began + _START_SECONDS:
-                raise SystemExit(f"{peer.name} did not start:\n{(logs / 'log').read_text()[-3000:]}")
+                raise PeerError(f"{peer.name} did not start:\n{(logs / 'log').read_text()[-3000:]}")
             time.sleep(0.05)
         seconds = time.monotonic() - began
         time.sleep(1)  # what starts up beside the server calms down

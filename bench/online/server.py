@@ -13,13 +13,17 @@ Stages = Mapping[str, Sequence[psutil.Process]]
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """`constant`: it answers without a model, so its answers say nothing. `start_seconds`: to the first right answer."""
+    """`constant`: it answers without a model, so its answers say nothing. `start_seconds`: to the first right answer.
+
+    `endpoint` is the name of it on Penstock.
+    """
 
     name: str
     target: Target
     stages: Callable[[], Stages]
     peer: bool = False
     constant: bool = False
+    endpoint: str = ""
     start_seconds: float | None = None
     idle: Memory | None = None
 

@@ -1,8 +1,8 @@
 """Trains the three models of the benchmark, with fixed seeds, into a folder each.
 
 A: a scaler and a logistic regression on 10 floats; B: gradient-boosted trees on 30; C: a forest of 100 trees on 30.
-`joblib/model.joblib` was fitted on an array and `mlflow/` on a frame, from the same data and seed: each server gets the model
-in the form in which it need not complain about names of columns.
+`joblib/model.joblib` was fitted on an array and `mlflow/` on a frame, from the same data and seed: each server gets the
+model in the form in which it need not complain about names of columns.
 """
 
 import json

@@ -35,5 +35,10 @@ if __name__ == "__main__":
     api.path = path
     server = litserve.LitServer(api, accelerator="cpu", devices=1, workers_per_device=1, fast_queue=True)
     server.run(
-        host="127.0.0.1", port=port, num_api_servers=1, log_level="warning", access_log=False, generate_client_file=False
+        host="127.0.0.1",
+        port=port,
+        num_api_servers=1,
+        log_level="warning",
+        access_log=False,
+        generate_client_file=False,
     )
