@@ -59,7 +59,7 @@ class Penstock:
         compiled = self.platform(
             "model", "compile", "--name", registered, "--version", str(version), "--data", str(model.data)
         )
-        return self._served(name, model, {"model": f"azureml:{registered}:{compiled['version']}"}, forms.azure, {})
+        return self._served(name, model, {"model": f"azureml:{compiled['model']}"}, forms.azure, {})
 
     def serve_script(self, name: str, model: Trained) -> Server:
         """The scoring script that Azure's server runs, with the same file."""

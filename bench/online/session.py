@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from models import Trained, train
 from peers import PEERS_BY_NAME, PeerError, started
 from processes import freeze
 from server import Server, wrong_answers
-from validation import WIDTHS, validation_microseconds
+from validation import validation
 
 _CHECKED = 256  # answers of each server, before it is measured
 _AT_ONCE = 32
@@ -49,7 +49,7 @@ class Results:
     measurements: list[Measurement] = field(default_factory=list)
     servers: dict[str, list[Server]] = field(default_factory=dict)
     footprints: list[Footprint] = field(default_factory=list)
-    validation: dict[int, float] = field(default_factory=dict)
+    validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,7 +62,7 @@ def session(options: Options) -> None:
     try:
         models = train(python_of("mlflow", options.environments), options.models, folder / "models")
         penstock.up()
-        results.validation = {width: validation_microseconds(width) for width in WIDTHS}
+        results.validation = validation(python_of("mlflow", options.environments))
         for model in models.values():
             _measure(model, options, penstock, folder, results)
             _write(options, results)

@@ -1,7 +1,7 @@
 """The results as tables in Markdown, aligned for reading as they are."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from footprint import Footprint
 from measurement import Measurement
@@ -111,10 +111,14 @@ def drift(measurements: Sequence[Measurement]) -> str:
     return _table("The machine's own speed: a turn of a fixed loop", ["round", "least ns", "median", "most"], rows)
 
 
-def validation(found: dict[int, float]) -> str:
-    targets = {30: 30.0, 600: 300.0}
-    rows = [[str(columns), f"{used:.1f}", f"{targets[columns]:.0f}"] for columns, used in found.items()]
-    return _table("Check of one row against the signature, in process", ["columns", "us", "target us"], rows)
+def validation(found: Mapping[str, Mapping[str, float]]) -> str:
+    targets = {"30": 30.0, "600": 300.0}
+    rows = [
+        [what, columns, f"{used:.1f}", f"{targets[columns]:.0f}"]
+        for what, by_width in found.items()
+        for columns, used in by_width.items()
+    ]
+    return _table("Check of one row against the signature, in process", ["row", "columns", "us", "target us"], rows)
 
 
 def _servers(measurements: Sequence[Measurement], model: str) -> list[str]:
