@@ -28,7 +28,7 @@ help:
 	  'make test    all tests, after make system' \
 	  'make system  install podman and what else tests of containers need, where no password is asked for' \
 	  'make check   format, lint, types, layers and the unit tests' \
-	  'make bench   side-by-side benchmarks (some minutes)' \
+	  'make bench   side-by-side benchmarks (about an hour, 3 GB of packages)' \
 	  'make clean   remove what the targets above have made' \
 	  '' \
 	  'PYTHON=/path/to/python chooses the interpreter (3.11 or newer).'
@@ -54,7 +54,8 @@ check: .venv/setup.done
 	.venv/bin/pytest tests/unit
 
 bench: .venv/run.done
-	@.venv/bin/python bench/online/run.py
+	$(call patiently,sh bench/system.sh)
+	@.venv/bin/python bench/online/run.py --open
 	@.venv/bin/python bench/environments/run.py
 
 clean:

@@ -22,7 +22,6 @@ def main() -> int:
     try:
         session(_options())
     except KeyboardInterrupt:
-        print("\ninterrupted; everything that was started has been ended", flush=True)
         return 130
     return 0
 
@@ -31,6 +30,7 @@ def _interrupt(*_: object) -> None:
     """Once: what follows is the end of all that was started, which a second one must not cut short."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    print("\ninterrupted; ending what was started, which takes some seconds", flush=True)
     raise KeyboardInterrupt
 
 
