@@ -10,7 +10,7 @@ from pathlib import Path
 
 import target as forms
 from peers import free_port
-from processes import end, in_session, start
+from processes import end, family, start
 from server import Server
 from target import Target
 
@@ -71,7 +71,7 @@ def _haproxy(name: str, folder: Path, answer: str, backend: str, path: str) -> I
         yield Server(
             name=name,
             target=Target(place=port, path=path, form=forms.azure),
-            stages=lambda: {"gateway": in_session(process.pid)},
+            stages=lambda: {"gateway": family(process.pid)},
             constant=True,
         )
     finally:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import target as forms
 from environments import PEERS, python_of
 from load import answers_to
 from models import Trained
-from processes import end, in_session, memory, start
+from processes import end, family, memory, start
 from server import Server, wrong_answers
 from target import Target
 
@@ -28,7 +29,7 @@ _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """`command` and `environment` may name {python}, {bin}, {here}, {model}, {mlflow}, {folder} and {port}."""
+    """`command` and `environment` may name the places of `_places`, such as {python}, {model} and {port}."""
 
     name: str
     kind: str  # folder below peers/
@@ -78,6 +79,12 @@ _RAY = {
     "RAY_SERVE_HAPROXY_NBTHREAD": "1",
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     "RAY_SERVE_HAPROXY_BINARY_PATH": "{here}/haproxy.sh",
+    # Two of them run at the same time, and each has more ports than the one that is asked.
+    "RAY_SERVE_HAPROXY_STATS_PORT": "{spare[0]}",
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": "{spare[1]}",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "{spare[2]}",
+    "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "{beyond}",
+    "RAY_SERVE_HAPROXY_METRICS_PORT": "{spare[3]}",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_grpc_enable_http_proxy": "0",
 }
@@ -127,7 +134,7 @@ def started(peer: Peer, model: Trained, environments: Path, folder: Path) -> Ite
         found = Server(
             name=peer.name,
             target=Target(place=port, path=peer.path, form=peer.form),
-            stages=lambda: {"server": in_session(process.pid)},
+            stages=lambda: {"server": family(process.pid)},
             peer=True,
         )
         while not _answers(found, model):
@@ -142,7 +149,7 @@ def started(peer: Peer, model: Trained, environments: Path, folder: Path) -> Ite
             stages=found.stages,
             peer=True,
             start_seconds=seconds,
-            idle=memory(in_session(process.pid)),
+            idle=memory(family(process.pid)),
         )
     finally:
         end(process)
@@ -155,8 +162,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _places(peer: Peer, model: Trained, environments: Path, logs: Path, port: int) -> dict[str, str]:
+def _places(peer: Peer, model: Trained, environments: Path, logs: Path, port: int) -> dict[str, Any]:
     python = python_of(peer.kind, environments)
+    spare = [free_port() for _ in range(4)]
     return {
         "python": str(python),
         "bin": str(python.parent),
@@ -166,6 +174,8 @@ def _places(peer: Peer, model: Trained, environments: Path, logs: Path, port: in
         "folder": str(model.joblib.parent),
         "logs": str(logs),
         "port": str(port),
+        "spare": spare,
+        "beyond": spare[2] + 16,
     }
 
 

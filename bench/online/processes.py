@@ -1,4 +1,4 @@
-"""Processes of the servers under test: found by their session, weighed, frozen, and ended by their ids."""
+"""Processes of the servers under test: found by their session and descent, weighed, frozen, and ended by their ids."""
 
 import contextlib
 import os
@@ -22,14 +22,20 @@ class Memory:
     pss: float
 
 
-def in_session(leader: int) -> list[psutil.Process]:
-    """Those that live. Ray's processes overwrite their environment and lose their parents; their session they keep."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+def family(leader: int) -> list[psutil.Process]:
+    """Those that live of its session, and their descendants.
+
+    Ray's processes lose their parents and overwrite their environment, and BentoML's have sessions of their own.
+    """
+    living = {process.pid: process for process in psutil.process_iter(("ppid", "status"))}
+    found: set[int] = set()
+    for pid, process in living.items():
+        with contextlib.suppress(OSError):
+            if process.info["status"] != psutil.STATUS_ZOMBIE and os.getsid(pid) == leader:
+                found.add(pid)
+    while more := {pid for pid, process in living.items() if process.info["ppid"] in found} - found:
+        found |= more
+    return [living[pid] for pid in found if living[pid].info["status"] != psutil.STATUS_ZOMBIE]
 
 
 def environments() -> Iterable[tuple[psutil.Process, Mapping[str, str]]]:
@@ -81,13 +87,13 @@ def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """It and all of its session; first asked, after some seconds killed."""
-    thaw(in_session(process.pid))
+    """It and all of its family; first asked, after some seconds killed."""
+    thaw(found := family(process.pid))
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=10)
     until = time.monotonic() + 3
-    while (left := in_session(process.pid)) and time.monotonic() < until:
+    while (left := _living(found, process.pid)) and time.monotonic() < until:
         _signal(left, signal.SIGTERM)
         time.sleep(0.1)
     _signal(left, signal.SIGKILL)
@@ -100,6 +106,11 @@ def loop_nanoseconds() -> float:
     for _ in range(_TURNS):
         pass
     return (time.perf_counter() - began) / _TURNS * 1e9
+
+
+def _living(known: Iterable[psutil.Process], leader: int) -> list[psutil.Process]:
+    """Those known before the leader ended, and its session. An id that another process got since is none of them."""
+    return [process for process in {*known, *family(leader)} if process.is_running()]
 
 
 def _signal(processes: Sequence[psutil.Process], number: int) -> None:
