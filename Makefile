@@ -28,7 +28,7 @@ help:
 	  'make test    all tests, after make system' \
 	  'make system  install podman and what else tests of containers need, where no password is asked for' \
 	  'make check   format, lint, types, layers and the unit tests' \
-	  'make bench   side-by-side benchmarks (about an hour, 3 GB of packages)' \
+	  'make bench   side-by-side benchmarks (about 45 minutes, 3 GB of packages)' \
 	  'make clean   remove what the targets above have made' \
 	  '' \
 	  'PYTHON=/path/to/python chooses the interpreter (3.11 or newer).'

@@ -7,7 +7,7 @@ from typing import Any
 
 from load import Load, Loaded, answers_to
 from models import Trained
-from processes import cpu_seconds, freeze, loop_nanoseconds, thaw
+from processes import busy_seconds, cpu_seconds, freeze, loop_nanoseconds, own_seconds, thaw
 from server import Server
 
 _WARM_UP = 64  # requests
@@ -15,7 +15,10 @@ _WARM_UP = 64  # requests
 
 @dataclass(frozen=True)
 class Measurement:
-    """`cpu` is microseconds per request by stage; `loop` is how long a turn of a fixed Python loop took just before."""
+    """`cpu` is microseconds per request by stage; `loop` is how long a turn of a fixed Python loop took just before.
+
+    `foreign` is how many cores others used meanwhile: neither the server nor the load.
+    """
 
     model: str
     server: str
@@ -25,6 +28,7 @@ class Measurement:
     loaded: Loaded
     cpu: Mapping[str, float]
     loop: float
+    foreign: float
 
     @property
     def cpu_in_all(self) -> float:
@@ -43,7 +47,9 @@ def measure(server: Server, model: Trained, load: Load, seconds: int, number: in
         answers_to(server.target, [body] * _WARM_UP, 8)
         loop = loop_nanoseconds()
         before = {stage: cpu_seconds(found) for stage, found in server.stages().items()}
+        began, others = time.monotonic(), busy_seconds() - own_seconds()
         loaded = load.run(server.target, body, seconds)
+        others, lasted = busy_seconds() - own_seconds() - others, time.monotonic() - began
         after = {stage: cpu_seconds(found) for stage, found in server.stages().items()}
     finally:
         freeze(peers)
@@ -52,7 +58,17 @@ def measure(server: Server, model: Trained, load: Load, seconds: int, number: in
         for stage, found in after.items()
     }
     cpu = {stage: 1e6 * spent / max(1, loaded.answers) for stage, spent in used.items()}
-    return Measurement(model.name, server.name, server.peer, load.name, number, loaded, cpu, loop)
+    return Measurement(
+        model=model.name,
+        server=server.name,
+        peer=server.peer,
+        load=load.name,
+        round=number,
+        loaded=loaded,
+        cpu=cpu,
+        loop=loop,
+        foreign=max(0.0, others - sum(used.values())) / lasted,
+    )
 
 
 def said(measurement: Measurement) -> str:

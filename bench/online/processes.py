@@ -54,6 +54,18 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> dict[int, float]:
     return found
 
 
+def busy_seconds() -> float:
+    """Of all cores since the machine was started."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
+
+
+def own_seconds() -> float:
+    """Of this process and of the children it has waited for: the load."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def memory(processes: Iterable[psutil.Process]) -> Memory:
     rss = pss = 0
     for process in processes:

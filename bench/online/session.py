@@ -154,7 +154,8 @@ def _print(options: Options, results: Results) -> None:
             print(table.arrivals(model, measurements, [load.name for load in options.open]))
         print(table.processor(model, measurements, closed))
         print(table.starts(model, servers))
-    print(table.footprints(results.footprints))
+    if results.footprints:
+        print(table.footprints(results.footprints))
     print(table.validation(results.validation))
     print(table.claims(measurements))
     print(table.drift(measurements))

@@ -106,9 +106,12 @@ def claims(measurements: Sequence[Measurement]) -> str:
 def drift(measurements: Sequence[Measurement]) -> str:
     rows = []
     for number in sorted({m.round for m in measurements}):
-        loops = [m.loop for m in measurements if m.round == number]
-        rows.append([str(number), f"{min(loops):.0f}", f"{statistics.median(loops):.0f}", f"{max(loops):.0f}"])
-    return _table("The machine's own speed: a turn of a fixed loop", ["round", "least ns", "median", "most"], rows)
+        here = [m for m in measurements if m.round == number]
+        loops, others = [m.loop for m in here], [m.foreign for m in here]
+        spread = [f"{value:.0f}" for value in (min(loops), statistics.median(loops), max(loops))]
+        rows.append([str(number), *spread, f"{statistics.median(others):.2f}", f"{max(others):.2f}"])
+    head = ["round", "a turn of a fixed loop, least ns", "median", "most", "cores used by others, median", "most"]
+    return _table("The machine meanwhile", head, rows)
 
 
 def validation(found: Mapping[str, Mapping[str, float]]) -> str:
