@@ -5,10 +5,13 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock_worker.compiler.contract import MOST_SHOWN
 from penstock_worker.kinds import is_list
+
+if TYPE_CHECKING:
+    _Entry = tuple[float, int, dict[str, Any]]  # how bad, row below 0, what is told
 
 
 @dataclass
@@ -19,7 +22,7 @@ class Comparison:
     rows: int = 0
     differing: int = 0
     max_difference: float = 0.0  # of all numbers, in units of max(1, |x|)
-    _worst: list[tuple[float, int, dict[str, Any]]] = field(default_factory=list)  # a heap, the least bad on top
+    _worst: list[_Entry] = field(default_factory=lambda: [])  # a heap, the least bad on top
 
     def add(self, original: list[Any], compiled: list[Any]) -> None:
         """Compare as many rows more; where lengths differ the surplus rows differ."""
@@ -53,7 +56,7 @@ class Comparison:
 def difference(left: Any, right: Any) -> float:
     """How far two predictions are apart: 0 for equal ones, infinity for what cannot be compared as numbers."""
     if is_list(left) and is_list(right) and len(left) == len(right):
-        return max((difference(one, other) for one, other in zip(left, right)), default=0.0)
+        return max((difference(one, other) for one, other in zip(left, right)), default=0.0)  # noqa: B905 - of Python 3.10
     if isinstance(left, float) and isinstance(right, float):
         return _distance(left, right)
     return 0.0 if left == right and type(left) is type(right) else math.inf

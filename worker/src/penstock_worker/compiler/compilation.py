@@ -50,15 +50,16 @@ def compile_model(job: Job, report: Report) -> None:
         raise CompileError(CONVERT, "NotSupported", f"{message}: give --format auto")
     rows = Rows(model, Path(job.data), job.rows)
     tried = _best(job, model, rows, ways, report)
-    outcome = {**_told(job, tried), "timings": []}
+    timed: list[dict[str, Any]] = []
+    outcome = {**_told(job, tried), "timings": timed}
     if tried.comparison.differing:
         message = f"{tried.comparison.differing} of {tried.comparison.rows} rows differ ({tried.attempt})"
         report.end(MATCH, "Compared", message, outcome)
         return
     report.say(MATCH, "Compared", f"{tried.comparison.rows} rows answer alike ({tried.attempt})")
     for timing in timings(model, tried.pyfunc, rows):
-        outcome["timings"].append(timing)
-        report.far(SPEED, "Measuring", f"{timing['rows']} rows a call were measured")
+        timed.append(timing)
+        report.far(SPEED, "Measuring", f"{timing['rows']} rows a call")
     outcome["bytes_before"] = folder.size_of(Path(job.model))
     outcome["bytes_after"] = folder.size_of(Path(job.output))
     report.end(SPEED, "Measured", "", outcome)
@@ -87,9 +88,7 @@ def _best(job: Job, model: Original, rows: Rows, ways: list[Attempt], report: Re
     return best
 
 
-def _candidate(
-    job: Job, model: Original, rows: Rows, attempt: Attempt, report: Report, target: Path
-) -> _Candidate:
+def _candidate(job: Job, model: Original, rows: Rows, attempt: Attempt, report: Report, target: Path) -> _Candidate:
     report.say(CONVERT, "Converting", f"{model.subject.shown} to {attempt}")
     data = folder.write(model, target, attempt.format, job.options)
     facts = convert(model, attempt, rows, data)

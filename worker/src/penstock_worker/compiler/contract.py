@@ -34,8 +34,9 @@ class Job:
 
     @classmethod
     def read(cls, text: str) -> Job:
-        fields = json.loads(text)
-        return cls(**{**fields, "options": tuple(fields["options"])})
+        fields: dict[str, Any] = json.loads(text)
+        fields["options"] = tuple(fields["options"])
+        return cls(**fields)
 
     def text(self) -> str:
         return json.dumps(asdict(self))

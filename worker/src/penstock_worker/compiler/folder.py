@@ -42,8 +42,9 @@ def write(original: Original, output: Path, format_: str, options: Sequence[str]
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files that a model is loaded from; its environment and examples do not count."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Bytes of a model's files."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.parent.name != "__pycache__")
+    return sum(file.stat().st_size for file in files)
 
 
 def _mlmodel(original: dict[str, Any], python: str) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def _installed(name: str) -> str | None:
 
 def _copy_example(original: Original, output: Path) -> None:
     """The input example, and the request that MLflow has made of it."""
-    info = original.mlmodel.get("saved_input_example_info") or {}
+    info: dict[str, Any] = original.mlmodel.get("saved_input_example_info") or {}
     for key in ("artifact_path", "serving_input_path"):
         path = info.get(key)
         if path and (original.folder / path).is_file():

@@ -87,7 +87,7 @@ def _of_one_matrix(graph: Any, dtype: str) -> Any:
 
 def _take_plain_numbers() -> None:
     """Have onnx make attributes of numpy's numbers too: converters hand these over, and newer releases refuse them."""
-    helper = importlib.import_module("onnx.helper")
+    helper: Any = importlib.import_module("onnx.helper")
     numpy = importlib.import_module("numpy")
     if hasattr(helper.make_attribute, "penstock"):
         return

@@ -93,7 +93,7 @@ def _signature(pyfunc: Any, name: str) -> Signature:
         raise _refused(f"model {name} has no signature, so nobody knows its columns: log it with one")
     if signature.tensors:
         only = signature.fields[0]
-        if len(signature.fields) > 1 or len(only.shape) != 2 or only.shape[1] < 1 or not only.type[0] in "fiu":
+        if len(signature.fields) > 1 or len(only.shape) != 2 or only.shape[1] < 1 or only.type[0] not in "fiu":
             raise _refused(f"model {name} takes tensors other than one matrix of numbers, which is not compiled")
         return signature
     odd = [field for field in signature.fields if not _takes(field)]

@@ -9,6 +9,7 @@ MLflow loads it by `_load_pyfunc`. Where all columns are numbers, the object has
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from typing import TYPE_CHECKING, Any, Callable
@@ -74,11 +75,15 @@ def _array_call(call: Callable[[Any], Any], dtype: Any, refuse: Callable[[Any], 
 
 def _refusal(facts: dict[str, Any]) -> Callable[[Any], None] | None:
     """Raises for values that the original refuses, which a graph would answer with nonsense."""
-    refused: list[int] = facts["nan_refused"]  # numbers of columns, among those that hold numbers
+    refused: list[int] = facts["nan_refused"]  # among the columns that hold numbers
+    names = [name for name in facts["columns"] or () if name not in facts["strings"]]
     infinity: bool = facts["infinity_refused"]
     isfinite, every = numpy.isfinite, numpy.logical_and.reduce
     if not refused and not infinity:
         return None
+
+    def named(place: int) -> str:
+        return f"column {names[place]!r}" if names else f"column {place}"
 
     def refuse(matrix: Any) -> None:
         if every(isfinite(matrix), axis=None):
@@ -86,17 +91,16 @@ def _refusal(facts: dict[str, Any]) -> Callable[[Any], None] | None:
         missing = numpy.isnan(matrix[:, refused])
         if missing.any():
             row, column = (int(place) for place in numpy.argwhere(missing)[0])
-            raise ValueError(f"row {row}: column {refused[column]} is missing (NaN), which the model does not take")
+            raise ValueError(f"row {row}: {named(refused[column])} is missing (NaN), which the model does not take")
         if infinity and numpy.isinf(matrix).any():
             row, column = (int(place) for place in numpy.argwhere(numpy.isinf(matrix))[0])
-            raise ValueError(f"row {row}: column {column} is infinite, or too large for {facts['array_dtype']}")
+            raise ValueError(f"row {row}: {named(column)} is infinite, or too large for {facts['array_dtype']}")
 
     return refuse
 
 
 def _graph(path: str, facts: dict[str, Any]) -> Callable[[Any], Any]:
-    import onnxruntime
-
+    onnxruntime: Any = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -125,8 +129,7 @@ def _shaped(facts: dict[str, Any]) -> Callable[[Any], Any]:
 
 
 def _trees(path: str, facts: dict[str, Any]) -> Callable[[Any], Any]:
-    import treelite
-
+    treelite: Any = importlib.import_module("treelite")
     model = treelite.Model.deserialize(path)
     predict, dtype = treelite.gtil.predict, numpy.dtype(facts["dtype"])
     classes = None if facts["classes"] is None else numpy.array(facts["classes"], dtype=dtype)

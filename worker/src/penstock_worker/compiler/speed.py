@@ -20,10 +20,9 @@ _SECONDS = 0.06  # of each round
 
 def timings(original: Original, compiled: Any, rows: Rows) -> Iterator[dict[str, Any]]:
     """Microseconds per call: of the model alone, given an array where both take one, and of MLflow's `predict`."""
-    model = compiled.unwrap_python_model() if hasattr(compiled, "_python_model") else compiled
     for size in _SIZES:
         data = rows.first(size)
-        before, after = _alone(original, model, data, rows)
+        before, after = _alone(original, compiled, data, rows)
         yield {"rows": size, "call": "model", **_timed(before, after)}
         yield {
             "rows": size,
@@ -51,7 +50,7 @@ def _accepted(predict: Callable[[Any], Any], inputs: list[Any]) -> Any:
     for data in inputs:
         try:
             predict(data)
-        except Exception:  # noqa: BLE001, PERF203 - a model may refuse by any error
+        except Exception:  # noqa: BLE001, S112 - a model may refuse by any error
             continue
         return data
     return None
@@ -62,7 +61,8 @@ def _timed(before: Callable[[], Any], after: Callable[[], Any]) -> dict[str, flo
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pairs = [(_round(before), _round(after)) for _ in range(_ROUNDS)]
-    first, second = (statistics.median(times) for times in zip(*pairs))
+    first = statistics.median(one for one, _ in pairs)
+    second = statistics.median(other for _, other in pairs)
     return {"before_us": round(first, 1), "after_us": round(second, 1)}
 
 
