@@ -1,6 +1,7 @@
 """What is said and kept of a compilation, and which models and files can be compiled at all. Pure."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, cast
@@ -115,7 +116,8 @@ def tags(original: ModelVersion, compiled: Compiled) -> dict[str, str]:
 def _remedy(compiled: Compiled) -> str:
     numbers = [row.difference for row in compiled.worst if row.difference is not None]
     if numbers and len(numbers) == len(compiled.worst):
-        return f"If differences up to {compiled.max_difference:.2g} do no harm, give --tolerance that much"
+        enough = 10.0 ** math.ceil(math.log10(compiled.max_difference))
+        return f"If differences up to {compiled.max_difference:.2g} do no harm, give --tolerance {enough:g}"
     other = Format.TREELITE if compiled.format is Format.ONNX else Format.ONNX
     return f"Try --format {other}, or serve the original: these rows lie where the model decides by a hair"
 
