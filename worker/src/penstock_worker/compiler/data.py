@@ -66,10 +66,12 @@ class Rows:
         texts = {name: str for name in self._original.strings}
         try:
             if data.suffix == ".csv":
-                return self._pandas.read_csv(data, nrows=most, dtype=texts)
+                return self._pandas.read_csv(data, nrows=most, dtype=texts, float_precision="round_trip")
             if data.suffix == ".parquet":
                 return self._pandas.read_parquet(data).head(most)
-            return self._pandas.read_json(data, lines=True, nrows=most, dtype=False, convert_dates=False)
+            return self._pandas.read_json(
+                data, lines=True, nrows=most, dtype=False, convert_dates=False, precise_float=True
+            )
         except Exception as error:
             raise CompileError(MATCH, "DataNotReadable", f"{data.name} cannot be read: {summary(error)}") from error
 
