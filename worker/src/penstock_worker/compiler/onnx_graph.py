@@ -25,9 +25,17 @@ def graph_of(original: Original, attempt: Attempt) -> Any:
     converters = importlib.import_module("onnxmltools.convert")
     types = importlib.import_module("onnxmltools.convert.common.data_types")
     inputs = [(_MATRIX, types.FloatTensorType([None, original.width]))]
-    return getattr(converters, f"convert_{original.subject.flavor}")(
-        original.raw, initial_types=inputs, **({"zipmap": False} if original.subject.flavor == "lightgbm" else {})
-    )
+    if original.subject.flavor == "lightgbm":
+        return converters.convert_lightgbm(original.raw, initial_types=inputs, zipmap=False)
+    return converters.convert_xgboost(_unnamed(original.raw), initial_types=inputs)
+
+
+def _unnamed(raw: Any) -> Any:
+    """The same model without names of columns: the converter knows no others than f0, f1 and so on."""
+    raw = copy.deepcopy(raw)
+    booster = raw.get_booster() if hasattr(raw, "get_booster") else raw
+    booster.feature_names = None
+    return raw
 
 
 def _of_sklearn(original: Original, attempt: Attempt) -> Any:
