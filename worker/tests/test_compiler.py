@@ -64,7 +64,7 @@ COMPARE = """
     import sys
     import mlflow.pyfunc, numpy, pandas
     original, compiled = (mlflow.pyfunc.load_model(path) for path in sys.argv[1:3])
-    data = pandas.read_json(sys.argv[3], lines=True).head(50)
+    data = pandas.read_json(sys.argv[3], lines=True, precise_float=True).head(50)
     before, after = original.predict(data), compiled.predict(data)
     assert (before.dtype, before.shape) == (after.dtype, after.shape), (before.dtype, after.dtype)
     alike = (lambda a, b: numpy.allclose(a, b, atol=1e-5)) if before.dtype.kind == "f" else numpy.array_equal
@@ -82,9 +82,9 @@ SERVE = """
     import json, sys
     import mlflow.pyfunc, pandas
     compiled = mlflow.pyfunc.load_model(sys.argv[1])
-    print(json.dumps(compiled.predict(pandas.read_json(sys.argv[2], lines=True).head(5)).tolist()))
+    print(json.dumps(compiled.predict(pandas.read_json(sys.argv[2], lines=True, precise_float=True).head(5)).tolist()))
     assert "sklearn" not in sys.modules
-    row = pandas.read_json(sys.argv[2], lines=True).head(1)
+    row = pandas.read_json(sys.argv[2], lines=True, precise_float=True).head(1)
     row.loc[0, "b"] = float("nan")
     try:
         print(json.dumps(compiled.predict(row).tolist()))
