@@ -16,17 +16,20 @@ from penstock.control.controller import Controller, Reconciler
 from penstock.control.events import EventFollower
 from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
+from penstock.domain.compilation import Compilation
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.events import Event
 from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
+from penstock.domain.validation import Validation
 from penstock.engines.base import Engine
 from penstock.engines.container import ContainerEngine
 from penstock.environments.base import BuiltEnvironment
 from penstock.gateway.haproxy import HaproxyGateway
 from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
+from penstock.online.compiler import Compiler
 from penstock.online.container_images import ContainerImages
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
@@ -34,6 +37,7 @@ from penstock.online.endpoint_reconciler import EndpointReconciler
 from penstock.online.endpoints import Endpoints
 from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.environment_doctor import EnvironmentDoctor
+from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet, Places
 from penstock.online.keys import Keyring
 from penstock.online.models import Models
@@ -41,7 +45,6 @@ from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
 from penstock.online.rehearsal import Rehearsal
 from penstock.online.routing import Routing
-from penstock.online.validations import Validations
 from penstock.online.watch import Watch
 from penstock.outside import Outside, connect, own_environments
 from penstock.registry.files import MlflowFiles
@@ -99,6 +102,7 @@ class Platform:
         self.leadership.start()
         self.watch.start()
         self.services.validations.start()
+        self.services.compilations.start()
         self.services.mlflow.start()
         self.services.environment_collector.start()
 
@@ -108,6 +112,7 @@ class Platform:
         self.services.environment_doctor.close()
         self.services.mlflow.stop()
         self.services.validations.stop()
+        self.services.compilations.stop()
         self.watch.stop()
         self.controller.stop(_STOP)
         self.leadership.stop(_STOP)
@@ -155,7 +160,8 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         environments=outside.environments,
         environment_collector=_collector(settings, resources, outside),
         environment_doctor=EnvironmentDoctor(resources, models, outside.artifacts, outside.environments),
-        validations=Validations(_rehearsal(settings, preparation, outside, builds), clock),
+        validations=Errands(Validation, _rehearsal(settings, preparation, outside, builds), clock),
+        compilations=Errands(Compilation, _compiler(settings, models, outside, builds), clock),
         fleet=fleet,
         gateway=outside.gateway,
         mlflow=outside.mlflow,
@@ -214,6 +220,22 @@ def _rehearsal(
         places=places,
         folder=folder,
         memory_bytes=defaults.memory_bytes,
+        stopping=threading.Event(),
+    )
+
+
+def _compiler(settings: Settings, models: Models, outside: Outside, builds: Background[BuiltEnvironment]) -> Compiler:
+    defaults = _defaults(settings)
+    return Compiler(
+        models=models,
+        artifacts=outside.artifacts,
+        environments=outside.environments,
+        builds=builds,
+        engine=outside.engine,
+        folder=settings.home / "compilations",
+        base_environment=defaults.base_environment,
+        memory_bytes=defaults.memory_bytes,
+        now=SystemClock().now,
         stopping=threading.Event(),
     )
 

@@ -9,13 +9,14 @@ import pytest
 from support.deploying import Bench
 
 from penstock.domain.deployment import OnlineDeployment
+from penstock.domain.errand import ErrandState
 from penstock.domain.errors import PenstockError
 from penstock.domain.fields import parse
 from penstock.domain.instance import InstanceName
-from penstock.domain.validation import Validation, ValidationRequest, ValidationState
+from penstock.domain.validation import Validation, ValidationRequest
 from penstock.engines.base import ProcessSpec
+from penstock.online.errands import Errands
 from penstock.online.rehearsal import Rehearsal
-from penstock.online.validations import Validations
 from penstock_worker import contract
 
 
@@ -34,7 +35,7 @@ class Stage:
             memory_bytes=2**30,
             stopping=threading.Event(),
         )
-        self.validations = Validations(self.rehearsal, self.bench.clock)
+        self.validations = Errands(Validation, self.rehearsal, self.bench.clock)
 
     def request(self, name: str = "0123abcd", **more: Any) -> ValidationRequest:
         code = {"code": self.bench.upload("a script"), "scoring_script": "score.py"}
@@ -75,7 +76,7 @@ def test_a_validation_ends_with_its_process_and_leaves_no_file(stage: Stage) -> 
     request = stage.request(sample_request='{"x": 1}')
     good = {"load_seconds": 1.0, "sample": "sample request sample-request.json", "sample_seconds": 0.1}
     ended = stage.ended(request, phase=contract.READY, **good)
-    assert ended.state is ValidationState.SUCCEEDED
+    assert ended.state is ErrandState.SUCCEEDED
     assert [c.name for c in ended.conditions] == ["Model", "Environment", "Load", "Prediction", "Output"]
     assert ended.faults() == ()
     assert [p for p in stage.bench.engine.inspect()] == []
@@ -91,7 +92,7 @@ def test_a_failure_is_told_with_the_users_traceback_and_the_next_one_runs(stage:
     failed = stage.ended(
         stage.request(), phase=contract.FAILED, reason="UserScriptInitFailed", message="init() raised", traceback="T"
     )
-    assert (failed.state, failed.failure) == (ValidationState.FAILED, "T")
+    assert (failed.state, failed.failure) == (ErrandState.FAILED, "T")
     assert [(c.name, c.reason) for c in failed.faults()] == [("Load", "UserScriptInitFailed")]
     assert stage.ended(stage.request("fedc4321")).faults()[0].reason == "InstanceDied"
 
@@ -99,7 +100,7 @@ def test_a_failure_is_told_with_the_users_traceback_and_the_next_one_runs(stage:
 def test_only_some_may_wait(stage: Stage) -> None:
     for number in range(8):
         begun = stage.validations.begin(stage.request(f"{number:08x}"))
-        assert begun.state is ValidationState.QUEUED
+        assert begun.state is ErrandState.QUEUED
     with pytest.raises(PenstockError, match="8 validations wait already"):
         stage.validations.begin(stage.request("ffffffff"))
     with pytest.raises(PenstockError, match="validation 'ffffffff' is not known"):

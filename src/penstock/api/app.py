@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 
 from penstock.api import (
     artifacts,
+    compilations,
     environment_care,
     environment_prune,
     environments,
@@ -42,6 +43,7 @@ def create_app(services: Services) -> FastAPI:
         environment_prune,
         artifacts,
         validations,
+        compilations,
         platform,
     ):
         api.include_router(noun.router)

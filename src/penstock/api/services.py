@@ -11,16 +11,18 @@ from fastapi import Body, Depends, Header, Request
 from penstock.access import Access
 from penstock.artifacts.base import Artifacts
 from penstock.control.resources import Resources
+from penstock.domain.compilation import Compilation, CompilationRequest
 from penstock.domain.errors import Code, PenstockError, invalid
+from penstock.domain.validation import Validation, ValidationRequest
 from penstock.environments.base import Environments
 from penstock.gateway.base import Gateway
 from penstock.online.deployments import Deployments
 from penstock.online.endpoints import Endpoints
 from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.environment_doctor import EnvironmentDoctor
+from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet
 from penstock.online.models import Models
-from penstock.online.validations import Validations
 from penstock.registry.server import MlflowServer
 
 _ACTOR = re.compile(r"[^\x20-\x7e]")
@@ -39,7 +41,8 @@ class Services:
     environments: Environments
     environment_collector: EnvironmentCollector
     environment_doctor: EnvironmentDoctor
-    validations: Validations
+    validations: Errands[ValidationRequest, Validation]
+    compilations: Errands[CompilationRequest, Compilation]
     fleet: Fleet
     gateway: Gateway
     mlflow: MlflowServer

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli import model_files, model_validate, shapes
+from penstock.cli import model_compile, model_files, model_validate, shapes
 from penstock.cli.command import command, noun
 from penstock.cli.connection import connect
 from penstock.cli.documents import Document, DocumentKind, read_one
@@ -23,6 +23,7 @@ NOUN = "model"
 app = noun("Registered models.")
 app.add_typer(model_files.app)
 app.add_typer(model_validate.app)
+app.add_typer(model_compile.app)
 
 _REGISTRY = ("--registry-name=",)
 

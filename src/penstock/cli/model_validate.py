@@ -3,22 +3,19 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from penstock.cli.command import Outcome, command, noun
+from penstock.cli.command import command, noun
 from penstock.cli.connection import connect
 from penstock.cli.documents import Document, DocumentKind, read_all, read_bytes
-from penstock.cli.errors import report
+from penstock.cli.errand import told
 from penstock.cli.flags import OptionalFile, Version
 from penstock.cli.progress import Progress
 from penstock.cli.show import table
 from penstock.cli.upload import uploaded
-from penstock.domain.errors import failed, invalid
-
-if TYPE_CHECKING:
-    from penstock.domain.validation import Validation
+from penstock.domain.errors import invalid
 
 app = noun("")
 
@@ -75,9 +72,7 @@ def validate(*, subject: _Subject, environment: _Environment = None, sample_requ
         spec = uploaded(client, OnlineDeployment, document)
         begun = client.validations.begin(spec, sample_request=sample)
         ended = client.validations.wait(begun, on_progress=Progress())
-    if ended.faults():
-        _report(ended)
-    return Outcome(ended.model_dump(mode="json"), exit_code=1 if ended.faults() else 0)
+    return told(ended)
 
 
 def _deployment(file: Path) -> Document:
@@ -96,11 +91,3 @@ def _text(path: Path) -> str:
         return read_bytes(path, "--sample-request", _MAX_SAMPLE_BYTES).decode()
     except UnicodeDecodeError:
         raise invalid(f"--sample-request: {path} is not UTF-8 text") from None
-
-
-def _report(ended: "Validation") -> None:
-    fault = ended.faults()[0]
-    details = {}
-    if ended.failure:
-        details = {"traceback" if "Traceback" in ended.failure else "log": ended.failure}
-    report(failed(f"{fault.name}: {fault.reason}: {fault.message}", details))

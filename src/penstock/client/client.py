@@ -6,6 +6,7 @@ from types import TracebackType
 
 from penstock.client.address import find
 from penstock.client.artifacts import Artifacts
+from penstock.client.compilations import Compilations
 from penstock.client.deployments import OnlineDeployments
 from penstock.client.endpoints import OnlineEndpoints
 from penstock.client.environments import Environments
@@ -68,6 +69,7 @@ class Client:
         self.online_deployments = OnlineDeployments(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)
+        self.compilations = Compilations(self._transport)
         self.models = Models(self._transport, self.artifacts)
         self.environments = Environments(self._transport)
         self.events = Events(self._transport)

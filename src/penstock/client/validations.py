@@ -5,17 +5,15 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
+from penstock.client.errands import wait_ended
 from penstock.client.resources import understood
 from penstock.client.transport import Transport, segment
 from penstock.client.waiting import OnProgress
 from penstock.domain.deployment import OnlineDeployment
-from penstock.domain.errors import unavailable
-from penstock.domain.resource import Condition
 from penstock.domain.validation import Validation, ValidationRequest
 
 _ROOT = "/validations"
 _TIMEOUT = timedelta(hours=1)
-_PAUSE = 0.2  # seconds
 
 
 class Validations:
@@ -44,14 +42,4 @@ class Validations:
 
         Raises `unavailable` after `timeout`, `not_found` if the platform was started anew meanwhile.
         """
-        told: dict[str, Condition] = {}
-        for _ in range(int(timeout.total_seconds() / _PAUSE)):
-            validation = self.get(validation.id)
-            for condition in validation.conditions:
-                if told.get(condition.name) != condition:
-                    on_progress(condition)
-                told[condition.name] = condition
-            if validation.ended:
-                return validation
-            sleep(_PAUSE)
-        raise unavailable(f"validation {validation.id!r} has not ended after {timeout.total_seconds():.0f} s")
+        return wait_ended(self.get, validation, timeout, on_progress, sleep)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.domain.deployment import OnlineDeployment
+from penstock.domain.environment import Requirements
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.instance import InstanceName
 from penstock.engines.base import Container, ProcessSpec
@@ -122,9 +123,7 @@ class Assembly:
             if ingredients.image is not None:
                 self._images.retry(ingredients.image)
                 return
-            fingerprint = self._environments.plan(ingredients.requirements).fingerprint
-            self._environments.retry(fingerprint)
-            self._builds.retry(fingerprint)
+            retry_build(ingredients.requirements, self._environments, self._builds)
         except PenstockError as err:
             log.info("nothing to build again", extra={"deployment": name, "error": err.message})
 
@@ -214,17 +213,34 @@ class Assembly:
         built = self._environments.built(noted) if noted is not None else None
         if built is not None:
             return built
-        try:
-            build = self._environments.plan(ingredients.requirements)
-        except PenstockError as err:
-            return err
-        outcome = self._environments.built(build.fingerprint) or self._builds.outcome(
-            build.fingerprint, lambda: self._environments.ensure(build), done
-        )
-        if outcome is None:
-            message = f"environment {build.fingerprint} is being built"
-            return Waiting(step="Environment", reason="Building", message=message)
-        return outcome
+        return built_for(ingredients.requirements, self._environments, self._builds, done)
+
+
+def built_for(
+    requirements: Requirements,
+    environments: Environments,
+    builds: Background[BuiltEnvironment],
+    done: Callable[[], None] = lambda: None,
+) -> BuiltEnvironment | PenstockError | Waiting:
+    """The environment with `requirements`, or why there is none, or that it is being built."""
+    try:
+        build = environments.plan(requirements)
+    except PenstockError as err:
+        return err
+    outcome = environments.built(build.fingerprint) or builds.outcome(
+        build.fingerprint, lambda: environments.ensure(build), done
+    )
+    if outcome is None:
+        message = f"environment {build.fingerprint} is being built"
+        return Waiting(step="Environment", reason="Building", message=message)
+    return outcome
+
+
+def retry_build(requirements: Requirements, environments: Environments, builds: Background[BuiltEnvironment]) -> None:
+    """Have an environment that has failed built anew when it is asked for next. Raises what `plan` raises."""
+    fingerprint = environments.plan(requirements).fingerprint
+    environments.retry(fingerprint)
+    builds.retry(fingerprint)
 
 
 def _waiting_for(image: PlacedImage) -> Waiting:

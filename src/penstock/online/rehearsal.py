@@ -7,7 +7,6 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,25 +19,23 @@ from penstock.domain.instance import Instance, InstanceName, Phase
 from penstock.domain.resource import Truth
 from penstock.domain.validation import ValidationRequest
 from penstock.engines.base import Engine, Process, ProcessSpec
+from penstock.engines.ending import end, end_all
 from penstock.online import logs
 from penstock.online.assembly import Assembly, Failure, Prepared
 from penstock.online.container_images import ReadyImage
+from penstock.online.errands import Outcome
 from penstock.online.fleet import Places
 from penstock.online.model_checks import model_facts
 from penstock.online.preflight import cannot_start, start_deadline, too_slow
 from penstock.online.preparation import Preparation
-from penstock.online.verdicts import CONTAINER_ROW, Row, failure_rows, file_row, model_rows, start_rows
+from penstock.online.verdicts import CONTAINER_ROW, Say, failure_rows, file_row, model_rows, start_rows
 from penstock_worker import contract
 
 _PREFIX = "validation."  # of the names of the processes
 _LOOK = 0.05  # seconds
 _PATIENCE = timedelta(minutes=30).total_seconds()  # with the registry and the build
-_GRACE = timedelta(seconds=2)
-_DYING = 15.0  # seconds
 _FAILURE_LINES = 40
 _SUBJECT = re.compile(r"^deployment [^:]+: ")  # of messages that are made for deployments
-
-Say = Callable[[Row], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +51,21 @@ class Rehearsal:
     memory_bytes: int  # the limit of a process whose deployment sets none
     stopping: threading.Event
 
-    def run(self, request: ValidationRequest, say: Say) -> Failure | None:
-        """What has failed, None if nothing has. Conditions are told to `say` as they come."""
+    def run(self, request: ValidationRequest, say: Say) -> Outcome:
         name = f"validation/{request.id}"
         try:
             outcome = self._prepared(name, request.deployment, say)
             if isinstance(outcome, Failure):
-                return outcome
+                return Outcome(outcome)
             if isinstance(outcome.environment, ReadyImage):
                 say(CONTAINER_ROW)
-                return None
-            return self._tried(request, outcome, say)
+                return Outcome()
+            return Outcome(self._tried(request, outcome, say))
         finally:
             shutil.rmtree(self.assembly.deployment_folder(name), ignore_errors=True)
 
     def end_leftovers(self) -> None:
-        """End the processes, and delete the files, of validations that an earlier control plane was killed in."""
-        for process in self.engine.inspect():
-            if process.name.startswith(_PREFIX):
-                self._end(process.name)
+        end_all(self.engine, _PREFIX)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prepared(self, name: str, spec: OnlineDeployment, say: Say) -> Prepared | Failure:
@@ -131,7 +124,7 @@ class Rehearsal:
             failure = Failure(revision=prepared.revision, step="Load", reason="CannotStart", message=err.message)
             return self._failed(failure, None, say)
         finally:
-            self._end(spec.name)
+            end(self.engine, spec.name)
             self.places.socket(name).unlink(missing_ok=True)
             self.places.report(name).unlink(missing_ok=True)
             self.places.inflight(name.endpoint, name.deployment).unlink(missing_ok=True)
@@ -172,14 +165,6 @@ class Rehearsal:
             sample = spec.log.with_name("sample-request.json")
             durable.replace(sample, sample_request.encode())
         return replace(spec, environment={**spec.environment, contract.SAMPLE_REQUEST: str(sample)})
-
-    def _end(self, name: str) -> None:
-        """End the process of that name and return when it is gone, or after some seconds."""
-        give_up_at = time.monotonic() + _DYING
-        while any(p.name == name and p.running for p in self.engine.inspect()) and time.monotonic() < give_up_at:
-            self.engine.stop(name, _GRACE)
-            time.sleep(_LOOK)
-        self.engine.forget(name)
 
 
 def _instance(name: InstanceName, process: Process) -> Instance:

@@ -119,15 +119,13 @@ def process_environment(
     Numeric libraries get one thread unless the user says otherwise: instances are what uses the cores, and the
     stacks and buffers of threads that no request needs count towards the memory limit.
     """
+    return {**one_thread(base, python), **ingredients.environment_variables, **contract_variables}
+
+
+def one_thread(base: Mapping[str, str], python: Path) -> dict[str, str]:
+    """The environment of a process of an environment's interpreter, whose numeric libraries get one thread."""
     path = f"{python.parent}:{base.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-    return {
-        **base,
-        **_ONE_THREAD,
-        "PATH": path,
-        "PYTHONUNBUFFERED": "1",
-        **ingredients.environment_variables,
-        **contract_variables,
-    }
+    return {**base, **_ONE_THREAD, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def basename_of(reference: ArtifactReference) -> str:

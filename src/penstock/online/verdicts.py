@@ -1,6 +1,6 @@
 """The conditions of a validation, from what is seen of model and process. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from penstock.domain.artifact import Entry
 from penstock.domain.resource import Truth
@@ -10,6 +10,7 @@ from penstock.online.preflight import duration, mebibytes
 from penstock_worker import contract
 
 Row = tuple[str, Truth, str, str]  # name, truth, reason, message
+Say = Callable[[Row], None]
 
 CONTAINER_ROW: Row = (
     "Load",
@@ -24,7 +25,7 @@ _OF_SAMPLE = (contract.SAMPLE_FAILED, contract.SAMPLE_TIMED_OUT)
 def file_row(entries: Sequence[Entry]) -> Row:
     """Of the model's files."""
     size = sum(entry.size for entry in entries)
-    return "Files", Truth.TRUE, "Present", f"{len(entries)} files, {_size(size)}"
+    return "Files", Truth.TRUE, "Present", f"{len(entries)} files, {size_told(size)}"
 
 
 def model_rows(basename: str, facts: ModelFacts | None, script: str | None) -> Iterator[Row]:
@@ -85,5 +86,6 @@ def _loaded(report: contract.Report) -> Row:
     return "Load", Truth.TRUE, "Loaded", f"loaded in {duration(report.load_seconds)}"
 
 
-def _size(size: int) -> str:
+def size_told(size: int) -> str:
+    """Bytes in words."""
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

@@ -12,6 +12,7 @@ TYPE, PATH, VERSION, STAGE = "penstock.type", "penstock.path", "penstock.version
 ARCHIVED, CREATED_BY = "penstock.archived", "penstock.created_by"
 FLAVORS, LINEAGE, UNFINISHED = "penstock.flavors", "penstock.lineage", "penstock.unfinished"
 PROPERTY = "penstock.property."
+_OURS = frozenset({TYPE, PATH, VERSION, STAGE, ARCHIVED, CREATED_BY, FLAVORS, LINEAGE, UNFINISHED})
 _PROMPT = "mlflow.prompt.is_prompt"  # MLflow keeps prompts among its models
 
 Row = Mapping[str, Any]  # a model version as MLflow's REST interface gives it
@@ -40,7 +41,7 @@ def version_of(row: Row, aliases: Sequence[str] = ()) -> ModelVersion:
         source=str(row.get("source") or ""),
         type=_type(tags.get(TYPE)),
         description=str(row.get("description") or "") or None,
-        tags={key: value for key, value in tags.items() if not key.startswith(PREFIX)},
+        tags={key: value for key, value in tags.items() if key not in _OURS and not key.startswith(PROPERTY)},
         properties={k.removeprefix(PROPERTY): v for k, v in tags.items() if k.startswith(PROPERTY)},
         flavors=_mapping(tags.get(FLAVORS)),
         stage=tags.get(STAGE) or _stage(row),
