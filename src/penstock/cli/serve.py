@@ -98,6 +98,7 @@ class How:
 def serve(*, what: What, surroundings: With, how: How) -> Any:
     """Serve a script or an MLflow model on this machine until Ctrl-C, as a deployment would."""
     from penstock.desk.imports import import_folder, interpreter
+    from penstock.desk.pythons import active_python
     from penstock.desk.serving import Service, bind, serve
     from penstock.outside import open_environments
 
@@ -109,8 +110,9 @@ def serve(*, what: What, surroundings: With, how: How) -> Any:
     given = _variables(surroundings)
     with bind(how.host, how.port) as bound, tempfile.TemporaryDirectory(prefix="penstock-imports-") as folder:
         environments = open_environments(settings)
-        found = None if what.model is None else _model(what.model, settings, environments)
-        path = _python(surroundings, found, settings, environments)
+        own = surroundings.python or active_python(settings.environ)
+        found = None if what.model is None else _model(what.model, own, settings, environments)
+        path = _built(surroundings, found, environments) or own.expanduser().absolute()
         python = interpreter(path, settings.environ, [_DEBUGGER])
         if how.debugged and not python.has(_DEBUGGER):
             raise invalid(f"--debug needs debugpy, which {python} lacks: {path} -m pip install debugpy")
@@ -131,18 +133,19 @@ def serve(*, what: What, surroundings: With, how: How) -> Any:
         serve(service, bound, notice)
 
 
-def _model(text: str, settings: Settings, environments: "UvEnvironments") -> "FoundModel":
+def _model(text: str, python: Path, settings: Settings, environments: "UvEnvironments") -> "FoundModel":
     from penstock.desk.models import find_model
+    from penstock.desk.pythons import mlflow_python
 
-    return find_model(text, settings, environments)
+    return find_model(text, settings, lambda: mlflow_python(python, settings.environ, environments, notice))
 
 
-def _python(surroundings: With, found: "FoundModel | None", settings: Settings, environments: "UvEnvironments") -> Path:
-    """The interpreter that is named, or built from a file that is, or from what the model needs, or the active one."""
-    from penstock.desk.pythons import active_python, built_python, model_requirements
+def _built(surroundings: With, found: "FoundModel | None", environments: "UvEnvironments") -> Path | None:
+    """The interpreter of an environment made from the file that is named, or from what the model needs."""
+    from penstock.desk.pythons import built_python, model_requirements
 
     if surroundings.python is not None:
-        return surroundings.python.expanduser().absolute()
+        return None
     if surroundings.conda_file is not None:
         from penstock.cli.patients import read_patient
 
@@ -150,9 +153,7 @@ def _python(surroundings: With, found: "FoundModel | None", settings: Settings, 
         if patient.environment is None or isinstance(patient.environment, str):
             raise invalid(f"{surroundings.conda_file} does not list packages: give a conda or requirements file")
         return built_python(environments, environments.read(patient.environment), notice)
-    if found is not None:
-        return built_python(environments, model_requirements(found.folder), notice)
-    return active_python(settings.environ)
+    return None if found is None else built_python(environments, model_requirements(found.folder), notice)
 
 
 def _variables(surroundings: With) -> dict[str, str]:

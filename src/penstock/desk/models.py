@@ -2,19 +2,17 @@
 
 import hashlib
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.client.address import find
 from penstock.client.client import Client
-from penstock.domain.environment import Requirements
 from penstock.domain.errors import Code, PenstockError, failed, invalid
-from penstock.environments.base import Environments
 from penstock.registry.places import LoggedModel, Registered, parse_place
 from penstock.settings import Settings
 
 _SECONDS = 1800
-_MLFLOW = ("mlflow-skinny>=3",)
 _DOWNLOAD = """
 import sys
 from mlflow.artifacts import download_artifacts
@@ -31,21 +29,21 @@ class FoundModel:
     version: str = "1"
 
 
-def find_model(text: str, settings: Settings, environments: Environments) -> FoundModel:
+def find_model(text: str, settings: Settings, mlflow: Callable[[], Path]) -> FoundModel:
     """The model that `text` names: a folder, `models:/...` or `runs:/...`.
 
-    MLFLOW_TRACKING_URI says where it is looked up, else it is the platform that runs here. Raises `invalid`,
-    `not_found`, or `failed`.
+    MLFLOW_TRACKING_URI says where it is looked up, else it is the platform that runs here. `mlflow` gives an
+    interpreter that has MLflow. Raises `invalid`, `not_found`, or `failed`.
     """
     if text.startswith(("models:", "runs:", "azureml:")):
-        return _fetched(text.removeprefix("azureml:") if "//" in text else text, settings, environments)
+        return _fetched(text.removeprefix("azureml:") if "//" in text else text, settings, mlflow)
     folder = Path(text.removeprefix("file://")).expanduser().absolute()
     if not (folder / "MLmodel").is_file():
         raise invalid(f"{text} is not an MLflow model: it has no file MLmodel; for a script give --entry-script")
     return FoundModel(folder, folder.name)
 
 
-def _fetched(text: str, settings: Settings, environments: Environments) -> FoundModel:
+def _fetched(text: str, settings: Settings, mlflow: Callable[[], Path]) -> FoundModel:
     if text.startswith("azureml:"):
         name, _, version = text.removeprefix("azureml:").partition(":")
         place = Registered(name, None if version in ("", "latest") else version)
@@ -54,7 +52,7 @@ def _fetched(text: str, settings: Settings, environments: Environments) -> Found
     target = settings.home / "desk" / "models" / hashlib.sha256(text.encode()).hexdigest()[:16]
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.environ.get("MLFLOW_TRACKING_URI"):
-        return _of_mlflow(text, target, dict(settings.environ), environments)
+        return _of_mlflow(text, target, dict(settings.environ), mlflow)
     if isinstance(place, Registered):
         with Client() as client:
             wanted = f"@{place.alias}" if place.alias else place.version or "latest"
@@ -65,21 +63,19 @@ def _fetched(text: str, settings: Settings, environments: Environments) -> Found
     if address.token is not None:
         environ["MLFLOW_TRACKING_TOKEN"] = address.token
     name = place.model_id if isinstance(place, LoggedModel) else Path(place.path).name
-    return _of_mlflow(text, target, environ, environments, name)
+    return _of_mlflow(text, target, environ, mlflow, name)
 
 
 def _of_mlflow(
-    text: str, target: Path, environ: dict[str, str], environments: Environments, name: str = ""
+    text: str, target: Path, environ: dict[str, str], mlflow: Callable[[], Path], name: str = ""
 ) -> FoundModel:
     """Fetched by MLflow itself, which knows all stores."""
-    python = environments.ensure(environments.plan(Requirements(packages=_MLFLOW))).python
-    command = [str(python), "-c", _DOWNLOAD, text, str(target)]
+    command = [str(mlflow()), "-c", _DOWNLOAD, text, str(target)]
     try:
         ran = subprocess.run(
             command,
             check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             env=environ,
             timeout=_SECONDS,

@@ -4,9 +4,12 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from penstock.desk.imports import interpreter
 from penstock.domain.environment import Requirements
 from penstock.environments.base import Environments
 from penstock.environments.packaged import requirements_of
+
+_MLFLOW = ("mlflow-skinny>=3",)
 
 
 def active_python(environ: Mapping[str, str]) -> Path:
@@ -40,3 +43,12 @@ def model_requirements(folder: Path) -> Requirements:
         return file.read_bytes() if file.is_file() else None
 
     return requirements_of(read)
+
+
+def mlflow_python(
+    python: Path, environ: Mapping[str, str], environments: Environments, say: Callable[[str], None]
+) -> Path:
+    """`python` if it has MLflow, else that of an environment with it."""
+    if interpreter(python, environ, ["mlflow"]).has("mlflow"):
+        return python
+    return built_python(environments, Requirements(packages=_MLFLOW), say)

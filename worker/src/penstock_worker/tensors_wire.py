@@ -31,7 +31,7 @@ DTYPES = {
 DATATYPES = {dtype: datatype for datatype, dtype in DTYPES.items()}
 SIZE = "binary_data_size"
 # What numpy makes of JSON's values, by the kind of the datatype: `O` where there are nulls, or large numbers.
-_FROM_JSON = {"b": "b", "i": "iu", "u": "iu", "f": "iufO", "O": "UO"}
+_FROM_JSON = {"b": "b", "i": "iuO", "u": "iuO", "f": "iufO", "O": "UO"}
 
 
 class Tensor(NamedTuple):
@@ -155,6 +155,8 @@ def _from_json(label: str, data: object, datatype: str, numpy: Any) -> Any:
     dtype = numpy.dtype(DTYPES[datatype])
     try:
         found = numpy.array(data)
+        if dtype.kind in "iu" and found.dtype.kind in "fO" and not _odd(data, (int,)):
+            found = numpy.array(data, dtype=object)  # numbers beyond int64 were taken for floats
         usual = found.dtype.kind in _FROM_JSON[dtype.kind] and (found.dtype.kind != "O" or _has_numbers_alone(found))
         array = numpy.array(data, dtype=dtype) if usual or not found.size else None
     except (ValueError, TypeError, OverflowError) as error:
@@ -174,12 +176,23 @@ def _has_numbers_alone(array: Any) -> bool:
 def _odd_one(data: list[Any], kind: str) -> str:
     """The first element that is not what it should be, in words."""
     fitting = {"b": (bool,), "f": (int, float, type(None))}.get(kind, (int,))
-    while data:
-        odd = next((each for each in data if type(each) not in fitting), None)
-        if not is_list(odd):
-            return "other values" if odd is None else kind_of(odd)
-        data = odd
-    return "other values"
+    odd = _odd(data, fitting)
+    return kind_of(odd[0]) if odd else "lists of different lengths"
+
+
+def _odd(data: list[Any], fitting: tuple[type, ...]) -> list[Any]:
+    """The first element of another type, in a list; an empty one if there is none."""
+    waiting = [iter(data)]
+    while waiting:
+        for value in waiting[-1]:
+            if is_list(value):
+                waiting.append(iter(value))
+                break
+            if type(value) not in fitting:
+                return [value]
+        else:
+            waiting.pop()
+    return []
 
 
 def _texts(label: str, data: list[Any]) -> list[str]:
