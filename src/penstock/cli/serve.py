@@ -206,6 +206,8 @@ def _member(python: "Interpreter", variables: Mapping[str, str], how: How, liste
     if how.debugged:
         debugger = ("-m", _DEBUGGER, "--listen", f"127.0.0.1:{_DEBUGGER_PORT}")
         debugger += ("--wait-for-client",) if how.wait_for_debugger else ()
+        # Modules that are frozen into the interpreter have no lines to stop at.
+        debugger = ("-Xfrozen_modules=off", *debugger) if python.version >= (3, 11) else debugger
     return Member(
         argv=(str(python.path), *debugger, "-m", "penstock_worker"),
         environment={**variables, "PYTHONUNBUFFERED": "1"},
