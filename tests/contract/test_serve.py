@@ -68,7 +68,7 @@ class Served:
         return httpx.post(f"{self.url}/score", json=body, trust_env=False).raise_for_status().json()
 
     def end(self) -> int:
-        self.process.send_signal(signal.SIGINT)
+        os.killpg(self.process.pid, signal.SIGINT)  # as a terminal does: all that run in it hear of Ctrl-C
         code = self.process.wait(30)
         self._reader.join(30)
         return code
@@ -92,7 +92,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         environ = {**kept, "PENSTOCK_HOME": str(tmp_path / "home"), **more}
         command = [str(Path(sys.executable).with_name("penstock")), "serve", "--port", "0", *words]
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=tmp_path,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         started.append(Served(process))
         return started[-1]
@@ -162,6 +168,7 @@ def test_ctrl_c_ends_all_processes_and_so_does_the_end_of_the_command(serve: Ser
         gone, alive = psutil.wait_procs(workers, timeout=30)
         assert len(gone) == 2
         assert not alive
+        assert "ended by itself" not in served.said
 
 
 def test_what_cannot_be_served_is_said_with_the_remedy(serve: Serve, desk: Path) -> None:

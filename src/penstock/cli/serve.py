@@ -222,7 +222,7 @@ def _watched(what: What, found: "FoundModel | None") -> Path:
 
 def _greeting(url: str, what: What, found: "FoundModel | None", python: "Interpreter") -> str:
     name = str(what.entry_script) if found is None else found.name
-    body = """'{"data": [[1, 2, 3]]}'"""
+    body = """'{"data": [[1, 2, 3]]}'""" if found is None else """'{"input_data": [[1, 2, 3]]}'"""
     folder = found.folder if found is not None else Path(str(what.entry_script)).parent
     for file in (*contract.SAMPLE_FILES, "serving_input_example.json"):
         if (folder / file).is_file():

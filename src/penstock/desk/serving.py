@@ -44,8 +44,8 @@ def serve(service: Service, bound: socket.socket, say: Say) -> None:
         try:
             desk.open(stopping)
             while not stopping():
-                time.sleep(_LOOK)
                 desk.look()
+                time.sleep(_LOOK)
         finally:
             desk.close()
 
