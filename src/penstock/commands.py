@@ -123,6 +123,11 @@ def ask(argv: Sequence[str], surroundings: Surroundings) -> Answer:
     return Answer(status, **kept)
 
 
+def tied(argv: Sequence[str]) -> list[str]:
+    """`argv` (the first an absolute path) as a command that is killed when the thread that started it ends."""
+    return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *argv]
+
+
 def masked(text: str) -> str:
     """`text` with the user and password of every URL in it hidden."""
     return _CREDENTIALS.sub(r"\1***@", text)
@@ -133,7 +138,7 @@ def _run(
 ) -> int:
     late = Event()
     with subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *argv],
+        tied(argv),
         stdin=ends[0],
         stdout=ends[1],
         stderr=ends[2],

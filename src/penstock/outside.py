@@ -47,13 +47,7 @@ def connect(settings: Settings) -> Outside:
     engine = ContainerEngine(
         LocalEngine(owner), tool, settings.container_folder, owner=owner, log_bytes=settings.log_bytes
     )
-    environments = UvEnvironments(
-        home / "environments",
-        environ=settings.environ,
-        owner=owner,
-        curated_file=home / "curated.yml",
-        pythons=PythonRules(downloads=settings.python_downloads, policy=settings.python_policy),
-    )
+    environments = open_environments(settings)
     artifacts = FileArtifacts(home / "artifacts")
     again = cache(environments.retry)  # what kept MLflow's environment from being built is tried again at each start
     mlflow = MlflowServer(_mlflow_settings(settings), engine, lambda: _mlflow_command(settings, environments, again))
@@ -72,6 +66,18 @@ def connect(settings: Settings) -> Outside:
         mlflow=mlflow,
         registry=MlflowRest(mlflow.url, mlflow.socket),
         environments=environments,
+    )
+
+
+def open_environments(settings: Settings) -> UvEnvironments:
+    """The environments in the home folder, for whoever needs nothing else."""
+    home = settings.home
+    return UvEnvironments(
+        home / "environments",
+        environ=settings.environ,
+        owner=str(home),
+        curated_file=home / "curated.yml",
+        pythons=PythonRules(downloads=settings.python_downloads, policy=settings.python_policy),
     )
 
 

@@ -18,7 +18,13 @@ from penstock.online.container_images import ReadyImage
 from penstock.online.containers import container_variables, mounts_of, ports_of, whereabouts_of
 from penstock.online.fleet import Places
 from penstock.online.preparation import Preparation, read_build, write_build
-from penstock.online.revisions import Ingredients, PlacedImage, process_environment, worker_variables
+from penstock.online.revisions import (
+    Ingredients,
+    PlacedImage,
+    process_environment,
+    protocol_variables,
+    worker_variables,
+)
 from penstock.online.samples import sample_variables
 from penstock.online.whereabouts import note
 from penstock_worker import contract
@@ -137,6 +143,7 @@ class Assembly:
             contract.MEMORY_BYTES: str(self._defaults.memory_bytes),
             **sample_variables(prepared.spec, proving=proving),
             **({contract.COMPAT: contract.STRICT} if prepared.ingredients.strict else {}),
+            **protocol_variables(name.endpoint, name.deployment, prepared.ingredients),
         }
         if isinstance(prepared.environment, ReadyImage):
             return self._container(name, prepared, prepared.environment, common)

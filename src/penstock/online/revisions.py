@@ -5,7 +5,7 @@ Pure: the folders are named here and filled in `preparation.py`.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from penstock.domain.artifact import ArtifactReference
@@ -109,6 +109,15 @@ def worker_variables(app: Path, ingredients: Ingredients) -> dict[str, str]:
     if ingredients.memory_bytes is not None:
         variables[contract.MEMORY_BYTES] = str(ingredients.memory_bytes)
     return variables
+
+
+def protocol_variables(endpoint: str, deployment: str, ingredients: Ingredients) -> dict[str, str]:
+    """Names and version by which clients of other protocols than Azure's call the model; its own name comes first."""
+    model = ingredients.model
+    own: Sequence[str] = () if model is None else (model.name,)
+    names = dict.fromkeys((*own, deployment, endpoint))
+    version = {contract.MODEL_VERSION: model.version} if model is not None else {}
+    return {contract.MODEL_NAMES: ",".join(names), **version}
 
 
 def process_environment(

@@ -18,7 +18,7 @@ MODEL_DIR = "AZUREML_MODEL_DIR"
 
 # Penstock's own.
 SOCKET = "PENSTOCK_SOCKET"  # path of the unix socket to listen on
-LISTEN = "PENSTOCK_LISTEN"  # HOST:PORT to listen on where there is no SOCKET: in containers
+LISTEN = "PENSTOCK_LISTEN"  # HOST:PORT to listen on where there is no SOCKET: in containers; or `fd:NUMBER`
 REPORT = "PENSTOCK_REPORT"  # path of the report file
 LOG = "PENSTOCK_LOG"  # path of the log file that stdout and stderr already lead to
 LOG_BYTES = "PENSTOCK_LOG_BYTES"  # size at which the log file is rotated
@@ -32,8 +32,12 @@ BATCH_ROWS = "PENSTOCK_BATCH_ROWS"  # most rows of requests that are run togethe
 FAST_PATH = "PENSTOCK_FAST_PATH"  # `off`: predictions of MLflow models by pyfunc alone, though a shorter way is proven
 COMPAT = "PENSTOCK_COMPAT"  # `strict`: as Azure does it, also where that is a trap; unset: the better way
 INFLIGHT = "PENSTOCK_INFLIGHT"  # file that the instances of a deployment share: what each works on; unset: none
+MODEL_NAMES = "PENSTOCK_MODEL_NAMES"  # what clients of /v1 and /v2 may call the model, by commas; its own name first
+MODEL_VERSION = "PENSTOCK_MODEL_VERSION"  # its version there; unset: 1
 OWNER = "PENSTOCK_OWNER"  # home folder of the platform that started the process
 INSTANCE = "PENSTOCK_INSTANCE"  # name of the instance, unique within its owner
+
+INHERITED = "fd"  # in place of LISTEN's host: the port is the number of a bound socket that the process was given
 
 LIVENESS_ROUTE = "/"  # 200 `Healthy` while the process can answer
 READINESS_ROUTE = "/ready"  # 200 when init() has ended, else 503

@@ -43,7 +43,7 @@ class Inputs:
         self._signature = signature
         self._numpy = numpy
         self._pandas = pandas
-        self._as_it_comes = as_it_comes
+        self.as_it_comes = as_it_comes
         self.matrices = None if as_it_comes or signature is None else Matrices.of(signature, numpy)
 
     def of(self, payload: Payload) -> Input:
@@ -56,6 +56,29 @@ class Inputs:
 
     def of_matrix(self, matrix: Any, params: dict[str, Any] | None = None) -> Input:
         return Input(MATRIX, matrix, len(matrix), MATRIX if params is None else None, params=params)
+
+    def of_arrays(self, value: Any, signature: Signature) -> Input:
+        """The input of a model with tensors: an array, or a dict of arrays."""
+        first = signature.fields[0].shape
+        if is_object(value) or not first or first[0] != -1 or not value.shape:
+            return Input(OTHER, value)
+        return Input(ARRAY, value, len(value), (ARRAY, value.dtype.str, value.shape[1:]))
+
+    def of_columns(
+        self, columns: dict[Any, list[Any]], rows: int, signature: Signature, labels: list[Any] | None = None
+    ) -> Input:
+        """The input of columns by the signature's names, whose values are converted."""
+        group = None if labels is not None or signature.nested else (COLUMNS, *columns)
+        return Input(COLUMNS, columns, rows, group, labels)
+
+    def instant(self, text: str) -> Any:
+        """The time that `text` spells, in UTC and without a zone; raises ValueError."""
+        time = self._pandas.Timestamp(text)
+        if time.tzinfo is not None:
+            time = time.tz_convert("UTC").tz_localize(None)
+        if not self._pandas.Timestamp.min <= time <= self._pandas.Timestamp.max:
+            raise ValueError(text)
+        return time.to_datetime64()
 
     def joined(self, inputs: Sequence[Input]) -> Input:
         """Inputs of one group as one, row below row."""
@@ -72,12 +95,12 @@ class Inputs:
         fields = self._signature.fields if self._signature is not None else ()
         if data.kind == MATRIX:
             return self._frame_of_matrix(data.value, fields)
-        by_name = {_key(field, place): field for place, field in enumerate(fields)}
+        by_name = {key_of(field, place): field for place, field in enumerate(fields)}
         columns = {name: self._column(by_name[name], values) for name, values in data.value.items()}
         return self._pandas.DataFrame(columns, index=data.labels)
 
     def _made(self, payload: Payload) -> Input:
-        if self._as_it_comes and payload.key not in (SPLIT_KEY, RECORDS_KEY):
+        if self.as_it_comes and payload.key not in (SPLIT_KEY, RECORDS_KEY):
             return Input(OTHER, payload.data)
         if self._signature is None:
             return self._unsigned(payload)
@@ -97,11 +120,7 @@ class Inputs:
         return Input(OTHER, array_of(key, data, self._numpy) if is_list(data) else data)
 
     def _tensors(self, payload: Payload, signature: Signature) -> Input:
-        value = tensors_of(payload, signature, self._numpy)
-        first = signature.fields[0].shape
-        if is_object(value) or not first or first[0] != -1 or not value.shape:
-            return Input(OTHER, value)
-        return Input(ARRAY, value, len(value), (ARRAY, value.dtype.str, value.shape[1:]))
+        return self.of_arrays(tensors_of(payload, signature, self._numpy), signature)
 
     def _columns(self, payload: Payload, signature: Signature) -> Input:
         table = table_of(payload, signature)
@@ -109,14 +128,13 @@ class Inputs:
         for place, values in enumerate(arrange(table, signature.fields, payload.key)):
             field = signature.fields[place]
             if values is not None:
-                name = _key(field, place)
-                columns[name] = converted(field, repr(name), values, self._instant)
+                name = key_of(field, place)
+                columns[name] = converted(field, repr(name), values, self.instant)
         labels = None if table.index is None or table.index == list(range(table.rows)) else table.index
-        group = None if labels is not None or signature.nested else (COLUMNS, *columns)
-        return Input(COLUMNS, columns, table.rows, group, labels)
+        return self.of_columns(columns, table.rows, signature, labels)
 
     def _frame_of_matrix(self, matrix: Any, fields: Sequence[Field]) -> Any:
-        names = [_key(field, place) for place, field in enumerate(fields)]
+        names = [key_of(field, place) for place, field in enumerate(fields)]
         dtypes = [DTYPES[field.type] for field in fields]
         if len(set(dtypes)) == 1 and dtypes[0] == matrix.dtype.name:
             return self._pandas.DataFrame(matrix, columns=names)
@@ -132,17 +150,8 @@ class Inputs:
         column[:] = values
         return column
 
-    def _instant(self, text: str) -> Any:
-        """The time that `text` spells, in UTC and without a zone; raises ValueError."""
-        time = self._pandas.Timestamp(text)
-        if time.tzinfo is not None:
-            time = time.tz_convert("UTC").tz_localize(None)
-        if not self._pandas.Timestamp.min <= time <= self._pandas.Timestamp.max:
-            raise ValueError(text)
-        return time.to_datetime64()
 
-
-def _key(field: Field, place: int) -> Any:
+def key_of(field: Field, place: int) -> Any:
     return place if field.name is None else field.name
 
 

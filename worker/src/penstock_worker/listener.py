@@ -48,6 +48,8 @@ def listen(address: Path | tuple[str, int]) -> Listener:
 
 
 def _listen_on_port(address: tuple[str, int]) -> Listener:
+    if address[0] == contract.INHERITED:
+        return Listener(socket.socket(fileno=address[1]))
     try:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         bound = socket.create_server(address, family=family, backlog=BACKLOG)

@@ -55,6 +55,10 @@ class Matrices:
             matrix = self._numpy.array(rows, dtype=self.dtype)
         except OverflowError:
             return None
+        return self.checked(matrix)
+
+    def checked(self, matrix: Any) -> Any:
+        """`matrix` if its columns of whole numbers hold such numbers, and none that is too large; else None."""
         return matrix if not self._whole or self._are_whole(matrix) else None
 
     def _rows(self, payload: Payload) -> Any:

@@ -38,8 +38,8 @@ class Model:
     """A loaded model. `batch_rows` is zero until `prove` has shown that it may answer rows together."""
 
     def __init__(self, pyfunc: Any, numpy: Any, pandas: Any) -> None:
-        self._pyfunc = pyfunc
-        self._numpy = numpy
+        self.pyfunc = pyfunc
+        self.numpy = numpy
         self.signature = signature_of(pyfunc.metadata.get_input_schema())
         self.inputs = Inputs(self.signature, numpy, pandas, as_it_comes=_takes_anything(pyfunc))
         self._predictor = Predictor(pyfunc, self.inputs, numpy)
@@ -52,13 +52,18 @@ class Model:
         Returns what the author should know of it, if anything.
         """
         sample = self._sample(body)
-        rows = proof_rows(self.inputs, sample, self._numpy)
+        rows = proof_rows(self.inputs, sample, self.numpy)
         proof = self._predictor.prove(rows, shorter=shorter)
         if not proof.batches and sample is not None:
             proof = self._predictor.prove(plain_rows(rows), shorter=shorter)
         self.batch_rows = batch_rows if proof.batches else 0
         log.info("predictions by %s, %s", proof.way, f"{batch_rows} rows at most" if self.batch_rows else "unbatched")
         return proof.notice
+
+    @property
+    def proven_result(self) -> Any:
+        """What the model returned for the rows that it was tried on together; None if that was not done."""
+        return self._predictor.proven_result
 
     def read(self, request: Request) -> Call:
         payload = _payload(request)

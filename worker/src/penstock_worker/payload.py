@@ -30,7 +30,7 @@ def refusal(message: str) -> BadInputError:
 
 def parse(content: bytes) -> Payload:
     """The payload that `content` spells; raises `BadInputError`."""
-    body = _parsed(content)
+    body = parsed(content)
     if not is_object(body):
         raise refusal(f"the body must be a JSON object with one of the keys {', '.join(KEYS)}; it is {kind_of(body)}")
     present = [key for key in KEYS if key in body]
@@ -45,7 +45,8 @@ def parse(content: bytes) -> Payload:
     return Payload(present[0], body[present[0]], params)
 
 
-def _parsed(content: bytes) -> Any:
+def parsed(content: bytes) -> Any:
+    """The value that a body spells in JSON; raises `BadInputError`."""
     try:
         return loads(content)
     except (ValueError, RecursionError):

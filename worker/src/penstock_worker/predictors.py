@@ -43,6 +43,7 @@ class Predictor:
         self._numpy = numpy
         self._of_frame: Callable[[Any], Any] | None = None
         self._of_matrix: Callable[[Any], Any] | None = None
+        self.proven_result: Any = None
 
     def predict(self, data: Input) -> Any:
         """What the model returns for `data`; raises whatever it raises."""
@@ -64,7 +65,7 @@ class Predictor:
         try:
             alone = self._alone(rows)
             together = self._inputs.joined(rows[: len(alone)])
-            whole = self._exactly(together)
+            whole = self.proven_result = self._exactly(together)
         except Exception as error:  # noqa: BLE001 - the user's model on rows that nobody has promised it takes
             return Proof(False, "pyfunc", f"requests are not batched: the sample rows failed ({summary(error)})")
         batches = self._rows_match(alone, whole)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Callable
 from penstock_worker import contract
 from penstock_worker.ids import LONGEST, IdTooLongError, id_lines
 from penstock_worker.messages import JSON_LINE, Request, Response, json_response, message_response
+from penstock_worker.open_inference import PREFIXES
 
 if TYPE_CHECKING:
     from penstock_worker.counters import Counters
     from penstock_worker.entry import Entry, Reader
+    from penstock_worker.open_inference import OpenInference
     from penstock_worker.scoring import Deliver, Scorer
 
     Page = Callable[[Request], Response]
@@ -31,6 +33,7 @@ class Routes:
     def __init__(self, entry: Entry, scorer: Scorer, swagger: dict[str, Any], counters: Counters) -> None:
         self._read: Reader = entry.read
         self.scorer = scorer
+        self.open_inference: OpenInference | None = None
         document = Response(200, json.dumps(swagger).encode("ascii"), JSON_LINE)
         self._pages: dict[str, Page] = {
             contract.LIVENESS_ROUTE: lambda _request: _HEALTHY,
@@ -46,7 +49,13 @@ class Routes:
             self._score(request, deliver)
             return
         page = self._pages.get(request.path)
-        if page is None:
+        if page is None and self.open_inference is not None and request.path.startswith(PREFIXES):
+            lines, refusal = _marks(request)
+            if refusal is None:
+                self.open_inference.take(request, lambda response: deliver(_with(response, lines)))
+            else:
+                deliver(_with(refusal, lines))
+        elif page is None:
             known = f"{contract.SCORE_ROUTE}, {contract.SWAGGER_ROUTE}, {contract.LIVENESS_ROUTE}"
             deliver(message_response(404, f"There is nothing at {request.path}; try {known}", _NOT_FAILED))
         elif request.method not in ("GET", "HEAD"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from penstock_worker import contract, memory
 from penstock_worker.app import serve
 from penstock_worker.counters import Counters
+from penstock_worker.dialects import open_inference
 from penstock_worker.failure import LoadError
 from penstock_worker.inflight import Inflight
 from penstock_worker.listener import listen
@@ -62,6 +63,7 @@ def start(variables: Variables) -> int:
     inflight = Inflight(variables.inflight, variables.making)
     scorer = Scorer(loaded.entry, counters, _timeout(variables), inflight)
     routes = Routes(loaded.entry, scorer, loaded.swagger, counters)
+    routes.open_inference = open_inference(loaded.entry, loaded.model, scorer, variables)
     serve(routes, listener, variables.max_body_bytes, progress.ready)
     return contract.EXIT_OK
 

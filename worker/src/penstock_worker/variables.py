@@ -37,6 +37,8 @@ class Variables:
     fast_path: bool
     inflight: Path | None
     making: str  # ENDPOINT.DEPLOYMENT.REVISION
+    model_names: tuple[str, ...]
+    model_version: str
 
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
@@ -60,6 +62,8 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         fast_path=environ.get(contract.FAST_PATH, "on").lower() != "off",
         inflight=_path(environ, contract.INFLIGHT),
         making=environ.get(contract.INSTANCE, "").rpartition(".")[0],
+        model_names=tuple(name for name in environ.get(contract.MODEL_NAMES, "").split(",") if name),
+        model_version=environ.get(contract.MODEL_VERSION) or "1",
     )
 
 
