@@ -65,12 +65,12 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.records = folder / "collected"
+        self.records = folder / "collected" / "fraud" / "blue"
 
     def variables(self, *names: str, sampling: float = 1.0, **own: Any) -> dict[str, str]:
         """What the platform tells an instance that collects `names`."""
         enabled = {name: {"enabled": True, "sampleRatePercentage": 100} for name in names}
-        told = {"source": "/fraud/blue", "sampling": dict.fromkeys(names, sampling), **own}
+        told = {"sampling": dict.fromkeys(names, sampling), **own}
         config = self.folder / "collector.json"
         config.write_text(json.dumps({"runMode": "cloud", "collections": enabled, "penstock": told}))
         return {
@@ -129,7 +129,7 @@ def test_what_a_script_collects_is_kept_whether_or_not_azures_package_is_install
     assert installed or [record["data"][0]["a"] for record in inputs] == [1.0, 2.0, 3.0]
     assert outputs[0]["data"] == [{"p": 0.3333333333}]
     assert inputs[0]["data"][0] | {"a": 0} == {"a": 0, "b": "x\ny", "none": None}
-    said = {"specversion": "1.0", "source": "/fraud/blue", "type": "azureml.inference.model_inputs"}
+    said = {"specversion": "1.0", "source": "/onlineEndpoints/fraud/deployments/blue", "type": "azureml.inference.model_inputs"}
     said |= {"datacontenttype": "application/json"}
     assert inputs[0] | said == inputs[0]
     assert re.fullmatch(r"pandas\..*DataFrame", inputs[0]["collectdatatype"])

@@ -25,7 +25,6 @@ class Collections:
     rates: Mapping[str, float]
     rolling: str = "hour"
     headers: tuple[str, ...] = field(default=())
-    source: str = ""  # the deployment, as an URI reference
 
 
 def read_collections(path: Path) -> Collections:
@@ -37,4 +36,4 @@ def read_collections(path: Path) -> Collections:
     told = json.loads(path.read_text(encoding="utf-8"))
     own = told.get("penstock", {})
     rates = {name: float(own.get("sampling", {}).get(name, 1.0)) for name in told["collections"]}
-    return Collections(rates, own.get("rolling", "hour"), tuple(own.get("headers", ())), own.get("source", ""))
+    return Collections(rates, own.get("rolling", "hour"), tuple(own.get("headers", ())))

@@ -31,12 +31,14 @@ _WRITTEN_AT_ONCE = 256 * 1024  # bytes
 
 
 class Collector:
-    """The records of one process. `folder` is that of the deployment, `instance` the name of the process."""
+    """The records of one process. `folder` is that of the deployment, below one of its endpoint, `instance` the name of the process."""
 
     def __init__(self, collections: Collections, folder: str, instance: str, counters: Counters) -> None:
         self.collections = collections
         self.request_id = ""  # of the request that is being answered
         self._folder = folder
+        endpoint, deployment = os.path.normpath(folder).split(os.sep)[-2:]
+        self._source = f"/onlineEndpoints/{endpoint}/deployments/{deployment}"
         self._instance = instance
         self._counters = counters
         self._open = False
@@ -122,7 +124,7 @@ class Collector:
             if beside:
                 path = self._files.put_beside(record.collection, identifier, data, time.time())
                 data = b'"%b"' % path.encode("ascii")
-            line = line_of(record, identifier, self.collections.source, data, beside=beside)
+            line = line_of(record, identifier, self._source, data, beside=beside)
         except Exception as error:  # noqa: BLE001 - a user's value may raise anything while it is turned into JSON
             self._lose(record.collection, 1, error)
             return
