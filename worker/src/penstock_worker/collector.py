@@ -27,11 +27,12 @@ MOST_RECORDS = 10_000
 MOST_BYTES = 64 * 1024 * 1024
 _PAUSE = 0.4  # seconds between two looks at what has come
 _LONGEST = 0.4  # seconds until lines that are made are written, though there are more to make
+_TURN, _BREATH = 0.00005, 0.00005  # seconds of work, and of rest: what a request may have to wait
 _WRITTEN_AT_ONCE = 256 * 1024  # bytes
 
 
 class Collector:
-    """The records of one process. `folder` is that of the deployment, below one of its endpoint, `instance` the name of the process."""
+    """The records of one process, named `instance`. `folder` is that of the deployment, in that of its endpoint."""
 
     def __init__(self, collections: Collections, folder: str, instance: str, counters: Counters) -> None:
         self.collections = collections
@@ -104,6 +105,7 @@ class Collector:
 
     def _write_waiting(self) -> None:
         until = time.monotonic() + _LONGEST
+        yielding = time.perf_counter() + _TURN
         while self._waiting:
             with self._lock:
                 record = self._waiting.popleft()
@@ -112,7 +114,9 @@ class Collector:
             if self._size > _WRITTEN_AT_ONCE or time.monotonic() > until:
                 self._write()
                 until = time.monotonic() + _LONGEST
-            time.sleep(0)  # requests that wait for the interpreter go first
+            if time.perf_counter() > yielding:
+                time.sleep(_BREATH)  # requests that wait for the interpreter go first
+                yielding = time.perf_counter() + _TURN
         self._write()
 
     def _make_line(self, record: Record) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from penstock_worker import contract
@@ -15,6 +17,11 @@ AGENT = f"penstock/{contract.VERSION}"
 FRAME = "pandas.core.frame.DataFrame"
 JSON = "application/json"
 MAX_LINE_BYTES = 4 * 1024 * 1024  # of the data in a line; more goes into a file of its own
+
+_PLAIN = re.compile(r"[-._:A-Za-z0-9]*").fullmatch
+_FIELDS = frozenset(
+    ("specversion", "id", "source", "type", "datacontenttype", "time", "data", "datainblob")
+) | frozenset(("contentrange", "correlationid", "xrequestid", "modelversion", "collectdatatype", "agent"))
 
 
 class Content(NamedTuple):
@@ -45,27 +52,18 @@ class Record(NamedTuple):
 
 def line_of(record: Record, identifier: str, source: str, data: bytes, *, beside: bool) -> bytes:
     """The line with `data`, JSON in one line; `beside`: it names the file with the data."""
-    head: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": identifier,
-        "source": source,
-        "type": f"azureml.inference.{record.collection}",
-        "datacontenttype": record.content_type,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.seconds)),
-    }
-    tail: dict[str, Any] = {
-        "contentrange": f"bytes 0-{max(len(data) - 1, 0)}/{len(data)}",
-        "correlationid": record.correlation,
-        "xrequestid": record.request_id,
-        "modelversion": record.model_version,
-        "collectdatatype": record.data_type,
-        "agent": record.agent,
-    }
-    if beside:
-        tail["datainblob"] = "true"
-    tail.update((name, value) for name, value in record.extra.items() if name not in head and name not in tail)
-    opening, ending = (json.dumps(part)[1:-1].encode("ascii") for part in (head, tail))
-    return b'{%b, "data": %b, %b}\n' % (opening, data, ending)
+    size = len(data)
+    return b'{%b, "id": "%b", "time": "%b", "data": %b, "contentrange": "bytes 0-%d/%d", %b, %b%b}\n' % (
+        _head(source, record.collection, record.content_type),
+        identifier.encode("ascii"),
+        _time(int(record.seconds)),
+        data,
+        max(size - 1, 0),
+        size,
+        _ids(record.correlation, record.request_id),
+        _tail(record.model_version, record.data_type, record.agent),
+        _extra(record.extra, beside=beside) if record.extra or beside else b"",
+    )
 
 
 def content_of(body: bytes) -> Content:
@@ -86,3 +84,40 @@ def content_of(body: bytes) -> Content:
 
 def _refuse(name: str) -> None:
     raise ValueError(name)
+
+
+# Nearly all records of a collection share these; to spell them anew costs most of what a record costs.
+
+
+@lru_cache(maxsize=64)
+def _head(source: str, collection: str, content_type: str) -> bytes:
+    kind = f"azureml.inference.{collection}"
+    return _fields({"specversion": "1.0", "source": source, "type": kind, "datacontenttype": content_type})
+
+
+@lru_cache(maxsize=64)
+def _tail(model_version: str, data_type: str, agent: str) -> bytes:
+    return _fields({"modelversion": model_version, "collectdatatype": data_type, "agent": agent})
+
+
+@lru_cache(maxsize=8)
+def _time(seconds: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)).encode("ascii")
+
+
+def _ids(correlation: str, request_id: str) -> bytes:
+    if _PLAIN(correlation) and _PLAIN(request_id):
+        return b'"correlationid": "%b", "xrequestid": "%b"' % (correlation.encode("ascii"), request_id.encode("ascii"))
+    return _fields({"correlationid": correlation, "xrequestid": request_id})
+
+
+def _extra(extra: Mapping[str, Any], *, beside: bool) -> bytes:
+    more = {name: value for name, value in extra.items() if name not in _FIELDS}
+    if beside:
+        more["datainblob"] = "true"
+    return b", " + _fields(more) if more else b""
+
+
+def _fields(fields: Mapping[str, Any]) -> bytes:
+    """The inside of a JSON object."""
+    return json.dumps(fields)[1:-1].encode("ascii")
