@@ -15,6 +15,7 @@ from penstock_worker.inputs import ARRAY, COLUMNS, MATRIX, Input
 from penstock_worker.outputs import encode
 from penstock_worker.record import JSON, Content, Record, content_of
 from penstock_worker.rows import column_rows, matrix_rows, rows_of
+from penstock_worker.sampling import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ class Capture:
         self._collector = collector
         rates = collector.collections.rates
         self._payloads = REQUEST in rates or RESPONSE in rates
+        self._highest = max(rates.get(INPUTS, 0.0), rates.get(OUTPUTS, 0.0))
         self._model = model if INPUTS in rates or OUTPUTS in rates else None
 
     def delivering(self, request: Request, deliver: Deliver) -> Deliver:
@@ -96,9 +98,8 @@ class Capture:
     def _read(self, read: Reader, names: Sequence[Any], whole: Sequence[int], request: Request) -> Call:
         call = read(request)
         identifier = request.headers[_ID]
-        wants = self._collector.wants
-        inputs, outputs = wants(INPUTS, identifier), wants(OUTPUTS, identifier)
-        if inputs or outputs:
+        if sampled(identifier, self._highest):  # a lower rate keeps none that a higher one does not
+            inputs, outputs = (self._collector.wants(name, identifier) for name in (INPUTS, OUTPUTS))
             text, now, size = identifier.decode("latin-1"), time.time(), len(request.body)
             if inputs:
                 content = _input_content(call.input, names, whole)
