@@ -120,6 +120,9 @@ def test_what_there_is_is_told_and_what_there_is_not_too(site: Site) -> None:
     with pytest.raises(PenstockError, match="nothing as 'model_input'; there are model_inputs"):
         site.read("model_input", NOON, NOON + HOUR)
     with pytest.raises(PenstockError, match="nothing as"):
+        site.records.lines("fraud", "blue", "nowhere", NOON, NOON + HOUR)
+    assert len(list(site.records.lines("fraud", "blue", "model_inputs", NOON, NOON + HOUR))) == 1
+    with pytest.raises(PenstockError, match="nothing as"):
         site.read("../blue/model_inputs", NOON, NOON + HOUR)
     shutil.rmtree(site.root)
     lines = [b for b in Records(site.root).collections("fraud", "blue")]

@@ -76,4 +76,6 @@ def _check(endpoint: str, name: str) -> None:
 
 
 def _moment(time: datetime) -> datetime:
+    if not 1970 <= time.year <= 9000:
+        raise invalid(f"{time} is no time at which anything was collected")
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

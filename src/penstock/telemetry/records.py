@@ -53,9 +53,7 @@ class Records:
         """
         import polars as pl
 
-        files = [
-            file for period in self._periods(endpoint, deployment, collection, start, end) for file in period.files()
-        ]
+        files = self._files(endpoint, deployment, collection, start, end)
         size = sum(file.stat().st_size for file in files)
         if size > _LARGEST:
             raise invalid(f"collection {collection!r}: {size / 2**30:.1f} GiB lie in this window: give a shorter one")
@@ -88,12 +86,12 @@ class Records:
 
     def lines(self, endpoint: str, deployment: str, collection: str, start: datetime, end: datetime) -> Iterator[bytes]:
         """The lines of all records with a time from `start` until before `end`, as they were written."""
-        for period in self._periods(endpoint, deployment, collection, start, end):
-            for file in period.files():
-                with file.open("rb") as stream:
-                    for line in stream:
-                        if line.endswith(b"\n") and start <= _time_of(line) < end:
-                            yield line
+        files = self._files(endpoint, deployment, collection, start, end)
+        return (line for file in files for line in _whole_lines(file) if start <= _time_of(line) < end)
+
+    def _files(self, endpoint: str, deployment: str, collection: str, start: datetime, end: datetime) -> list[Path]:
+        found = self._periods(endpoint, deployment, collection, start, end)
+        return [file for period in found for file in period.files()]
 
     def _periods(self, endpoint: str, deployment: str, collection: str, start: datetime, end: datetime) -> list[Period]:
         folder = records_folder(self._root, endpoint, deployment) / collection
@@ -104,6 +102,11 @@ class Records:
                 f"{'; there are ' + ', '.join(sorted(known)) if known else ''}"
             )
         return [period for period in periods(folder) if period.start < end + _LATE and start < period.end]
+
+
+def _whole_lines(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        yield from (line for line in stream if line.endswith(b"\n"))
 
 
 def _summary(folder: Path) -> Summary | None:

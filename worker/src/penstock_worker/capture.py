@@ -46,7 +46,7 @@ class Capture:
         identifier = request.headers.get(_ID)
         if not identifier:
             identifier = request.headers[_ID] = new_id()
-        self._collector.request_id = identifier.decode("latin-1")
+        self._collector.request_id = identifier
         if not self._payloads or len(identifier) > LONGEST:
             return deliver
         collector, now = self._collector, time.time()

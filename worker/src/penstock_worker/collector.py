@@ -36,7 +36,7 @@ class Collector:
 
     def __init__(self, collections: Collections, folder: str, instance: str, counters: Counters) -> None:
         self.collections = collections
-        self.request_id = ""  # of the request that is being answered
+        self.request_id = b""  # of the request that is being answered
         self._folder = folder
         endpoint, deployment = os.path.normpath(folder).split(os.sep)[-2:]
         self._source = f"/onlineEndpoints/{endpoint}/deployments/{deployment}"

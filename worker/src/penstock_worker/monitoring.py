@@ -88,7 +88,7 @@ class Collector:
         record = Record(
             self.name,
             identifier,
-            collector.request_id,
+            collector.request_id.decode("latin-1"),
             float(context.get_timestamp()),
             int(data.size) * 16,
             partial(_json, data.copy()),
