@@ -64,3 +64,9 @@ def begin(configuration: Path | None, folder: Path | None, instance: str, counte
     except (OSError, ValueError, KeyError) as error:
         log.warning("nothing is collected: %s: %s", configuration, error)
         return None
+
+
+def end(collecting: Collecting | None) -> None:
+    """Write what is left, if anything is collected."""
+    if collecting is not None:
+        collecting.close()

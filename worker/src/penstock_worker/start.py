@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock_worker import contract, memory
 from penstock_worker.app import serve
-from penstock_worker.collecting import begin
+from penstock_worker.collecting import begin, end
 from penstock_worker.counters import Counters
 from penstock_worker.dialects import open_inference
 from penstock_worker.failure import LoadError
@@ -68,8 +68,7 @@ def start(variables: Variables) -> int:
     routes = Routes(loaded.entry, scorer, loaded.swagger, counters, capture)
     routes.open_inference = open_inference(loaded.entry, loaded.model, scorer, variables)
     serve(routes, listener, variables.max_body_bytes, progress.ready)
-    if collecting is not None:
-        collecting.close()
+    end(collecting)
     return contract.EXIT_OK
 
 
