@@ -31,6 +31,7 @@ class Settings:
     python_policy: str = "nearest"  # PENSTOCK_PYTHON_POLICY: nearest or strict
     python_downloads: str = "auto"  # PENSTOCK_PYTHON_DOWNLOADS: auto or never
     environment_days: int = 30  # PENSTOCK_ENVIRONMENT_DAYS: environments unused for so long are removed; 0: never
+    collected_days: int = 30  # PENSTOCK_COLLECTED_DAYS: collected records are kept for so long; 0: for ever
     log_bytes: int = 10 * 1024 * 1024  # PENSTOCK_LOG_BYTES: size at which an instance's log is rotated
     container_tool: str | None = None  # PENSTOCK_CONTAINER_TOOL: name or path; None: podman, else docker
     container_network: str | None = None  # PENSTOCK_CONTAINER_NETWORK; None: the best that works here
@@ -49,6 +50,11 @@ class Settings:
     @property
     def token_file(self) -> Path:
         return self.home / "token"
+
+    @property
+    def collected_folder(self) -> Path:
+        """Where instances put the records that they collect."""
+        return self.home / "collected"
 
     @property
     def server_file(self) -> Path:
@@ -87,6 +93,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         python_policy=env.get("PENSTOCK_PYTHON_POLICY", "nearest"),
         python_downloads=env.get("PENSTOCK_PYTHON_DOWNLOADS", "auto"),
         environment_days=_number(env, "PENSTOCK_ENVIRONMENT_DAYS", 30),
+        collected_days=_number(env, "PENSTOCK_COLLECTED_DAYS", 30),
         log_bytes=_number(env, "PENSTOCK_LOG_BYTES", 10 * 1024 * 1024),
         container_tool=env.get("PENSTOCK_CONTAINER_TOOL") or None,
         container_network=env.get("PENSTOCK_CONTAINER_NETWORK") or None,

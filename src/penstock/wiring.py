@@ -43,6 +43,7 @@ from penstock.online.keys import Keyring
 from penstock.online.models import Models
 from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
+from penstock.online.record_keeper import RecordKeeper
 from penstock.online.rehearsal import Rehearsal
 from penstock.online.routing import Routing
 from penstock.online.watch import Watch
@@ -52,6 +53,7 @@ from penstock.registry.known import KnownVersions
 from penstock.registry.mlflow import MlflowRegistry
 from penstock.settings import Settings
 from penstock.store.base import Store
+from penstock.telemetry.records import Records
 
 _MEMORY_SHARE = 0.8  # of the host's memory, the limit of an instance that sets none
 _MAX_BLOB_BYTES = 64 * 2**30
@@ -89,6 +91,7 @@ class Platform:
     images: ContainerImages
     builds: Background[BuiltEnvironment]
     models: Models
+    record_keeper: RecordKeeper
     follower: EventFollower
     controller: Controller
     leadership: Leadership
@@ -105,9 +108,11 @@ class Platform:
         self.services.compilations.start()
         self.services.mlflow.start()
         self.services.environment_collector.start()
+        self.record_keeper.start()
 
     def stop(self) -> None:
         """End the control plane's own threads; gateway and instances go on."""
+        self.record_keeper.stop(_STOP)
         self.services.environment_collector.stop(_STOP)
         self.services.environment_doctor.close()
         self.services.mlflow.stop()
@@ -130,7 +135,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     """The platform for these settings; nothing runs yet. `shut_down` is called when a client asks for the end."""
     home, clock, outside = settings.home, SystemClock(), connect(settings)
     resources = Resources(outside.store, clock, lambda key: controller.enqueue(key))  # noqa: PLW0108 - made below
-    places = Places(run=settings.run_folder, logs=home / "logs" / "instances")
+    places = Places(run=settings.run_folder, logs=home / "logs" / "instances", collected=settings.collected_folder)
     prober = Prober(lambda name: watch.changed(name))  # noqa: PLW0108 - made below
     fleet = Fleet(outside.engine, outside.gateway, prober, places, clock)
     routing = Routing(resources, fleet, outside.gateway)
@@ -163,6 +168,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         validations=Errands(Validation, _rehearsal(settings, preparation, outside, builds), clock),
         compilations=Errands(Compilation, _compiler(settings, models, outside, builds), clock),
         fleet=fleet,
+        records=Records(settings.collected_folder),
         gateway=outside.gateway,
         mlflow=outside.mlflow,
         token=token,
@@ -185,6 +191,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         images=outside.images,
         builds=builds,
         models=models,
+        record_keeper=_record_keeper(settings, clock),
         follower=EventFollower(outside.store, lambda event: _follow(controller, event)),
         controller=controller,
         leadership=leadership,
@@ -206,12 +213,17 @@ def _collector(settings: Settings, resources: Resources, outside: Outside) -> En
     )
 
 
+def _record_keeper(settings: Settings, clock: SystemClock) -> RecordKeeper:
+    keep = timedelta(days=settings.collected_days) if settings.collected_days > 0 else None
+    return RecordKeeper(settings.collected_folder, keep, clock.now)
+
+
 def _rehearsal(
     settings: Settings, preparation: Preparation, outside: Outside, builds: Background[BuiltEnvironment]
 ) -> Rehearsal:
     """What validations run on: the same parts as deployments, with folders of their own."""
     folder, defaults = settings.home / "validations", _defaults(settings)
-    places = Places(run=settings.run_folder, logs=folder / "logs")
+    places = Places(run=settings.run_folder, logs=folder / "logs", collected=folder / "collected")
     return Rehearsal(
         preparation=preparation,
         assembly=Assembly(preparation, outside.environments, builds, folder / "apps", places, defaults),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from support.callers import Caller, a_caller, an_api, write_yaml
 from support.load import Load
@@ -297,3 +298,45 @@ def test_models_and_environments_are_registered_and_used_by_name(platform: Platf
             assert answer.json() == {"predictions": test["predictions"][trained]}
         spec = api.get("online-endpoints/wine/deployments/newest").json()["spec"]
     assert spec["model"] == "azureml:vine:2"  # what was the latest stays what is served
+
+
+# What is collected of production data.
+
+
+def test_what_an_mlflow_model_is_asked_and_answers_is_collected_and_joins(
+    platform: Platform, diabetes: Diabetes, tmp_path: Path
+) -> None:
+    before = platform.json("online-deployment", "show", "-e", "diabetes", "-n", "blue")["revision"]
+    collections = {name: {"enabled": "True"} for name in ("model_inputs", "model_outputs")}
+    asked = {"name": "blue", "endpoint_name": "diabetes", "data_collector": {"collections": collections}}
+    write_yaml(tmp_path / "blue.yml", asked)
+    shown = json.loads(platform.run("online-deployment", "update", "-f", tmp_path / "blue.yml").stdout)
+    assert shown["revision"] != before
+
+    rows = {name: diabetes.rows[name] for name in ("columns", "data")}
+    ids: list[str] = []
+    for start in range(0, len(rows["data"]), 2):
+        answer = diabetes.score({"input_data": {**rows, "data": rows["data"][start : start + 2]}})
+        ids.append(answer.headers["x-request-id"])
+
+    def told() -> list[Mapping[str, Any]]:
+        return platform.json("data-collection", "list", "-e", "diabetes", "-d", "blue")
+
+    wait_until(lambda: [each["records"] for each in told()] == [len(ids)] * 2)
+    assert [each["name"] for each in told()] == ["model_inputs", "model_outputs"]
+    folder = platform.home / "collected" / "modelDataCollector" / "diabetes" / "blue"
+    lines = [line for file in folder.glob("model_inputs/*/*/*/*/*.jsonl") for line in file.read_text().splitlines()]
+    assert [json.loads(line)["correlationid"] for line in lines] == ids
+
+    where = ("-e", "diabetes", "-d", "blue", "--from", "1h")
+    platform.run("data-collection", "download", *where, "-f", tmp_path / "joined.parquet")
+    joined = pl.read_parquet(tmp_path / "joined.parquet")
+    assert joined.select(rows["columns"]).rows() == [tuple(row) for row in rows["data"]]
+    assert joined["0"].to_list() == pytest.approx(diabetes.predictions)
+    platform.run(
+        "data-collection", "download", *where, "-c", "model_outputs", "--format", "jsonl", "-f", tmp_path / "o"
+    )
+    assert len((tmp_path / "o").read_text().splitlines()) == len(ids)
+    refused = platform.run("data-collection", "download", *where, "-c", "model_output", check=False)
+    assert refused.returncode != 0
+    assert "nothing as 'model_output'; there are model_inputs, model_outputs" in refused.stderr

@@ -62,7 +62,7 @@ class Bench:
     def start_control_plane(self) -> None:
         """All that a process has in memory, made anew."""
         (self.folder / "run").mkdir(exist_ok=True)
-        places = Places(run=self.folder / "run", logs=self.folder / "logs")
+        places = Places(run=self.folder / "run", logs=self.folder / "logs", collected=self.folder / "collected")
         self.fleet = Fleet(self.engine, self.gateway, Prober(lambda _: None), places, self.clock)
         self.builds: Background[BuiltEnvironment] = Background("build")
         self.models = Models(self.registry, self.registry, self.artifacts, KnownVersions(self.folder / "registry"))

@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 
 from penstock.api import (
     artifacts,
+    collections,
     compilations,
     environment_care,
     environment_prune,
@@ -37,6 +38,7 @@ def create_app(services: Services) -> FastAPI:
     for noun in (
         online_endpoints,
         online_deployments,
+        collections,
         models,
         environments,
         environment_care,

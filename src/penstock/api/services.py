@@ -24,6 +24,7 @@ from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet
 from penstock.online.models import Models
 from penstock.registry.server import MlflowServer
+from penstock.telemetry.records import Records
 
 _ACTOR = re.compile(r"[^\x20-\x7e]")
 _LONGEST_ACTOR = 100
@@ -44,6 +45,7 @@ class Services:
     validations: Errands[ValidationRequest, Validation]
     compilations: Errands[CompilationRequest, Compilation]
     fleet: Fleet
+    records: Records
     gateway: Gateway
     mlflow: MlflowServer
     token: str

@@ -22,6 +22,7 @@ _COMMANDS = {
     "serve": _Entry("serve", "Serve a script or model from this terminal, without a platform."),
     "online-endpoint": _Entry("online_endpoint", "Endpoints: stable URLs with keys and a traffic split."),
     "online-deployment": _Entry("online_deployment", "Deployments: models that serve behind an endpoint."),
+    "data-collection": _Entry("data_collection", "What deployments have collected of their requests."),
     "model": _Entry("model", "Registered models."),
     "image": _Entry("image", "Container images: build, extend, send to a registry."),
     "environment": _Entry("environment", "Registered environments."),

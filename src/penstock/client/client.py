@@ -6,6 +6,7 @@ from types import TracebackType
 
 from penstock.client.address import find
 from penstock.client.artifacts import Artifacts
+from penstock.client.collections import Collections
 from penstock.client.compilations import Compilations
 from penstock.client.deployments import OnlineDeployments
 from penstock.client.endpoints import OnlineEndpoints
@@ -67,6 +68,7 @@ class Client:
         self._transport = Transport(find(url, token, from_environment()), on_waiting=on_waiting)
         self.online_endpoints = OnlineEndpoints(self._transport)
         self.online_deployments = OnlineDeployments(self._transport)
+        self.collections = Collections(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)
         self.compilations = Compilations(self._transport)

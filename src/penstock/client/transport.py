@@ -116,12 +116,12 @@ class Transport:
         """
         return self._repeated(lambda: self._attempt(self._request(method, path, content(), query or {}, headers or {})))
 
-    def stream(self, path: str) -> Iterator[bytes]:
+    def stream(self, path: str, query: Mapping[str, str] | None = None) -> Iterator[bytes]:
         """The body of the answer to a GET, in pieces; after a connection that broke it goes on where it was."""
         received = 0
         while True:
             fault, before = None, received
-            with closing(self._repeated(partial(self._opened, path, received))) as answer:
+            with closing(self._repeated(partial(self._opened, path, query or {}, received))) as answer:
                 if received and answer.status_code != _PARTIAL:
                     raise unavailable(f"{answer.request.url} cannot be read from its middle; try again")
                 try:
@@ -135,10 +135,10 @@ class Transport:
             if received == before:
                 raise self._unreachable(fault) from fault
 
-    def _opened(self, path: str, start: int) -> tuple[Outcome, bool]:
+    def _opened(self, path: str, query: Mapping[str, str], start: int) -> tuple[Outcome, bool]:
         """A try at the answer from byte `start` on, its body not read yet; that of an error is."""
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
-        outcome, again = self._attempt(self._request("GET", path, b"", {}, headers), stream=True)
+        outcome, again = self._attempt(self._request("GET", path, b"", query, headers), stream=True)
         if isinstance(outcome, httpx.Response) and not outcome.is_success:
             try:
                 outcome.read()

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from penstock.domain import compat
+from penstock.domain.collector import DataCollector
 from penstock.domain.endpoint import texts
 from penstock.domain.environment import Environment
 from penstock.domain.model import Model
@@ -88,6 +89,7 @@ class OnlineDeployment(Frozen):
     liveness_probe: Probe = Probe()
     readiness_probe: Probe = Probe()
     resources: Resources = Resources()  # Kubernetes; memory limits are kept here too
+    data_collector: DataCollector | None = None
 
     # Accepted for Azure's sake, without effect here; see `ignored_fields`.
     instance_type: str | None = None
@@ -95,7 +97,6 @@ class OnlineDeployment(Frozen):
     app_insights_enabled: bool | None = None
     egress_public_network_access: str | None = None
     private_network_connection: bool | None = None
-    data_collector: dict[str, Any] | None = None
 
     @field_validator("tags", "properties", "environment_variables", mode="before")
     @classmethod
@@ -142,10 +143,11 @@ IGNORED = (
     "app_insights_enabled",
     "egress_public_network_access",
     "private_network_connection",
-    "data_collector",
 )
 
 
 def ignored_fields(deployment: OnlineDeployment) -> tuple[str, ...]:
     """Fields that were given and have no effect (yet) on one's own machines."""
-    return tuple(name for name in IGNORED if getattr(deployment, name) is not None)
+    collections = deployment.data_collector.collections if deployment.data_collector else {}
+    elsewhere = [f"data_collector.collections.{name}.data" for name, each in collections.items() if each.data]
+    return (*(name for name in IGNORED if getattr(deployment, name) is not None), *elsewhere)

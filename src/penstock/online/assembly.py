@@ -154,6 +154,7 @@ class Assembly:
             contract.LOG: str(self._places.log(name)),
             contract.INFLIGHT: str(self._places.inflight(name.endpoint, name.deployment)),
             contract.LOG_BYTES: str(self._defaults.log_bytes),
+            contract.COLLECTED: str(self._places.collected_folder(name)),
             **worker_variables(prepared.app, prepared.ingredients),
         }
         self._environments.use(prepared.environment.fingerprint)

@@ -19,6 +19,7 @@ from penstock.online import whereabouts
 from penstock.online.instances import restart_pause
 from penstock.online.probes import Prober, Target
 from penstock.online.whereabouts import Whereabouts
+from penstock.telemetry.layout import records_folder
 from penstock_worker import contract
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Places:
 
     run: Path  # sockets and reports; short
     logs: Path
+    collected: Path
 
     def socket(self, name: InstanceName) -> Path:
         return self.run / f"{_short(name)}.sock"
@@ -59,6 +61,10 @@ class Places:
 
     def log(self, name: InstanceName) -> Path:
         return self.log_folder(name.endpoint, name.deployment) / f"{name.revision}.{name.ordinal}.log"
+
+    def collected_folder(self, name: InstanceName) -> Path:
+        """Where the deployment's instances put the records that they collect."""
+        return records_folder(self.collected, name.endpoint, name.deployment)
 
     def log_folder(self, endpoint: str, deployment: str) -> Path:
         return self.logs / endpoint / deployment

@@ -22,6 +22,7 @@ from penstock.environments.base import Environments
 from penstock.environments.packaged import mlmodel_of, requirements_of
 from penstock.environments.pickles import pickle_faults
 from penstock.environments.reading import is_container
+from penstock.online.collection import collector_file, collector_json
 from penstock.online.container_images import ContainerImages
 from penstock.online.environments import find_environment
 from penstock.online.model_checks import model_faults
@@ -37,6 +38,8 @@ from penstock.online.revisions import (
     model_folder,
 )
 from penstock.registry.places import Registered, parse_place
+
+_NOT_COLLECTED = "nothing is collected: data_collector has no effect on containers yet"
 
 
 class Preparation:
@@ -105,6 +108,7 @@ class Preparation:
             memory_bytes=memory_bytes(limit) if limit else None,
             image=image,
             strict=self._strict(name, spec),
+            collecting=spec.data_collector.effective() if spec.data_collector and image is None else None,
         )
 
     def advice(self, name: str, spec: OnlineDeployment) -> Sequence[str]:
@@ -114,7 +118,7 @@ class Preparation:
         """
         ingredients = self.ingredients(name, spec)
         if ingredients.image is not None:
-            return ()
+            return (_NOT_COLLECTED,) if spec.data_collector and spec.data_collector.effective() else ()
         build = self._environments.plan(ingredients.requirements)
         model = ingredients.model
         if model is None or not model.mlflow:
@@ -147,6 +151,8 @@ class Preparation:
             self._artifacts.materialise(ingredients.code.digest, code_folder(app), link=False)
             if ingredients.image is not None:
                 let_everybody_read(code_folder(app))
+        if ingredients.collecting is not None and not collector_file(app).exists():
+            durable.replace(collector_file(app), collector_json(ingredients.collecting))
 
     def _strict(self, name: str, spec: OnlineDeployment) -> bool:
         endpoint = self._resources.find(ONLINE_ENDPOINT, name.partition("/")[0])

@@ -7,10 +7,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from penstock.domain.artifact import ArtifactReference
+from penstock.domain.collector import Collecting
 from penstock.domain.environment import USUAL_ROUTES, InferenceConfig, Requirements
 from penstock.domain.resource import Frozen
+from penstock.online.collection import collector_file
 from penstock_worker import contract
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -72,13 +75,13 @@ class Ingredients(Frozen):
     memory_bytes: int | None
     image: PlacedImage | None = None
     strict: bool = False  # see `domain/compat.py`
+    collecting: Collecting | None = None
 
     def revision(self) -> str:
         """Eight hex digits of the SHA-256 of the canonical JSON; notices do not count."""
         unsaid = {"python_policy"} if self.requirements.python_policy is None else set[str]()
-        left_out = {"requirements": {"notices"} | unsaid} | {
-            name: True for name, absent in (("image", self.image is None), ("strict", not self.strict)) if absent
-        }
+        left_out: dict[str, Any] = {"requirements": {"notices"} | unsaid}
+        left_out |= {name: True for name in ("image", "strict", "collecting") if not getattr(self, name)}
         content = self.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -108,6 +111,8 @@ def worker_variables(app: Path, ingredients: Ingredients) -> dict[str, str]:
             variables[contract.MLFLOW_MODEL] = str(folder / ingredients.model.basename)
     if ingredients.memory_bytes is not None:
         variables[contract.MEMORY_BYTES] = str(ingredients.memory_bytes)
+    if ingredients.collecting is not None:
+        variables[contract.COLLECTOR_CONFIG] = str(collector_file(app))
     return variables
 
 

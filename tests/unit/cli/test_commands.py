@@ -23,6 +23,7 @@ COMMANDS = [
     *(f"model {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "deployments")),
     *(f"model {verb}" for verb in ("download", "export", "import", "share", "validate")),
     *(f"environment {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "doctor", "logs")),
+    *(f"data-collection {verb}" for verb in ("list", "download")),
     *(f"image {verb}" for verb in ("base", "build", "list")),
 ]
 

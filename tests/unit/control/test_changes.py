@@ -29,7 +29,11 @@ def a_deployment(**fields: Any) -> OnlineDeployment:
             id="and an environment, whose lines may hold credentials",
         ),
         pytest.param({"model": "https://host/m?sv=1&sig=hunter2"}, "model", id="and a signed URL"),
-        pytest.param({"data_collector": {"x": {"y": "hunter2"}}}, "data_collector", id="and a mapping of any content"),
+        pytest.param(
+            {"data_collector": {"collections": {"hunter2": {"enabled": True}}}},
+            "data_collector",
+            id="and a mapping of any content",
+        ),
         pytest.param(
             {"model": {"path": "m", "tags": {"password": "hunter2"}}}, "model", id="and a secret deep in what is new"
         ),

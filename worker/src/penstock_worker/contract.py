@@ -15,6 +15,7 @@ APP_ROOT = "AML_APP_ROOT"
 ENTRY_SCRIPT = "AZUREML_ENTRY_SCRIPT"
 SOURCE_DIRECTORY = "AZUREML_SOURCE_DIRECTORY"
 MODEL_DIR = "AZUREML_MODEL_DIR"
+COLLECTOR_CONFIG = "AZUREML_MDC_CONFIG_PATH"  # which collections are enabled; unset: nothing is collected
 
 # Penstock's own.
 SOCKET = "PENSTOCK_SOCKET"  # path of the unix socket to listen on
@@ -34,6 +35,7 @@ COMPAT = "PENSTOCK_COMPAT"  # `strict`: as Azure does it, also where that is a t
 INFLIGHT = "PENSTOCK_INFLIGHT"  # file that the instances of a deployment share: what each works on; unset: none
 MODEL_NAMES = "PENSTOCK_MODEL_NAMES"  # what clients of /v1 and /v2 may call the model, by commas; its own name first
 MODEL_VERSION = "PENSTOCK_MODEL_VERSION"  # its version there; unset: 1
+COLLECTED = "PENSTOCK_COLLECTED"  # folder of the deployment's collected records; unset: nothing is collected
 OWNER = "PENSTOCK_OWNER"  # home folder of the platform that started the process
 INSTANCE = "PENSTOCK_INSTANCE"  # name of the instance, unique within its owner
 

@@ -15,6 +15,11 @@ class IdTooLongError(Exception):
     """An id that came with the request is longer than `LONGEST`."""
 
 
+def new_id() -> bytes:
+    """An id for a request that came without one."""
+    return str(uuid.uuid4()).encode("ascii")
+
+
 def id_lines(headers: Mapping[bytes, bytes]) -> bytes:
     """The header lines with the ids of the answer to a request with `headers`; raises `IdTooLongError`.
 
@@ -22,7 +27,7 @@ def id_lines(headers: Mapping[bytes, bytes]) -> bytes:
     2. `x-ms-request-id` and `x-ms-client-request-id` stand in for each other; the latter is never invented.
     3. With neither given, `x-ms-request-id` is the `x-request-id`.
     """
-    request_id = headers.get(b"x-request-id") or str(uuid.uuid4()).encode("ascii")
+    request_id = headers.get(b"x-request-id") or new_id()
     client_id = headers.get(b"x-ms-client-request-id")
     legacy_id = headers.get(b"x-ms-request-id")
     if len(request_id) > LONGEST:

@@ -11,6 +11,7 @@ from penstock_worker.messages import JSON_LINE, Request, Response, json_response
 from penstock_worker.open_inference import PREFIXES
 
 if TYPE_CHECKING:
+    from penstock_worker.capture import Capture
     from penstock_worker.counters import Counters
     from penstock_worker.entry import Entry, Reader
     from penstock_worker.open_inference import OpenInference
@@ -30,8 +31,16 @@ _SCORE_OPTIONS = Response(
 class Routes:
     """Takes every request to an instance that serves `entry`, which `scorer` runs."""
 
-    def __init__(self, entry: Entry, scorer: Scorer, swagger: dict[str, Any], counters: Counters) -> None:
-        self._read: Reader = entry.read
+    def __init__(
+        self,
+        entry: Entry,
+        scorer: Scorer,
+        swagger: dict[str, Any],
+        counters: Counters,
+        capture: Capture | None = None,
+    ) -> None:
+        self._read: Reader = entry.read if capture is None else capture.reading(entry.read)
+        self._capture = capture
         self.scorer = scorer
         self.open_inference: OpenInference | None = None
         document = Response(200, json.dumps(swagger).encode("ascii"), JSON_LINE)
@@ -65,6 +74,8 @@ class Routes:
             deliver(_with(refusal or page(request), lines))
 
     def _score(self, request: Request, deliver: Deliver) -> None:
+        if self._capture is not None:
+            deliver = self._capture.delivering(request, deliver)
         method = request.method
         if method not in ("POST", "GET", "OPTIONS"):
             deliver(_wrong_method(request, "GET, POST, OPTIONS"))

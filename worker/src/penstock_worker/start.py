@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock_worker import contract, memory
 from penstock_worker.app import serve
+from penstock_worker.collecting import begin, end
 from penstock_worker.counters import Counters
 from penstock_worker.dialects import open_inference
 from penstock_worker.failure import LoadError
@@ -46,6 +47,8 @@ def start(variables: Variables) -> int:
         memory.limit_memory(variables.memory_bytes)
     memory.offer_to_kernel()
 
+    counters = Counters()
+    collecting = begin(variables.collector_config, variables.collected, variables.instance, counters)
     try:
         loaded = _load(variables)
         progress.loaded()
@@ -59,12 +62,13 @@ def start(variables: Variables) -> int:
     # What is loaded stays: the collector need not look at it again and again, which takes long for a large model.
     gc.collect()
     gc.freeze()
-    counters = Counters()
     inflight = Inflight(variables.inflight, variables.making)
     scorer = Scorer(loaded.entry, counters, _timeout(variables), inflight)
-    routes = Routes(loaded.entry, scorer, loaded.swagger, counters)
+    capture = None if collecting is None else collecting.open(loaded.model)
+    routes = Routes(loaded.entry, scorer, loaded.swagger, counters, capture)
     routes.open_inference = open_inference(loaded.entry, loaded.model, scorer, variables)
     serve(routes, listener, variables.max_body_bytes, progress.ready)
+    end(collecting)
     return contract.EXIT_OK
 
 

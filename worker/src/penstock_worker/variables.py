@@ -39,6 +39,9 @@ class Variables:
     making: str  # ENDPOINT.DEPLOYMENT.REVISION
     model_names: tuple[str, ...]
     model_version: str
+    collector_config: Path | None
+    collected: Path | None
+    instance: str
 
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
@@ -64,6 +67,9 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         making=environ.get(contract.INSTANCE, "").rpartition(".")[0],
         model_names=tuple(name for name in environ.get(contract.MODEL_NAMES, "").split(",") if name),
         model_version=environ.get(contract.MODEL_VERSION) or "1",
+        collector_config=_path(environ, contract.COLLECTOR_CONFIG),
+        collected=_path(environ, contract.COLLECTED),
+        instance=environ.get(contract.INSTANCE) or "instance",
     )
 
 
