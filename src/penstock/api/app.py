@@ -11,6 +11,7 @@ from penstock.api import (
     errors,
     mlflow,
     models,
+    observations,
     online_deployments,
     online_endpoints,
     platform,
@@ -44,6 +45,7 @@ def create_app(services: Services) -> FastAPI:
         artifacts,
         validations,
         compilations,
+        observations,
         platform,
     ):
         api.include_router(noun.router)
