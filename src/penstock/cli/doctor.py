@@ -27,11 +27,11 @@ app = noun("")
 
 _Endpoint = Annotated[
     str | None,
-    typer.Option("--endpoint", "--endpoint-name", "-e", help="The endpoint; without it, all in a line each."),
+    typer.Option("--endpoint", "-e", help="The endpoint; without it, all in a line each."),
 ]
 _Deployment = Annotated[
     str | None,
-    typer.Option("--deployment", "--deployment-name", "-d", help="The deployment; not needed if there is but one."),
+    typer.Option("--deployment", "-d", help="The deployment; not needed if there is but one."),
 ]
 _Seconds = Annotated[float, typer.Option("--seconds", min=1, max=100, help="How long to look, or to make load.")]
 _Requests = Annotated[

@@ -25,8 +25,9 @@ from penstock_worker import contract
 Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
 T = TypeVar("T")
 
-_SECONDS = 2.0  # for one page: an instance answers between two of its requests
-_PATIENCE_SECONDS = 6.0  # for all pages together
+_SECONDS = 5.0  # for one page: an instance answers between two of its requests
+_SCRAPE_SECONDS = 2.0  # for its metrics, which are asked for again and again
+_PATIENCE_SECONDS = 12.0  # for all pages together
 _AT_A_TIME = 16
 _MOST_BYTES = 4 * 1024 * 1024
 _UP = "penstock_instance_up"  # 1 for an instance whose metrics follow
@@ -48,7 +49,7 @@ class Inspector:
     def metrics(self) -> bytes:
         """The gateway's metrics and those of every instance, under the labels endpoint, deployment, instance."""
         instances = _serving(self._fleet.instances())
-        pages = self._all([lambda i=i: self._metrics_of(i) for i in instances])
+        pages = self._all([lambda i=i: self._metrics_of(i, _SCRAPE_SECONDS) for i in instances])
         parts: list[Exposition] = []
         for instance, page in zip(instances, pages, strict=True):
             name = instance.name
@@ -133,7 +134,7 @@ class Inspector:
         return self._resources.list(ONLINE_DEPLOYMENT, f"{endpoint}/" if endpoint else "")
 
     def _look_at(self, instance: Instance, gateway: Exposition) -> InstanceLook | None:
-        page = self._metrics_of(instance)
+        page = self._metrics_of(instance, _SECONDS)
         if page is None:
             return None
         facts = self._page(instance, "GET", contract.FACTS_ROUTE)
@@ -155,8 +156,8 @@ class Inspector:
             gateway_response=gateway.value("haproxy_server_response_time_average_seconds", server=name),
         )
 
-    def _metrics_of(self, instance: Instance) -> Exposition | None:
-        body = self._page(instance, "GET", contract.METRICS_ROUTE)
+    def _metrics_of(self, instance: Instance, seconds: float) -> Exposition | None:
+        body = self._page(instance, "GET", contract.METRICS_ROUTE, seconds)
         return None if body is None else parse(body.decode(errors="replace"))
 
     def _trace_of(self, instance: Instance) -> Trace | None:
@@ -171,9 +172,9 @@ class Inspector:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def _page(self, instance: Instance, method: str, target: str) -> bytes | None:
+    def _page(self, instance: Instance, method: str, target: str, seconds: float = _SECONDS) -> bytes | None:
         address = self._fleet.address(instance.name)
-        return ask(address, method, target, timeout=_SECONDS, most_bytes=_MOST_BYTES)
+        return ask(address, method, target, timeout=seconds, most_bytes=_MOST_BYTES)
 
     def _gateway_metrics(self) -> Exposition:
         try:
