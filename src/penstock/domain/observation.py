@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -10,39 +11,49 @@ from penstock.domain.resource import Frozen
 STAGES = ("wait", "parse", "validate", "run", "encode")
 
 
-class Times(Frozen):
+Count = Annotated[int, Field(ge=0, le=2**62)]
+Moment = Annotated[float, Field(ge=0, le=1e12)]  # seconds of a clock
+
+
+class Seen(Frozen):
+    """Base of what is seen: numbers that one can reckon with."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Times(Seen):
     """Percentiles in seconds, of `count` requests; where only an average is known, they are None."""
 
-    count: int = 0
+    count: Count = 0
     mean: float = 0.0
     p50: float | None = None
     p95: float | None = None
     p99: float | None = None
 
 
-class Told(Frozen):
+class Told(Seen):
     """Base of what instances tell, which may be of another version: open to fields that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
 
 class Pool(Told):
     """A thread pool of a numeric library."""
 
     library: str = ""
-    threads: int = 0
+    threads: Count = 0
 
 
 class Facts(Told):
     """What an instance says of itself. `batch_rows` is zero where each request is run alone."""
 
     kind: str = "script"  # or model
-    batch_rows: int = 0
-    cpu_seconds: float = 0.0
-    memory_bytes: int = 0
-    peak_memory_bytes: int = 0
-    cores: int = 1
-    threads: int = 0
+    batch_rows: Count = 0
+    cpu_seconds: Moment = 0.0
+    memory_bytes: Count = 0
+    peak_memory_bytes: Count = 0
+    cores: Count = 1
+    threads: Count = 0
     thread_variables: Mapping[str, str] = {}
     pools: tuple[Pool, ...] = ()
     estimators: tuple[str, ...] = ()
@@ -53,39 +64,39 @@ class Happening(Told):
 
     kind: str  # file, written file, import, connection, process
     file: str = ""
-    line: int = 0
+    line: Count = 0
     function: str = ""
     names: tuple[str, ...] = ()
-    count: int = 0
-    runs: int = 0
-    bytes: int = 0
+    count: Count = 0
+    runs: Count = 0
+    bytes: Count = 0
 
 
 class Trace(Told):
     """What was seen of run() while somebody looked. `read_bytes`: in all, by whatever means; None if unknown."""
 
-    runs: int = 0
-    requests: int = 0
-    dropped: int = 0
-    read_bytes: int | None = None
+    runs: Count = 0
+    requests: Count = 0
+    dropped: Count = 0
+    read_bytes: Count | None = None
     happenings: tuple[Happening, ...] = ()
 
 
-class InstanceLook(Frozen):
+class InstanceLook(Seen):
     """One instance at one moment. Counts are since its start. `facts` is None if it tells nothing of itself.
 
     The gateway's times are averages over the last 1024 requests, in whole milliseconds.
     """
 
     name: str
-    at: float  # seconds of the platform's clock
-    pid: int = 0
+    at: Moment  # seconds of the platform's clock
+    pid: Count = 0
     phase: str = ""
-    answered: int = 0
-    refused: int = 0
-    failed: int = 0
-    rows: int = 0
-    runs: int = 0  # batches, and requests that were run alone
+    answered: Count = 0
+    refused: Count = 0
+    failed: Count = 0
+    rows: Count = 0
+    runs: Count = 0  # batches, and requests that were run alone
     facts: Facts | None = None
     stages: Mapping[str, Times] = {}
     gateway_queue: float = 0.0  # seconds
@@ -97,18 +108,18 @@ class InstanceLook(Frozen):
         return self.answered + self.refused + self.failed
 
 
-class Look(Frozen):
+class Look(Seen):
     """All instances of a deployment at one moment."""
 
     endpoint: str
     deployment: str
     state: str = ""
-    instance_count: int = 1
-    concurrency: int | None = None  # `max_concurrent_requests_per_instance`, if it is set
-    timeout_ms: int = 5000
-    host_cores: int = 1
-    host_instances: int = 1  # of all deployments, on this machine
-    waiting: int = 0  # requests in the gateway's queue
+    instance_count: Count = 1
+    concurrency: Count | None = None  # `max_concurrent_requests_per_instance`, if it is set
+    timeout_ms: Count = 5000
+    host_cores: Count = 1
+    host_instances: Count = 1  # of all deployments, on this machine
+    waiting: Count = 0  # requests in the gateway's queue
     instances: tuple[InstanceLook, ...] = ()
 
     @property
@@ -116,36 +127,36 @@ class Look(Frozen):
         return sum(i.requests for i in self.instances)
 
 
-class Step(Frozen):
+class Step(Seen):
     """Load for a while. `rate` is what was answered well, in requests/s; `offered` is zero for as fast as it goes."""
 
-    connections: int
+    connections: Count
     seconds: float
     rate: float
     p50: float
     p99: float
-    errors: int = 0
+    errors: Count = 0
     offered: float = 0.0
     generator_share: float = 0.0  # of one core, that making the load took
     machine_share: float = 0.0  # of all cores, that all programs took where the load was made
     statuses: Mapping[str, int] = {}
 
 
-class Capacity(Frozen):
+class Capacity(Seen):
     """What load has shown. `rate` is the highest with p99 within `target`; zero if there was none."""
 
     target: float  # seconds
     rate: float
     p99: float
-    connections: int
-    instances: int
+    connections: Count
+    instances: Count
     confirmed: bool
     generator_limited: bool
     machine_limited: bool = False
     steps: tuple[Step, ...] = ()
     wanted_rate: float | None = None
-    instance_count: int | None = None  # for the wanted rate
-    max_concurrent_requests_per_instance: int = 1
+    instance_count: Count | None = None  # for the wanted rate
+    max_concurrent_requests_per_instance: Count = 1
 
     @property
     def per_instance(self) -> float:
@@ -158,7 +169,7 @@ class Severity(StrEnum):
     NOTICE = "notice"
 
 
-class Finding(Frozen):
+class Finding(Seen):
     """One thing that costs time or memory: what it is, where it comes from, and what to do."""
 
     severity: Severity
@@ -167,7 +178,7 @@ class Finding(Frozen):
     advice: str = ""
 
 
-class Evidence(Frozen):
+class Evidence(Seen):
     """Looks in their order, the first before the trace began; what callers measured, and load if there was any."""
 
     looks: tuple[Look, ...] = Field(min_length=1, max_length=200)
@@ -176,12 +187,12 @@ class Evidence(Frozen):
     capacity: Capacity | None = None
 
 
-class Diagnosis(Frozen):
+class Diagnosis(Seen):
     """Where the time goes, and why."""
 
     endpoint: str
     deployment: str
-    requests: int
+    requests: Count
     seconds: float
     stages: Mapping[str, Times]
     findings: tuple[Finding, ...]

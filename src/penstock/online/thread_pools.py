@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from penstock.domain.observation import Facts, Finding, Look, Severity
 
+_DIGITS = 6
+
 
 def thread_findings(look: Look) -> Iterable[Finding]:
     """By what the instances say of their pools, else by their variables, else by their threads."""
@@ -37,5 +39,9 @@ def _threads(facts: Facts) -> tuple[int, str]:
 
 
 def _largest(variables: Mapping[str, str]) -> tuple[int, str] | None:
-    numbers = [(int(value), f"{name}={value}") for name, value in variables.items() if value.isdecimal()]
+    numbers = [
+        (int(value), f"{name}={value}")
+        for name, value in variables.items()
+        if value.isdecimal() and len(value) < _DIGITS
+    ]
     return max(numbers, default=None)
