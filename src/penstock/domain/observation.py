@@ -50,6 +50,7 @@ class Facts(Told):
     kind: str = "script"  # or model
     batch_rows: Count = 0
     cpu_seconds: Moment = 0.0
+    queued_seconds: Moment = 0.0  # waited for a core
     memory_bytes: Count = 0
     peak_memory_bytes: Count = 0
     cores: Count = 1

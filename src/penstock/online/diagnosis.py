@@ -22,13 +22,14 @@ Spans = Sequence[Mapping[str, float]]
 
 _SLOW_READING = 0.001  # seconds at the median: below it, nobody cares what share it has
 _READING_SHARE = 0.3
+_REMEMBERED = 1024  # requests that the gateway's averages are of
 _ORDER = {Severity.SERIOUS: 0, Severity.ADVICE: 1, Severity.NOTICE: 2}
 
 
 def diagnose(evidence: Evidence, spans: Spans) -> Diagnosis:
     """`spans` are the stages of the requests that were answered since the first look."""
     first, last = evidence.looks[0], evidence.looks[-1]
-    stages = _stages(evidence, last, spans)
+    stages = _stages(evidence, spans)
     findings = [
         *_failures(first, last),
         *trace_findings(evidence.traces),
@@ -50,20 +51,40 @@ def diagnose(evidence: Evidence, spans: Spans) -> Diagnosis:
     )
 
 
-def _stages(evidence: Evidence, last: Look, spans: Spans) -> dict[str, Times]:
+def _stages(evidence: Evidence, spans: Spans) -> dict[str, Times]:
     """In the order in which a request goes through them. The gateway tells averages only."""
     worker = {stage: percentiles([span[stage] for span in spans]) for stage in STAGES}
     whole = sum(times.mean for times in worker.values())
-    asked = [i for i in last.instances if i.gateway_response or i.requests]
     stages: dict[str, Times] = {}
-    if asked:
-        stages["gateway queue"] = Times(mean=_mean(i.gateway_queue for i in asked))
-        response = _mean(i.gateway_connect + i.gateway_response for i in asked)
-        stages["transport"] = Times(mean=max(0.0, response - whole))
+    gateway = [_gateway(before, after) for before, after in _pairs(evidence.looks[0], evidence.looks[-1])]
+    if gateway:
+        stages["gateway queue"] = Times(mean=_mean(queue for queue, _ in gateway))
+        stages["transport"] = Times(mean=max(0.0, _mean(response for _, response in gateway) - whole))
     stages |= worker
     if evidence.callers is not None:
         stages["whole, as a caller sees it"] = evidence.callers
     return stages
+
+
+def _pairs(first: Look, last: Look) -> Iterable[tuple[InstanceLook | None, InstanceLook]]:
+    """Each instance that was asked something, as it was at first, if it is the same process."""
+    before = {(i.name, i.pid): i for i in first.instances}
+    return [(before.get((i.name, i.pid)), i) for i in last.instances if i.requests]
+
+
+def _gateway(before: InstanceLook | None, after: InstanceLook) -> tuple[float, float]:
+    """Seconds in the gateway's queue, and until the instance had answered, of the requests between two looks.
+
+    Its averages forget one 1024th with each request: what was remembered before is taken out again.
+    """
+    known = before or InstanceLook(name=after.name, at=0.0)
+    kept = (1 - 1 / _REMEMBERED) ** max(1, after.requests - known.requests)
+
+    def since(then: float, now: float) -> float:
+        return max(0.0, (now - then * kept) / (1 - kept))
+
+    earlier, later = known.gateway_connect + known.gateway_response, after.gateway_connect + after.gateway_response
+    return since(known.gateway_queue, after.gateway_queue), since(earlier, later)
 
 
 def _failures(first: Look, last: Look) -> Iterable[Finding]:

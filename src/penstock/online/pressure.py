@@ -11,6 +11,7 @@ _COMPUTING = 0.6  # of run()'s time, at least; else it waits for something
 _SHORTEST = 0.3  # seconds between two looks
 _WAITING = 0.5  # of run()'s time: what waits longer than that comes together
 _LEAST_WAIT = 0.0005  # seconds
+_LEAST_QUEUE = 0.005  # seconds: the gateway counts in milliseconds, and remembers
 _SLOW_PREDICT = 0.0005  # seconds, from which a compiled model is worth the effort
 _RUN_SHARE = 0.6  # of the worker's time
 _FEW_ROWS = 4
@@ -29,15 +30,17 @@ def pressure_findings(evidence: Evidence, stages: Mapping[str, Times]) -> Iterab
 
 
 class Use(NamedTuple):
-    """Shares of the time of the busiest instance: how long it was in run(), and how long it computed."""
+    """Shares of the time of the busiest instance: in run(), computing, ready to compute but without a core."""
 
     running: float = 0.0
     computing: float = 0.0
+    queued: float = 0.0
 
 
 def _waits(evidence: Evidence, last: Look, stages: Mapping[str, Times]) -> bool:
     """Whether requests came while others were worked on."""
-    waited = stages["wait"].mean + stages.get("gateway queue", Times()).mean
+    queue = stages.get("gateway queue", Times()).mean
+    waited = stages["wait"].mean + (queue if queue > _LEAST_QUEUE else 0.0)
     loaded = evidence.capacity is not None and any(step.connections > 1 for step in evidence.capacity.steps)
     return loaded or last.waiting > 0 or (waited > _LEAST_WAIT and waited > stages["run"].mean * _WAITING)
 
@@ -50,6 +53,8 @@ def _of_waiting(use: Use, facts: Facts, last: Look) -> Iterable[Finding]:
         yield _unbatched(facts)
     if use.computing >= use.running * _COMPUTING:
         yield _too_few(last)
+    elif use.computing + use.queued >= use.running * _COMPUTING:
+        yield _crowded(last, use)
     else:
         yield _blocked(last, use)
 
@@ -73,7 +78,8 @@ def _use_between(before: InstanceLook, after: InstanceLook) -> Use:
         return Use()
     seconds = after.at - before.at
     computed = after.facts.cpu_seconds - before.facts.cpu_seconds
-    return Use((_run_seconds(after) - _run_seconds(before)) / seconds, computed / seconds)
+    queued = after.facts.queued_seconds - before.facts.queued_seconds
+    return Use((_run_seconds(after) - _run_seconds(before)) / seconds, computed / seconds, queued / seconds)
 
 
 def _run_seconds(instance: InstanceLook) -> float:
@@ -121,12 +127,21 @@ def _too_few(look: Look) -> Finding:
     )
 
 
+def _crowded(look: Look, use: Use) -> Finding:
+    return Finding(
+        severity=Severity.ADVICE,
+        what=f"an instance waits {use.queued:.0%} of the time for a core of the machine to be free",
+        advice=f"run fewer programs and threads on its {look.host_cores} cores, or add a machine; more instances would "
+        "wait as well",
+    )
+
+
 def _blocked(look: Look, use: Use) -> Finding:
     return Finding(
         severity=Severity.ADVICE,
         what=f"run() computes in only {use.computing / use.running:.0%} of its time: it waits for something else",
-        advice="find out what run() waits for: a database, a service, sleep, or other programs on this machine; until "
-        f"then, instance_count may be higher than its {look.host_cores} cores",
+        advice="find out what run() waits for: a database, a service, sleep; until then, instance_count may be higher "
+        f"than the machine's {look.host_cores} cores",
     )
 
 

@@ -230,14 +230,34 @@ def test_failures_slow_input_and_silence_are_told() -> None:
 
 
 def test_stages_come_in_the_order_of_a_request_and_the_gateway_tells_averages() -> None:
-    told = instance(1.0, 10, facts(), gateway_queue=0.002, gateway_response=0.003)
-    evidence = Evidence(looks=(look(told),), callers=Times(count=10, mean=0.006, p50=0.006))
+    before = instance(0.0, 5_000, facts(), gateway_queue=0.1)
+    after = instance(1.0, 20_000, facts(), gateway_queue=0.002, gateway_response=0.003)
+    evidence = Evidence(looks=(look(before), look(after)), callers=Times(count=10, mean=0.006, p50=0.006))
     stages = diagnose(evidence, spans()).stages
     assert list(stages) == [
         "gateway queue", "transport", "wait", "parse", "validate", "run", "encode", "whole, as a caller sees it",
     ]  # fmt: skip
-    assert stages["gateway queue"] == Times(mean=0.002)
-    assert stages["transport"].mean == pytest.approx(0.003 - 0.00103)
+    assert stages["gateway queue"].mean == pytest.approx(0.002, abs=1e-6)
+    assert stages["transport"].mean == pytest.approx(0.003 - 0.00103, abs=1e-6)
+
+
+def test_what_the_gateway_remembers_from_before_is_not_held_against_these_requests() -> None:
+    before, after = (
+        instance(0.0, 5_000, facts(), gateway_queue=0.1),
+        instance(1.0, 5_100, facts(), gateway_queue=0.0907),
+    )
+    diagnosis = diagnose(Evidence(looks=(look(before), look(after))), spans())
+    assert diagnosis.stages["gateway queue"].mean < 0.0001
+    assert diagnosis.findings == ()
+
+
+def test_a_machine_that_is_full_is_told_from_a_run_that_waits() -> None:
+    crowded = [
+        look(instance(at, 100 * n, facts(cpu_seconds=cpu, queued_seconds=queued), run=0.0095))
+        for n, (at, cpu, queued) in enumerate([(0.0, 0.0, 0.0), (1.0, 0.4, 0.5)])
+    ]
+    finding = only(diagnose(Evidence(looks=tuple(crowded)), spans(wait=0.05)))
+    assert "waits 50% of the time for a core" in finding.what
 
 
 def test_load_alone_shows_what_waits() -> None:

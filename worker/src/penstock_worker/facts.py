@@ -37,6 +37,7 @@ def facts(entry: Entry) -> dict[str, Any]:
         "kind": "script" if model is None else "model",
         "batch_rows": entry.batch_rows,
         "cpu_seconds": process_time(),
+        "queued_seconds": _queued_seconds(),
         "memory_bytes": memory_bytes,
         "peak_memory_bytes": peak_bytes,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -52,6 +53,13 @@ def _threads() -> int:
     with suppress(OSError):
         return len(os.listdir("/proc/self/task"))
     return 0
+
+
+def _queued_seconds() -> float:
+    """How long the main thread, which calls run(), has waited for a core; zero where the system does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    return 0.0
 
 
 def _pools() -> list[dict[str, Any]]:
