@@ -55,7 +55,7 @@ def test_the_doctor_finds_what_is_loaded_in_run_and_its_advice_helps(tmp_path: P
         assert max(within) >= capacity["rate"] >= 0.4 * max(within)
         assert capacity["instance_count"] > 1
         assert capacity["max_concurrent_requests_per_instance"] >= 1
-        assert all(step["errors"] == 0 for step in capacity["steps"])
+        assert {status for step in capacity["steps"] for status in step["statuses"]} <= {"200", "429"}
 
         refused = platform.run("doctor", "--load", check=False)
         assert (refused.returncode, "give --endpoint" in refused.stderr) == (2, True)
