@@ -46,11 +46,6 @@ class Model:
         self.batch_rows = 0
         self.example: Mapping[str, Any] | None = getattr(pyfunc.metadata, "saved_input_example_info", None)
 
-    @property
-    def pyfunc(self) -> Any:
-        """The model as MLflow has loaded it."""
-        return self._pyfunc
-
     def prove(self, body: bytes | None, *, batch_rows: int, shorter: bool) -> str:
         """Try the model on rows like those of `body`, a sample request: may it answer rows together, and which way?
 
