@@ -39,6 +39,7 @@ from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet, Places
+from penstock.online.inspector import Inspector
 from penstock.online.keys import Keyring
 from penstock.online.models import Models
 from penstock.online.preparation import Preparation
@@ -115,6 +116,7 @@ class Platform:
         self.record_keeper.stop(_STOP)
         self.services.environment_collector.stop(_STOP)
         self.services.environment_doctor.close()
+        self.services.inspector.close()
         self.services.mlflow.stop()
         self.services.validations.stop()
         self.services.compilations.stop()
@@ -169,6 +171,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         compilations=Errands(Compilation, _compiler(settings, models, outside, builds), clock),
         fleet=fleet,
         records=Records(settings.collected_folder),
+        inspector=Inspector(resources, fleet, outside.gateway, clock),
         gateway=outside.gateway,
         mlflow=outside.mlflow,
         token=token,

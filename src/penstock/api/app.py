@@ -12,6 +12,7 @@ from penstock.api import (
     errors,
     mlflow,
     models,
+    observations,
     online_deployments,
     online_endpoints,
     platform,
@@ -46,6 +47,7 @@ def create_app(services: Services) -> FastAPI:
         artifacts,
         validations,
         compilations,
+        observations,
         platform,
     ):
         api.include_router(noun.router)

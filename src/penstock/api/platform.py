@@ -39,8 +39,8 @@ def readyz(platform: Platform) -> Response:
 
 @open_router.get("/metrics")
 def metrics(platform: Platform, _: Actor) -> Response:
-    """The gateway's metrics in Prometheus' text format; needs the token."""
-    return Response(platform.gateway.metrics(), media_type="text/plain; version=0.0.4")
+    """Metrics of the gateway and of every instance in Prometheus' text format; needs the token."""
+    return Response(platform.inspector.metrics(), media_type="text/plain; version=0.0.4")
 
 
 @router.get("/status")

@@ -22,6 +22,7 @@ from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet
+from penstock.online.inspector import Inspector
 from penstock.online.models import Models
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
@@ -46,6 +47,7 @@ class Services:
     compilations: Errands[CompilationRequest, Compilation]
     fleet: Fleet
     records: Records
+    inspector: Inspector
     gateway: Gateway
     mlflow: MlflowServer
     token: str

@@ -12,6 +12,7 @@ from penstock.client.deployments import OnlineDeployments
 from penstock.client.endpoints import OnlineEndpoints
 from penstock.client.environments import Environments
 from penstock.client.models import Models
+from penstock.client.observations import Observations
 from penstock.client.resources import Answer, AnyRemote, understood, understood_items
 from penstock.client.transport import OnWaiting, Transport
 from penstock.client.validations import Validations
@@ -74,6 +75,7 @@ class Client:
         self.compilations = Compilations(self._transport)
         self.models = Models(self._transport, self.artifacts)
         self.environments = Environments(self._transport)
+        self.observations = Observations(self._transport)
         self.events = Events(self._transport)
 
     @property

@@ -110,16 +110,21 @@ class OnlineEndpoints:
         request = {"key_type": key_type, "request_id": uuid.uuid4().hex}
         return understood(Credentials, self._transport.post(f"{_path(name)}/regenerate-keys", request))
 
+    def scoring_uri(self, name: str) -> str:
+        """Where requests go. Raises `unavailable` as long as the endpoint has no such place."""
+        uri = self.get(name).scoring_uri
+        if uri is None:
+            raise unavailable(
+                f"endpoint {name!r} has no scoring URI yet; see `penstock online-endpoint show -n {name}`"
+            )
+        return uri
+
     def invoke(self, name: str, body: bytes, *, deployment_name: str | None = None) -> Scored:
         """Send one request through the gateway as any caller would, to `deployment_name` if it is given.
 
         Any HTTP status is an answer; raises `unavailable` only if there is none.
         """
-        uri, key = self.get(name).scoring_uri, self.credentials(name).primaryKey
-        if uri is None:
-            raise unavailable(
-                f"endpoint {name!r} has no scoring URI yet; see `penstock online-endpoint show -n {name}`"
-            )
+        uri, key = self.scoring_uri(name), self.credentials(name).primaryKey
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         if deployment_name is not None:
             headers["azureml-model-deployment"] = check_name("deployment", deployment_name)

@@ -1,12 +1,12 @@
-"""Spans of time as people write them: `30d`, `12h`, `90m`, `45s`."""
+"""Spans of time as people write them: `30d`, `12h`, `90m`, `45s`, `100ms`."""
 
 import re
 from datetime import timedelta
 
 from penstock.domain.errors import invalid
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"([0-9]{1,5})([smhdw])\Z")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([0-9]{1,5})(ms|[smhdw])\Z")
 
 
 def duration(text: str) -> timedelta:

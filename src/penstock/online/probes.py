@@ -2,7 +2,6 @@
 
 import http.client
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from penstock.domain.deployment import Probe
+from penstock.online.instance_calls import connection_to
 from penstock.online.whereabouts import Question
 
 log = logging.getLogger(__name__)
@@ -141,23 +141,9 @@ class Prober:
             self._changed(target.name)
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
 def _answers(question: Question, timeout: float) -> bool:
     """True if the instance answers 200 in time."""
-    if question.address.startswith("/"):
-        connection = _UnixConnection(question.address, timeout)
-    else:
-        connection = http.client.HTTPConnection(question.address, timeout=timeout)
+    connection = connection_to(question.address, timeout)
     try:
         connection.request("GET", question.path)
         return connection.getresponse().status == http.client.OK

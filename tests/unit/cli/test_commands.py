@@ -17,6 +17,8 @@ COMMANDS = [
     "apply",
     "plan",
     "events",
+    "doctor",
+    "metrics",
     *(f"online-endpoint {verb}" for verb in ("create", "update", "show", "list", "delete", "invoke", "rollback")),
     *(f"online-endpoint {verb}" for verb in ("get-credentials", "regenerate-keys")),
     *(f"online-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "get-logs")),

@@ -47,7 +47,10 @@ SCORE_ROUTE = "/score"
 SWAGGER_ROUTE = "/swagger.json"
 # For the platform alone: the gateway routes nobody there.
 METRICS_ROUTE = "/metrics"  # counters, as Prometheus reads them
-STAGES_ROUTE = "/stages"  # where the time of the last requests went, as JSON
+STAGES_ROUTE = "/stages"  # where the time of the last requests went, as JSON; ?since=ANSWERED: of those after it
+TRACE_ROUTE = "/trace"  # what run() opens, imports and connects to; POST ?seconds=N starts to look
+FACTS_ROUTE = "/facts"  # threads, memory, what is served
+SAMPLE_ROUTE = "/sample"  # the sample request, 404 if there is none
 
 INTERNAL_ID_HEADER = "x-penstock-request"  # the gateway's own id of a request whose x-request-id the caller chose
 

@@ -41,15 +41,15 @@ class Entry(Protocol):
 
     batch_rows: int
 
-    def read(self, request: Request) -> Call:
+    def read(self, request: Request, /) -> Call:
         """The call that `request` to the scoring route stands for; raises `BadInputError`."""
         ...
 
-    def run(self, call: Call) -> Any:
+    def run(self, call: Call, /) -> Any:
         """The result of one call. Raises whatever the user's code raises, or `BadInputError`."""
         ...
 
-    def run_batch(self, calls: Sequence[Call]) -> Sequence[Any]:
+    def run_batch(self, calls: Sequence[Call], /) -> Sequence[Any]:
         """The results of calls of one group, in their order. If it raises, the calls are run one by one."""
         ...
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker import contract
 from penstock_worker.ids import LONGEST, IdTooLongError, id_lines
+from penstock_worker.instance_metrics import metrics_text
 from penstock_worker.messages import JSON_LINE, Request, Response, json_response, message_response
 from penstock_worker.open_inference import PREFIXES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from penstock_worker.capture import Capture
     from penstock_worker.counters import Counters
     from penstock_worker.entry import Entry, Reader
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     Page = Callable[[Request], Response]
 
+_POSTED = ("POST", contract.TRACE_ROUTE)
 _VERSION_LINE = b"x-ms-server-version: penstock/%b\r\n" % contract.VERSION.encode("ascii")
 _NOT_FAILED = b"x-ms-run-function-failed: False\r\n"
 _HEALTHY = Response(200, b"Healthy", b"content-type: text/html; charset=utf-8\r\n")
@@ -48,9 +52,15 @@ class Routes:
             contract.LIVENESS_ROUTE: lambda _request: _HEALTHY,
             contract.READINESS_ROUTE: lambda _request: _READY,
             contract.SWAGGER_ROUTE: lambda _request: document,
-            contract.METRICS_ROUTE: lambda _request: Response(200, counters.text().encode(), _METRICS_LINE),
-            contract.STAGES_ROUTE: lambda _request: json_response(200, _stages(scorer)),
+            contract.METRICS_ROUTE: lambda _request: Response(
+                200, metrics_text(counters, scorer.stages).encode(), _METRICS_LINE
+            ),
+            contract.STAGES_ROUTE: lambda request: json_response(200, _stages(scorer, request.query)),
         }
+
+    def add_pages(self, pages: Mapping[str, Page]) -> None:
+        """Answer with these pages too, by path."""
+        self._pages.update(pages)
 
     def take(self, request: Request, deliver: Deliver) -> None:
         """Answer `request`: `deliver` is called with the answer, now or at the end of the loop's turn. Never raises."""
@@ -67,7 +77,7 @@ class Routes:
         elif page is None:
             known = f"{contract.SCORE_ROUTE}, {contract.SWAGGER_ROUTE}, {contract.LIVENESS_ROUTE}"
             deliver(message_response(404, f"There is nothing at {request.path}; try {known}", _NOT_FAILED))
-        elif request.method not in ("GET", "HEAD"):
+        elif request.method not in ("GET", "HEAD") and (request.method, request.path) != _POSTED:
             deliver(_wrong_method(request, "GET, HEAD"))
         else:
             lines, refusal = _marks(request)
@@ -92,9 +102,11 @@ class Routes:
 _METRICS_LINE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 
 
-def _stages(scorer: Scorer) -> dict[str, Any]:
+def _stages(scorer: Scorer, query: str) -> dict[str, Any]:
     stages = scorer.stages
-    return {"answered": stages.answered, "spans": [spans._asdict() for spans in stages.last()]}
+    since = query[len("since=") :] if query.startswith("since=") else ""
+    spans = stages.last(int(since) if since.isdecimal() else 0)
+    return {"answered": stages.answered, "spans": [each._asdict() for each in spans]}
 
 
 def _wrong_method(request: Request, allowed: str) -> Response:

@@ -56,6 +56,15 @@ def find_sample(variables: Variables, example: Mapping[str, Any] | None) -> Samp
     return Sample(_EXAMPLE, _example(variables.mlflow_model, example, variables.max_body_bytes), from_model=True)
 
 
+def sample_body(variables: Variables, example: Mapping[str, Any] | None) -> bytes | None:
+    """The body of the sample request; None if there is none that can be used."""
+    try:
+        sample = find_sample(variables, example)
+    except (UnusableSampleError, LoadError):
+        return None
+    return None if sample is None else sample.body
+
+
 def _named(variables: Variables) -> Sample:
     path = variables.app_root / str(variables.sample_request)
     what = f"sample request {variables.sample_request!r}"

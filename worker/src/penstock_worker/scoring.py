@@ -144,10 +144,13 @@ class Scorer:
         exchange.deliver(Response(status, body, lines, stream))
         read, started = exchange.read, exchange.started
         parsed = call.parsed or read
-        self.stages.answered += 1
         wait = started - exchange.arrived + began - read
         encode = perf_counter() - encoding
-        self.stages.note((wait, parsed - started, read - parsed, ended - began, encode, call.rows, batch, status))
+        stages = self.stages
+        stages.note((wait, parsed - started, read - parsed, ended - began, encode, call.rows, batch, status))
+        stages.answered += 1
+        if stages.answered >= stages.due:
+            stages.totals()
 
     def _deliver(self, exchange: Exchange, response: Response) -> None:
         self._inflight.done(exchange.request)

@@ -13,15 +13,17 @@ from penstock_worker.counters import Counters
 from penstock_worker.dialects import open_inference
 from penstock_worker.failure import LoadError
 from penstock_worker.inflight import Inflight
+from penstock_worker.inspection import inspection_pages
 from penstock_worker.listener import listen
 from penstock_worker.logs import keep_small, log, set_up, write_error
 from penstock_worker.progress import Progress
 from penstock_worker.routes import Routes
-from penstock_worker.samples import UnusableSampleError, find_sample
+from penstock_worker.samples import UnusableSampleError, find_sample, sample_body
 from penstock_worker.scoring import Scorer
 from penstock_worker.script import ScriptPlace, load_script
 from penstock_worker.sealed import seal_environment
 from penstock_worker.swagger import ANYTHING, document
+from penstock_worker.tracing import Traced
 from penstock_worker.trial import Trial, Tried, try_sample
 
 if TYPE_CHECKING:
@@ -63,10 +65,12 @@ def start(variables: Variables) -> int:
     gc.collect()
     gc.freeze()
     inflight = Inflight(variables.inflight, variables.making)
-    scorer = Scorer(loaded.entry, counters, _timeout(variables), inflight)
+    traced = Traced(loaded.entry, loaded.root)
+    scorer = Scorer(traced, counters, _timeout(variables), inflight)
     capture = None if collecting is None else collecting.open(loaded.model)
-    routes = Routes(loaded.entry, scorer, loaded.swagger, counters, capture)
+    routes = Routes(traced, scorer, loaded.swagger, counters, capture)
     routes.open_inference = open_inference(loaded.entry, loaded.model, scorer, variables)
+    routes.add_pages(inspection_pages(traced, lambda: sample_body(variables, loaded.example)))
     serve(routes, listener, variables.max_body_bytes, progress.ready)
     end(collecting)
     return contract.EXIT_OK
@@ -122,11 +126,7 @@ def _prove(model: Model, variables: Variables) -> tuple[int, str]:
     """Whether the model may answer requests together: how many at most, and why not more."""
     if variables.sample == contract.SKIPPED:
         return 0, "requests are not batched: no prediction was to be tried"
-    try:
-        sample = find_sample(variables, model.example)
-    except (UnusableSampleError, LoadError):
-        sample = None  # it has been said already
-    body = None if sample is None else sample.body
+    body = sample_body(variables, model.example)
     notice = model.prove(body, batch_rows=variables.batch_rows, shorter=variables.fast_path)
     return model.batch_rows, notice if variables.batch_rows else ""
 
