@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_worker.columns import converted
+from penstock_worker.faults import Faults
 from penstock_worker.messages import BadInputError
 from penstock_worker.nested import with_fractions
 from penstock_worker.outputs import encode
@@ -24,11 +25,21 @@ UNNAMED = Signature((Field(None, "double"), Field(None, "double")))
 
 
 def columns(data: Any, signature: Signature = AB, key: str = "input_data") -> list[Any]:
-    return arrange(table_of(Payload(key, data, None), signature), signature.fields, key)
+    faults = Faults()
+    found = arrange(table_of(Payload(key, data, None), signature, faults), signature.fields, key, faults)
+    faults.check()
+    return found
 
 
 def message(error: pytest.ExceptionInfo[BadInputError]) -> str:
     return error.value.body["error"]["message"]
+
+
+def value_of(kind: str, value: Any, parse_time: Any = str) -> Any:
+    faults = Faults()
+    found = converted(Field("c", kind), "c", [value], parse_time, faults)
+    faults.check()
+    return found[0]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +109,7 @@ def test_any_json_is_converted_or_refused(data: Any, key: str, signature: Signat
         found = columns(parse(json.dumps({key: data}).encode()).data, signature, key)
         for field, values in zip(signature.fields, found, strict=True):
             if values is not None:
-                converted(field, str(field.name), values, str)
+                converted(field, field.name, values, str, Faults())
 
 
 @pytest.mark.parametrize(
@@ -119,9 +130,9 @@ def test_any_json_is_converted_or_refused(data: Any, key: str, signature: Signat
     ],
 )
 def test_values_convert(kind: str, value: Any, result: Any) -> None:
-    found = converted(Field("c", kind), "'c'", [value], lambda text: f"parsed {text}")
-    assert found == [result]
-    assert type(found[0]) is type(result)
+    found = value_of(kind, value, lambda text: f"parsed {text}")
+    assert found == result
+    assert type(found) is type(result)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +154,7 @@ def test_values_convert(kind: str, value: Any, result: Any) -> None:
 )
 def test_values_that_do_not_convert_name_column_row_and_type(kind: str, value: Any, said: str) -> None:
     with pytest.raises(BadInputError) as error:
-        converted(Field("c", kind), "'c'", [value], str)
+        value_of(kind, value)
     assert message(error).startswith("column 'c', row 0: expected ")
     assert said in message(error)
 

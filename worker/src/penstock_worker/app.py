@@ -18,15 +18,27 @@ if TYPE_CHECKING:
 _set_running_loop = asyncio._set_running_loop  # pyright: ignore[reportPrivateUsage]
 
 _SWEEP_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _QUIET_SECONDS = 0.1
 _LAST_TURNS = 5  # of the loop: accept, connect, register, read, answer
 
 
-def serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening: Callable[[], None]) -> None:
-    """Answer requests until SIGTERM; calls `on_listening` once. Must run on the main thread."""
+def serve(
+    routes: Routes,
+    listener: Listener,
+    max_body_bytes: int,
+    on_listening: Callable[[], None],
+    each_second: Callable[[], None],
+) -> None:
+    """Answer requests until SIGTERM; calls `on_listening` once, and `each_second` before and then about so often.
+
+    Must run on the main thread.
+    """
+    each_second()
     # Not asyncio.run(): a loop that is not the thread's current one leaves asyncio to the scripts.
     loop = asyncio.new_event_loop()
     try:
+        _repeat(loop, each_second)
         loop.run_until_complete(_serve(routes, listener, max_body_bytes, on_listening))
     finally:
         loop.close()
@@ -55,6 +67,14 @@ async def _serve(routes: Routes, listener: Listener, max_body_bytes: int, on_lis
     traffic.sweep_every(_SWEEP_SECONDS)
     await terminated
     await _drain(traffic, listener, server)
+
+
+def _repeat(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    def call() -> None:
+        loop.call_later(_LOOK_SECONDS, call)
+        function()
+
+    loop.call_later(_LOOK_SECONDS, call)
 
 
 async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractServer) -> None:

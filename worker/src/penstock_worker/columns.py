@@ -6,20 +6,20 @@ import base64
 import math
 from typing import TYPE_CHECKING, Any, Callable
 
-from penstock_worker.kinds import kind_of
 from penstock_worker.nested import with_fractions
-from penstock_worker.payload import refusal
 from penstock_worker.signature import ANY
+from penstock_worker.table import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from penstock_worker.faults import Faults
     from penstock_worker.signature import Field
 
 # How numpy holds a column without nulls; all others are held as objects.
 DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
 
-_EXPECTED = {
+EXPECTED = {
     "double": "a number (double)",
     "float": "a number (float)",
     "long": "a whole number (long)",
@@ -32,10 +32,13 @@ _EXPECTED = {
 _AS_THEY_ARE = {"double": float, "float": float, "string": str, "boolean": bool}
 
 
-def converted(field: Field, label: str, values: list[Any], parse_time: Callable[[str], Any]) -> list[Any]:
-    """`values` as the field's type; raises `BadInputError` naming column and row of one that does not convert.
+def converted(
+    field: Field, name: Any, values: list[Any], parse_time: Callable[[str], Any], faults: Faults, numbers: Any = None
+) -> list[Any]:
+    """`values` as the field's type; those that do not convert are added to `faults`, and `ABSENT` in the result.
 
-    `parse_time` raises ValueError for a text that is no time.
+    `name` is how the column is called, `numbers` are its rows' if they are not consecutive. `parse_time` raises
+    ValueError for a text that is no time.
     """
     if field.type == ANY:
         return [with_fractions(value, field.nested) for value in values]
@@ -47,7 +50,10 @@ def converted(field: Field, label: str, values: list[Any], parse_time: Callable[
         try:
             result.append(_empty(field) if value is None else convert(value))
         except (ValueError, TypeError, OverflowError):
-            raise _mismatch(field, label, row, value) from None
+            result.append(ABSENT)
+            if value is not ABSENT:  # that it is has been said
+                expected = EXPECTED.get(field.type, field.type)
+                faults.value(name, row if numbers is None else numbers[row], expected, value)
     return result
 
 
@@ -63,11 +69,6 @@ def _empty(field: Field) -> Any:
     if field.type in ("long", "integer") or (field.type == "boolean" and field.required):
         raise TypeError
     return None
-
-
-def _mismatch(field: Field, label: str, row: int, value: Any) -> Exception:
-    expected = _EXPECTED.get(field.type, field.type)
-    return refusal(f"column {label}, row {row}: expected {expected}, got {kind_of(value)}")
 
 
 def _number(value: Any) -> float:

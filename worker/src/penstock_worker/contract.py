@@ -36,6 +36,11 @@ INFLIGHT = "PENSTOCK_INFLIGHT"  # file that the instances of a deployment share:
 MODEL_NAMES = "PENSTOCK_MODEL_NAMES"  # what clients of /v1 and /v2 may call the model, by commas; its own name first
 MODEL_VERSION = "PENSTOCK_MODEL_VERSION"  # its version there; unset: 1
 COLLECTED = "PENSTOCK_COLLECTED"  # folder of the deployment's collected records; unset: nothing is collected
+FAULTS = (
+    "PENSTOCK_FAULTS"  # what callers are told of bad input: `full`, `fields` (not their values), `none` (that it is)
+)
+UNKNOWN_COLUMNS = "PENSTOCK_UNKNOWN_COLUMNS"  # `refuse`: columns that the signature does not have; `ignore`
+CONTRACT = "PENSTOCK_CONTRACT"  # path of the file with the data contracts that requests must keep; looked at again
 OWNER = "PENSTOCK_OWNER"  # home folder of the platform that started the process
 INSTANCE = "PENSTOCK_INSTANCE"  # name of the instance, unique within its owner
 
@@ -60,6 +65,9 @@ EXIT_CANNOT_LOAD = 3  # as Azure's server: the script or model did not load; the
 LOADING, READY, FAILED = "loading", "ready", "failed"
 STRICT = "strict"
 REQUIRED, TRIED, SKIPPED = "required", "tried", "skipped"
+
+FULL, FIELDS, NONE = "full", "fields", "none"
+IGNORE, REFUSE = "ignore", "refuse"
 
 SAMPLE_FILES = ("sample-request.json", "sample_request.json")  # beside the scoring script, or on top of the model
 

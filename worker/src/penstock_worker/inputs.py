@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Hashable, NamedTuple
 
 from penstock_worker.columns import DTYPES, converted
+from penstock_worker.faults import Faults, FaultyInputError
+from penstock_worker.guarding import Guarding, Policy
 from penstock_worker.kinds import is_list, is_object
 from penstock_worker.matrix import Matrices
 from penstock_worker.payload import RECORDS_KEY, SPLIT_KEY, Payload
-from penstock_worker.table import arrange, is_split, table_of
+from penstock_worker.table import arrange, is_split, note_unknown, table_of
 from penstock_worker.tensors import array_of, tensors_of
+from penstock_worker.typed_rows import TypedRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from penstock_worker.guard import Guard, Verdict
     from penstock_worker.signature import Field, Signature
 
 MATRIX, COLUMNS, ARRAY, OTHER = "matrix", "columns", "array", "other"
@@ -44,15 +48,32 @@ class Inputs:
         self._numpy = numpy
         self._pandas = pandas
         self.as_it_comes = as_it_comes
+        self.guarding = Guarding(Policy())
+        self._names = [] if signature is None else signature.names
         self.matrices = None if as_it_comes or signature is None else Matrices.of(signature, numpy)
+        self._typed = None if as_it_comes or signature is None else TypedRows.of(signature)
 
     def of(self, payload: Payload) -> Input:
-        """The input that `payload` holds; raises `BadInputError`."""
+        """The input that `payload` holds; raises `BadInputError` with all that is wrong with it."""
         matrix = None if self.matrices is None else self.matrices.read(payload)
         if matrix is not None:
             return self.of_matrix(matrix, payload.params)
-        data = self._made(payload)
+        columns = None if self._typed is None else self._typed.read(payload)
+        if columns is not None:
+            data = Input(COLUMNS, columns, len(next(iter(columns.values()))), (COLUMNS, *columns))
+        else:
+            try:
+                data = self._made(payload)
+            except FaultyInputError as error:
+                raise self.guarding.refusal(error) from None
         return data if payload.params is None else data._replace(params=payload.params, group=None)
+
+    def judge(self, data: Input, guard: Guard, verdict: Verdict) -> None:
+        """Have a table judged by a data contract; arrays and what goes to the model as it is are not."""
+        if data.kind == MATRIX:
+            guard.judge_matrix(data.value, self._names, self._numpy, verdict)
+        elif data.kind == COLUMNS:
+            guard.judge_columns(data.value, verdict)
 
     def of_matrix(self, matrix: Any, params: dict[str, Any] | None = None) -> Input:
         return Input(MATRIX, matrix, len(matrix), MATRIX if params is None else None, params=params)
@@ -111,7 +132,9 @@ class Inputs:
     def _unsigned(self, payload: Payload) -> Input:
         key, data = payload.key, payload.data
         if key in (SPLIT_KEY, RECORDS_KEY) or is_split(data) or _is_records(data):
-            table = table_of(payload, None)
+            faults = Faults()
+            table = table_of(payload, None, faults)
+            faults.check()
             names = range(len(table.columns)) if table.names is None else table.names
             frame = self._pandas.DataFrame(dict(enumerate(table.columns)), index=table.index)
             return Input(OTHER, frame.set_axis(list(names), axis=1), table.rows)
@@ -123,13 +146,18 @@ class Inputs:
         return self.of_arrays(tensors_of(payload, signature, self._numpy), signature)
 
     def _columns(self, payload: Payload, signature: Signature) -> Input:
-        table = table_of(payload, signature)
+        faults = Faults()
+        table = table_of(payload, signature, faults)
         columns: dict[Any, list[Any]] = {}
-        for place, values in enumerate(arrange(table, signature.fields, payload.key)):
+        for place, values in enumerate(arrange(table, signature.fields, payload.key, faults)):
             field = signature.fields[place]
             if values is not None:
                 name = key_of(field, place)
-                columns[name] = converted(field, repr(name), values, self.instant)
+                columns[name] = converted(field, name, values, self.instant, faults, table.numbers)
+        if self.guarding.policy.refuse_unknown and signature.named and not faults.count:
+            note_unknown(table.names or (), signature.fields, faults)
+        if faults.count:
+            raise _with_columns(FaultyInputError(faults), columns, table.numbers)
         labels = None if table.index is None or table.index == list(range(table.rows)) else table.index
         return self.of_columns(columns, table.rows, signature, labels)
 
@@ -153,6 +181,13 @@ class Inputs:
 
 def key_of(field: Field, place: int) -> Any:
     return place if field.name is None else field.name
+
+
+def _with_columns(
+    error: FaultyInputError, columns: dict[Any, list[Any]], numbers: list[int] | None
+) -> FaultyInputError:
+    error.columns, error.rows = columns, numbers
+    return error
 
 
 def _is_records(data: Any) -> bool:

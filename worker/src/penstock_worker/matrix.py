@@ -44,7 +44,7 @@ class Matrices:
 
     def read(self, payload: Payload) -> Any:
         """The matrix of the payload; None if there is anything about it that must be looked at."""
-        rows = self._rows(payload)
+        rows = ordered_rows(payload, self.names)
         if not rows:
             return None
         width = self._width
@@ -61,25 +61,6 @@ class Matrices:
         """`matrix` if its columns of whole numbers hold such numbers, and none that is too large; else None."""
         return matrix if not self._whole or self._are_whole(matrix) else None
 
-    def _rows(self, payload: Payload) -> Any:
-        """The rows as lists in the signature's order, or None."""
-        data = payload.data
-        if data.__class__ is dict:
-            if data.get("columns") != self.names or not _plain_index(data):
-                return None
-            return data.get("data")
-        if data.__class__ is not list or not data:
-            return None
-        if data[0].__class__ is not dict:
-            return None if payload.key == RECORDS_KEY else data
-        names, width = self.names, self._width
-        try:
-            if all(row.__class__ is dict and len(row) == width for row in data):
-                return [[row[name] for name in names] for row in data]
-        except KeyError:
-            pass
-        return None
-
     def _are_whole(self, matrix: Any) -> bool:
         numpy = self._numpy
         for at, bits in self._whole:
@@ -88,6 +69,25 @@ class Matrices:
             if not ((numpy.floor(column) == column).all() and (column < limit).all() and (column > -limit).all()):
                 return False
         return True
+
+
+def ordered_rows(payload: Payload, names: list[str]) -> Any:
+    """The rows of the payload, values in the order of `names`; None if it takes a closer look to find them."""
+    data, width = payload.data, len(names)
+    if data.__class__ is dict:
+        if data.get("columns") != names or not _plain_index(data):
+            return None
+        return data.get("data")
+    if data.__class__ is not list or not data:
+        return None
+    if data[0].__class__ is not dict:
+        return None if payload.key == RECORDS_KEY else data
+    try:
+        if all(row.__class__ is dict and len(row) == width for row in data):
+            return [[row[name] for name in names] for row in data]
+    except KeyError:
+        pass
+    return None
 
 
 def _plain_index(data: dict[str, Any]) -> bool:

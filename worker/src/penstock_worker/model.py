@@ -66,12 +66,15 @@ class Model:
         return self._predictor.proven_result
 
     def read(self, request: Request) -> Call:
-        payload = _payload(request)
+        payload = _payload(request, strict=self.inputs.guarding.policy.strict)
         parsed = perf_counter()
         return self.call(self.inputs.of(payload), _ANSWERS[payload.key != AZURE_KEY], parsed)
 
     def call(self, data: Input, answer: Callable[[Any], Response], parsed: float = 0.0) -> Call:
         """The call that predicts for `data`; whatever the protocol, predictions are made and batched the same way."""
+        guarding = self.inputs.guarding
+        if guarding.guards:
+            answer = guarding.admit(partial(self.inputs.judge, data), answer)
         return Call(data, answer, data.rows, data.group, parsed)
 
     def run(self, call: Call) -> Any:
@@ -125,10 +128,12 @@ def _flavors(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _payload(request: Request) -> Payload:
-    if request.method != "GET":
-        return parse(request.body)
-    return parse(text_of(request).encode("utf-8"))
+def _payload(request: Request, *, strict: bool) -> Payload:
+    body = request.body if request.method != "GET" else text_of(request).encode("utf-8")
+    payload = parse(body)
+    if strict and payload.key != AZURE_KEY:
+        raise BadInputError({"message": f"A value is not provided for the {AZURE_KEY!r} parameter."})
+    return payload
 
 
 def _takes_anything(pyfunc: Any) -> bool:

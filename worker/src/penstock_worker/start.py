@@ -12,6 +12,8 @@ from penstock_worker.collecting import begin, end
 from penstock_worker.counters import Counters
 from penstock_worker.dialects import open_inference
 from penstock_worker.failure import LoadError
+from penstock_worker.guarded_script import guarded
+from penstock_worker.guarding import Guarding
 from penstock_worker.inflight import Inflight
 from penstock_worker.inspection import inspection_pages
 from penstock_worker.listener import listen
@@ -65,13 +67,15 @@ def start(variables: Variables) -> int:
     gc.collect()
     gc.freeze()
     inflight = Inflight(variables.inflight, variables.making)
-    traced = Traced(loaded.entry, loaded.root)
+    guarding = Guarding(variables.policy, counters, variables.contracts)
+    entry = guarded(loaded.entry, loaded.model, guarding)
+    traced = Traced(entry, loaded.root)
     scorer = Scorer(traced, counters, _timeout(variables), inflight)
     capture = None if collecting is None else collecting.open(loaded.model)
     routes = Routes(traced, scorer, loaded.swagger, counters, capture)
-    routes.open_inference = open_inference(loaded.entry, loaded.model, scorer, variables)
+    routes.open_inference = open_inference(entry, loaded.model, scorer, variables)
     routes.add_pages(inspection_pages(traced, lambda: sample_body(variables, loaded.example)))
-    serve(routes, listener, variables.max_body_bytes, progress.ready)
+    serve(routes, listener, variables.max_body_bytes, progress.ready, guarding.look)
     end(collecting)
     return contract.EXIT_OK
 

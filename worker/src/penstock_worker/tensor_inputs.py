@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock_worker.columns import converted
+from penstock_worker.faults import Faults, FaultyInputError
 from penstock_worker.inputs import OTHER, Input, key_of
 from penstock_worker.signature import ANY
 from penstock_worker.tensors_wire import BYTES, DATATYPES, fault
@@ -139,7 +140,11 @@ class TensorInputs:
             if all(isinstance(value, bytes) for value in values):
                 return values
         values = (_texts(tensor) if tensor.datatype == BYTES else array).reshape(-1).tolist()
-        return converted(field, repr(tensor.name), values, self._inputs.instant)
+        faults = Faults()
+        found = converted(field, tensor.name, values, self._inputs.instant, faults)
+        if faults.count:
+            raise self._inputs.guarding.refusal(FaultyInputError(faults))
+        return found
 
 
 def _whole_table(tensors: Sequence[Tensor], signature: Signature) -> Any:

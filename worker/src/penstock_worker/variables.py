@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock_worker import contract
+from penstock_worker.guarding import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,8 @@ class Variables:
     collector_config: Path | None
     collected: Path | None
     instance: str
+    policy: Policy
+    contracts: Path | None
 
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
@@ -70,6 +73,8 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         collector_config=_path(environ, contract.COLLECTOR_CONFIG),
         collected=_path(environ, contract.COLLECTED),
         instance=environ.get(contract.INSTANCE) or "instance",
+        policy=_policy(environ),
+        contracts=_path(environ, contract.CONTRACT),
     )
 
 
@@ -92,10 +97,21 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _sample(environ: Mapping[str, str]) -> str:
-    word = environ.get(contract.SAMPLE) or contract.TRIED
-    words = (contract.REQUIRED, contract.TRIED, contract.SKIPPED)
+    return _word(environ, contract.SAMPLE, (contract.TRIED, contract.REQUIRED, contract.SKIPPED))
+
+
+def _policy(environ: Mapping[str, str]) -> Policy:
+    verbosity = _word(environ, contract.FAULTS, (contract.FULL, contract.FIELDS, contract.NONE))
+    unknown = _word(environ, contract.UNKNOWN_COLUMNS, (contract.IGNORE, contract.REFUSE))
+    strict = environ.get(contract.COMPAT, "").lower() == contract.STRICT
+    return Policy(verbosity, unknown == contract.REFUSE, strict)
+
+
+def _word(environ: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of `words`, the first of which is meant where none is given."""
+    word = environ.get(name) or words[0]
     if word not in words:
-        raise SystemExit(f"{contract.SAMPLE}={word!r} is not one of {', '.join(words)}")
+        raise SystemExit(f"{name}={word!r} is not one of {', '.join(words)}")
     return word
 
 
