@@ -17,6 +17,7 @@ from penstock.control.events import EventFollower
 from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
 from penstock.domain.compilation import Compilation
+from penstock.domain.contract import CONTRACT
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.events import Event
@@ -31,6 +32,9 @@ from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
 from penstock.online.compiler import Compiler
 from penstock.online.container_images import ContainerImages
+from penstock.online.contract_files import ContractFiles
+from penstock.online.contract_reconciler import ContractReconciler
+from penstock.online.contracts import Contracts
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.endpoint_reconciler import EndpointReconciler
@@ -139,7 +143,8 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     resources = Resources(outside.store, clock, lambda key: controller.enqueue(key))  # noqa: PLW0108 - made below
     places = Places(run=settings.run_folder, logs=home / "logs" / "instances", collected=settings.collected_folder)
     prober = Prober(lambda name: watch.changed(name))  # noqa: PLW0108 - made below
-    fleet = Fleet(outside.engine, outside.gateway, prober, places, clock)
+    contract_files = ContractFiles(resources, places)
+    fleet = Fleet(outside.engine, outside.gateway, prober, places, clock, contract_files)
     routing = Routing(resources, fleet, outside.gateway)
     keyring = Keyring(home / "secrets" / "endpoints")
     models = _models(home, outside)
@@ -149,6 +154,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     assembly = Assembly(preparation, outside.environments, builds, home / "apps", places, defaults)
     reconcilers: Mapping[str, Reconciler] = {
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
+        CONTRACT.name: ContractReconciler(resources, contract_files, preparation, clock),
         ONLINE_DEPLOYMENT.name: DeploymentReconciler(
             resources, assembly, fleet, routing, clock, memory_bytes=defaults.memory_bytes
         ),
@@ -162,6 +168,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         resources=resources,
         endpoints=Endpoints(resources, keyring, routing),
         deployments=Deployments(resources, preparation),
+        contracts=Contracts(resources),
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,
@@ -262,7 +269,7 @@ def _follow(controller: Controller, event: Event) -> None:
 
 def _all_keys(resources: Resources, engine: Engine) -> Iterable[Key]:
     """Everything that may need work: all resources, and the deployments of all processes that are found."""
-    for resource in (*resources.list(ONLINE_ENDPOINT), *resources.list(ONLINE_DEPLOYMENT)):
+    for resource in (*resources.list(ONLINE_ENDPOINT), *resources.list(ONLINE_DEPLOYMENT), *resources.list(CONTRACT)):
         yield resource.key
     for process in engine.inspect():
         name = parse_instance_name(process.name)

@@ -19,6 +19,7 @@ from penstock.environments.base import BuiltEnvironment
 from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
 from penstock.online.container_images import ContainerImages
+from penstock.online.contract_files import ContractFiles
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.fleet import Fleet, Places
@@ -63,7 +64,8 @@ class Bench:
         """All that a process has in memory, made anew."""
         (self.folder / "run").mkdir(exist_ok=True)
         places = Places(run=self.folder / "run", logs=self.folder / "logs", collected=self.folder / "collected")
-        self.fleet = Fleet(self.engine, self.gateway, Prober(lambda _: None), places, self.clock)
+        contracts = ContractFiles(self.resources, places)
+        self.fleet = Fleet(self.engine, self.gateway, Prober(lambda _: None), places, self.clock, contracts)
         self.builds: Background[BuiltEnvironment] = Background("build")
         self.models = Models(self.registry, self.registry, self.artifacts, KnownVersions(self.folder / "registry"))
         images = ContainerImages(no_tool, no_tool, self.artifacts, self.folder / "contexts", self.environments.log)

@@ -16,6 +16,7 @@ from penstock.domain.errors import Code, PenstockError, invalid
 from penstock.domain.validation import Validation, ValidationRequest
 from penstock.environments.base import Environments
 from penstock.gateway.base import Gateway
+from penstock.online.contracts import Contracts
 from penstock.online.deployments import Deployments
 from penstock.online.endpoints import Endpoints
 from penstock.online.environment_collector import EnvironmentCollector
@@ -38,6 +39,7 @@ class Services:
     resources: Resources
     endpoints: Endpoints
     deployments: Deployments
+    contracts: Contracts
     models: Models
     artifacts: Artifacts
     environments: Environments

@@ -9,6 +9,7 @@ from penstock.cli.errors import notice
 from penstock.cli.progress import Progress
 from penstock.cli.sequence import Sequenced, name_of
 from penstock.cli.upload import checked, uploaded
+from penstock.domain.contract import Contract
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.endpoint import OnlineEndpoint
 from penstock.domain.environment import Environment
@@ -25,6 +26,7 @@ _SPECS: Mapping[DocumentKind, type[Frozen]] = {
     DocumentKind.MODEL: Model,
     DocumentKind.ENDPOINT: OnlineEndpoint,
     DocumentKind.DEPLOYMENT: OnlineDeployment,
+    DocumentKind.CONTRACT: Contract,
 }
 
 
@@ -42,7 +44,7 @@ class Application:
     def run(self, plan: Sequenced) -> None:
         """Apply all documents. Raises, with nothing changed, if one of them is faulty in itself.
 
-        1. Environments and models, then endpoints; an error here ends the run, as others build on them.
+        1. Environments and models, then endpoints and contracts; an error here ends the run, as others build on them.
         2. All deployments are sent, then waited for together; one that fails does not stop the others.
         3. Traffic of the endpoints all of whose deployments serve.
         """
@@ -55,6 +57,8 @@ class Application:
             self._note(document, "registered", "Succeeded", name=f"{version.name}:{version.version}")
         for document in plan.endpoints:
             self._endpoint(document)
+        for document in plan.contracts:
+            self._contract(document)
         self._deployments(plan.deployments)
         self._traffic(plan.traffic)
 
@@ -72,6 +76,10 @@ class Application:
         applied = self._client.online_endpoints.create_or_update(spec)
         self._tell(applied.notices)
         self._note(document, applied.change, self._awaited(applied))
+
+    def _contract(self, document: Document) -> None:
+        applied = self._client.contracts.create_or_update(uploaded(self._client, Contract, document))
+        self._note(document, applied.change, applied.resource.provisioning_state)
 
     def _deployments(self, documents: Iterable[Document]) -> None:
         sent: list[tuple[Document, AppliedDeployment]] = []

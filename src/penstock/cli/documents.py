@@ -17,6 +17,7 @@ class DocumentKind(StrEnum):
     MODEL = "model"
     ENDPOINT = "online-endpoint"
     DEPLOYMENT = "online-deployment"
+    CONTRACT = "contract"
 
 
 _SCHEMAS = {
@@ -29,6 +30,8 @@ _SCHEMAS = {
     "model": DocumentKind.MODEL,
     "environment": DocumentKind.ENVIRONMENT,
 }
+# What Azure has no schema for says what it is by its `type`.
+_OWN_TYPES = {"contract": DocumentKind.CONTRACT}
 # Fields that only one kind has; the first kind with one of them is meant.
 _MARKS = (
     (DocumentKind.DEPLOYMENT, {"endpoint_name", "code_configuration", "instance_count", "request_settings", "model"}),
@@ -72,7 +75,7 @@ def read_one(path: Path, kind: DocumentKind) -> Document:
     documents = _read_fields(path)
     if len(documents) != 1:
         raise invalid(f"{path} holds {len(documents)} documents: this command takes one; `penstock apply` takes any")
-    found = kind_of_schema(documents[0], str(path))
+    found = kind_of_schema(documents[0], str(path)) or _OWN_TYPES.get(str(documents[0].get("type")))
     if found is not None and found is not kind:
         raise invalid(f"{path} holds {_a(found)}, not {_a(kind)}: see `penstock {found} create --help`")
     return Document(kind=kind, fields=documents[0], source=str(path), folder=path.parent)
@@ -96,8 +99,8 @@ def read_all(paths: Iterable[Path]) -> list[Document]:
 
 
 def recognised(fields: Mapping[str, Any], source: str) -> DocumentKind:
-    """Which kind a document is, by its `$schema`, else by fields that only one kind has."""
-    kind = kind_of_schema(fields, source)
+    """Which kind a document is, by its `$schema` or our own `type`, else by fields that only one kind has."""
+    kind = kind_of_schema(fields, source) or _OWN_TYPES.get(str(fields.get("type")))
     if kind is not None:
         return kind
     for kind, marks in _MARKS:

@@ -36,6 +36,10 @@ def previewed(client: "Client", document: Document) -> dict[str, Any]:
             from penstock.domain.deployment import OnlineDeployment
 
             return _row(document, client.online_deployments.preview(compared(OnlineDeployment, document)))
+        case DocumentKind.CONTRACT:
+            from penstock.domain.contract import Contract
+
+            return _row(document, client.contracts.preview(compared(Contract, document)))
         case DocumentKind.MODEL:
             return _model(client, document)
         case DocumentKind.ENVIRONMENT:

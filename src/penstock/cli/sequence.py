@@ -16,20 +16,21 @@ class Sequenced:
     endpoints: tuple[Document, ...]
     deployments: tuple[Document, ...]
     traffic: tuple[Document, ...]
+    contracts: tuple[Document, ...] = ()
 
     @property
     def documents(self) -> Sequence[Document]:
         """Each document once, as it is written."""
         held_back = {name_of(document): document for document in self.traffic}
         endpoints = (held_back.get(name_of(endpoint), endpoint) for endpoint in self.endpoints)
-        return (*self.environments, *self.models, *endpoints, *self.deployments)
+        return (*self.environments, *self.models, *endpoints, *self.contracts, *self.deployments)
 
 
 def sequenced(documents: Iterable[Document]) -> Sequenced:
     """Order the documents; raises `invalid` for one without a name, and for two of one name.
 
-    Environments and models come first, then endpoints, then deployments. An endpoint some of whose deployments are
-    among the documents keeps the traffic that it has until they serve: its shares come last.
+    Environments and models come first, then endpoints, contracts and deployments. An endpoint some of whose
+    deployments are among the documents keeps the traffic that it has until they serve: its shares come last.
     """
     by_kind: dict[DocumentKind, list[Document]] = {kind: [] for kind in DocumentKind}
     seen: dict[tuple[DocumentKind, str], Document] = {}
@@ -48,6 +49,7 @@ def sequenced(documents: Iterable[Document]) -> Sequenced:
         endpoints=tuple(_without_traffic(e) if e in late else e for e in endpoints),
         deployments=tuple(deployments),
         traffic=tuple(late),
+        contracts=tuple(by_kind[DocumentKind.CONTRACT]),
     )
 
 

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, Any, cast
 from penstock.cli.show import table
 
 if TYPE_CHECKING:
-    from penstock.client.resources import AnyRemote, Deployment, Endpoint, Preview, RegisteredEnvironment
+    from penstock.client.resources import (
+        AnyRemote,
+        Deployment,
+        Endpoint,
+        Preview,
+        RegisteredEnvironment,
+        RemoteContract,
+    )
     from penstock.domain.model import ModelVersion
 
 ENDPOINTS = table("name", "provisioning_state", "traffic", "mirror_traffic", "scoring_uri")
 DEPLOYMENTS = table("name", "endpoint_name", "provisioning_state", "ready_instances", "instance_count", "reason")
 SERVINGS = table("version", "endpoint", "deployment", "traffic", "mirror_traffic", "state", "ready_instances")
+CONTRACTS = table("name", "endpoint_name", "deployment_name", "mode", "provisioning_state", "deployments", "reason")
 ENVIRONMENTS = table("name", "version", "image", "archived", "created_at", "description")
 
 
@@ -38,6 +46,18 @@ def deployment(resource: "Deployment") -> dict[str, Any]:
         "ready_instances": resource.status.ready_instances,
         "revision": resource.status.revision,
         "failure": resource.status.failure,
+        **_marks(resource),
+    }
+
+
+def contract(resource: "RemoteContract") -> dict[str, Any]:
+    ready = resource.status.condition("Ready")
+    return {
+        "name": resource.name,
+        **_spec(resource),
+        "provisioning_state": resource.provisioning_state,
+        "reason": ready.reason if ready else None,
+        "deployments": list(resource.status.deployments),
         **_marks(resource),
     }
 

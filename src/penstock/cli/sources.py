@@ -28,7 +28,7 @@ def inlined(document: Document) -> Document:
             return document.replaced(_model(fields, document.folder))
         case DocumentKind.DEPLOYMENT:
             return document.replaced(_deployment(fields, document.folder, document.source))
-        case DocumentKind.ENDPOINT:
+        case DocumentKind.ENDPOINT | DocumentKind.CONTRACT:
             return document
 
 

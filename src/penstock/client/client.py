@@ -8,6 +8,7 @@ from penstock.client.address import find
 from penstock.client.artifacts import Artifacts
 from penstock.client.collections import Collections
 from penstock.client.compilations import Compilations
+from penstock.client.contracts import Contracts
 from penstock.client.deployments import OnlineDeployments
 from penstock.client.endpoints import OnlineEndpoints
 from penstock.client.environments import Environments
@@ -70,6 +71,7 @@ class Client:
         self.online_endpoints = OnlineEndpoints(self._transport)
         self.online_deployments = OnlineDeployments(self._transport)
         self.collections = Collections(self._transport)
+        self.contracts = Contracts(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)
         self.compilations = Compilations(self._transport)
@@ -125,4 +127,6 @@ class Client:
         if kind == "online-deployment":
             endpoint, _, deployment = name.partition("/")
             return lambda: self.online_deployments.get(endpoint, deployment)
+        if kind == "contract":
+            return lambda: self.contracts.get(name)
         raise invalid(f"there is nothing to wait for with a {kind!r}")

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from penstock.domain.contract import Contract, ContractStatus
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
 from penstock.domain.environment import Environment, EnvironmentStatus
@@ -82,9 +83,11 @@ class Applied(Preview, Generic[SpecT, StatusT]):
 Endpoint = RemoteResource[OnlineEndpoint, OnlineEndpointStatus]
 Deployment = RemoteResource[OnlineDeployment, OnlineDeploymentStatus]
 RegisteredEnvironment = RemoteResource[Environment, EnvironmentStatus]
+RemoteContract = RemoteResource[Contract, ContractStatus]
 AppliedEndpoint = Applied[OnlineEndpoint, OnlineEndpointStatus]
 AppliedDeployment = Applied[OnlineDeployment, OnlineDeploymentStatus]
 AppliedEnvironment = Applied[Environment, EnvironmentStatus]
+AppliedContract = Applied[Contract, ContractStatus]
 AnyRemote = RemoteResource[Any, Any]
 
 

@@ -141,6 +141,7 @@ class Assembly:
         common = {
             contract.MAX_BODY_BYTES: str(self._defaults.max_body_bytes),
             contract.MEMORY_BYTES: str(self._defaults.memory_bytes),
+            contract.CONTRACT: str(self._places.contracts(name.endpoint, name.deployment)),
             **sample_variables(prepared.spec, proving=proving),
             **({contract.COMPAT: contract.STRICT} if prepared.ingredients.strict else {}),
             **protocol_variables(name.endpoint, name.deployment, prepared.ingredients),
@@ -188,6 +189,8 @@ class Assembly:
         ingredients, image = prepared.ingredients, ready.placed
         inner = ports_of(image.routes)
         outer = dict(zip(inner, free_ports(len(inner)), strict=True))
+        contracts = self._places.contracts(name.endpoint, name.deployment)
+        contracts.parent.mkdir(mode=0o755, exist_ok=True)
         note(self._places.whereabouts(name), whereabouts_of(image.routes, outer))
         port = image.routes.scoring_route.port
         listen = f"127.0.0.1:{outer[port]}" if ready.host_network else f"0.0.0.0:{port}"
@@ -202,7 +205,7 @@ class Assembly:
             container=Container(
                 image=ready.reference,
                 ports={port: inner for inner, port in outer.items()},
-                mounts=mounts_of(prepared.app, ingredients, image, self._places.shared(name)),
+                mounts=mounts_of(prepared.app, ingredients, image, self._places.shared(name), contracts),
                 user=ready.user,
                 memory_bytes=memory,
                 cpus=image.cpus,

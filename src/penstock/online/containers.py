@@ -5,12 +5,13 @@ from pathlib import Path, PurePosixPath
 
 from penstock.domain.environment import InferenceConfig, Route
 from penstock.engines.base import Mount
-from penstock.online.fleet import SHARED_REPORT
+from penstock.online.fleet import CONTRACTS_FILE, SHARED_REPORT
 from penstock.online.revisions import Ingredients, PlacedImage, PlacedModel, code_folder, model_folder
 from penstock.online.whereabouts import Question, Whereabouts
 from penstock_worker import contract
 
 APP = PurePosixPath("/var/azureml-app")  # Azure's place for code and models
+CONTRACTS = PurePosixPath("/var/penstock-contracts")
 SHARED = PurePosixPath("/var/penstock")  # where the container may leave its report
 
 
@@ -35,9 +36,12 @@ def whereabouts_of(routes: InferenceConfig, host_ports: Mapping[int, int]) -> Wh
     )
 
 
-def mounts_of(app: Path, ingredients: Ingredients, image: PlacedImage, shared: Path) -> tuple[Mount, ...]:
-    """What the container sees of this host: model and code, to read, and the folder for its report."""
+def mounts_of(
+    app: Path, ingredients: Ingredients, image: PlacedImage, shared: Path, contracts: Path
+) -> tuple[Mount, ...]:
+    """What the container sees of this host: model and code, to read, contracts, and the folder for its report."""
     mounts = [Mount(source=shared, target=str(SHARED), read_only=False)]
+    mounts.append(Mount(source=contracts.parent, target=str(CONTRACTS)))
     if ingredients.model is not None:
         source = model_folder(app, ingredients.model)
         mounts.append(Mount(source=source, target=str(_model_place(ingredients.model, image))))
@@ -54,6 +58,7 @@ def container_variables(ingredients: Ingredients, image: PlacedImage, listen: st
     """
     variables = {"PYTHONUNBUFFERED": "1", **ingredients.environment_variables}
     variables |= {contract.LISTEN: listen, contract.REPORT: str(SHARED / SHARED_REPORT)}
+    variables[contract.CONTRACT] = str(CONTRACTS / CONTRACTS_FILE)
     if ingredients.code is not None:
         script = PurePosixPath(ingredients.code.scoring_script)
         variables[contract.APP_ROOT] = str(APP / ingredients.code.basename / script.parent)

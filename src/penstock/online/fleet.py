@@ -4,10 +4,11 @@ import hashlib
 import logging
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.control.clock import Clock
 from penstock.domain.deployment import OnlineDeployment
@@ -22,8 +23,12 @@ from penstock.online.whereabouts import Whereabouts
 from penstock.telemetry.layout import records_folder
 from penstock_worker import contract
 
+if TYPE_CHECKING:
+    from penstock.online.contract_files import ContractFiles
+
 log = logging.getLogger(__name__)
 
+CONTRACTS_FILE = "contracts.json"
 SHARED_REPORT = "report.json"  # in the folder that a container may write to
 
 _STOP_GRACE = timedelta(seconds=10)
@@ -59,6 +64,14 @@ class Places:
         """The report of a worker in a container. Its pid is the one inside."""
         return self.shared(name) / SHARED_REPORT
 
+    def contracts(self, endpoint: str, deployment: str) -> Path:
+        """The file with the contracts of a deployment, in a folder of its own, which containers see."""
+        return self.run / f"{_short(f'{endpoint}/{deployment}')}.contracts" / CONTRACTS_FILE
+
+    def contract_folders(self) -> Iterable[Path]:
+        """The folders of such files that there are."""
+        return list(self.run.glob("*.contracts"))
+
     def log(self, name: InstanceName) -> Path:
         return self.log_folder(name.endpoint, name.deployment) / f"{name.revision}.{name.ordinal}.log"
 
@@ -83,12 +96,21 @@ class Fleet:
     """Knows and changes instances. What cannot be found out again (who drains, who crashed) is kept in memory only:
     a control plane that starts anew decides anew."""
 
-    def __init__(self, engine: Engine, gateway: Gateway, prober: Prober, places: Places, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        gateway: Gateway,
+        prober: Prober,
+        places: Places,
+        clock: Clock,
+        contracts: "ContractFiles",
+    ) -> None:
         self._engine = engine
         self._gateway = gateway
         self._prober = prober
         self.places = places
         self._clock = clock
+        self._contracts = contracts
         self._lock = threading.RLock()
         self._draining: dict[str, datetime] = {}
         self._stopping: set[str] = set()
@@ -106,7 +128,8 @@ class Fleet:
         return sorted(found, key=lambda i: i.name)
 
     def start(self, name: InstanceName, spec: ProcessSpec, settings: OnlineDeployment) -> None:
-        """Start the process; probes begin with it."""
+        """Start the process, with the contracts of its deployment; probes begin with it."""
+        self._contracts.deliver(name.endpoint, name.deployment)
         with self._lock:
             self._draining.pop(str(name), None)
             self._stopping.discard(str(name))
@@ -266,6 +289,6 @@ def _make_shared(folder: Path) -> None:
     folder.chmod(0o777)
 
 
-def _short(name: InstanceName) -> str:
+def _short(name: InstanceName | str) -> str:
     """Sixteen hex digits for a name, because paths of unix sockets are short."""
     return hashlib.sha256(str(name).encode()).hexdigest()[:16]

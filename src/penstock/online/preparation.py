@@ -37,6 +37,7 @@ from penstock.online.revisions import (
     code_folder,
     model_folder,
 )
+from penstock.online.signatures import columns_of
 from penstock.registry.places import Registered, parse_place
 
 _NOT_COLLECTED = "nothing is collected: data_collector has no effect on containers yet"
@@ -130,6 +131,15 @@ class Preparation:
         if found.errors:
             raise invalid(f"deployment {name!r}: model {model.basename!r}: {'; '.join(found.errors)}")
         return (*build.notices, *found.notices)
+
+    def columns(self, name: str, spec: OnlineDeployment) -> Sequence[str]:
+        """Names of the columns in the signature of an MLflow model; none if it has none, or there is a script."""
+        model, tree = self._model(name, spec, in_container=False)
+        if model is None or tree is None or not model.mlflow or spec.code_configuration is not None:
+            return ()
+        mlmodel = mlmodel_of(lambda path: self._file(model, tree, path)) or {}
+        columns = columns_of(mlmodel.get("signature"))
+        return () if isinstance(columns, str) else [column.name for column in columns if column.name is not None]
 
     def fingerprint(self, name: str, spec: OnlineDeployment) -> str:
         """Of the environment that the spec needs. Raises what `ingredients` and `Environments.plan` raise."""
