@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_worker.columns import converted
-from penstock_worker.faults import Faults
+from penstock_worker.faults import Faults, FaultyInputError
+from penstock_worker.guarding import Guarding, Policy
+from penstock_worker.inputs import Inputs
 from penstock_worker.messages import BadInputError
 from penstock_worker.nested import with_fractions
 from penstock_worker.outputs import encode
@@ -19,6 +21,7 @@ from penstock_worker.payload import KEYS, Payload, parse
 from penstock_worker.signature import Field, Signature, signature_of
 from penstock_worker.swagger import document, input_schema_of
 from penstock_worker.table import arrange, table_of
+from penstock_worker.typed_rows import TypedRows
 
 AB = Signature((Field("a", "double"), Field("b", "string", required=False)))
 UNNAMED = Signature((Field(None, "double"), Field(None, "double")))
@@ -93,6 +96,82 @@ def test_shapes_that_do_not_fit_are_refused_by_name(data: Any, signature: Signat
     with pytest.raises(BadInputError) as error:
         columns(data, signature)
     assert said in message(error)
+
+
+def faults_of(data: Any, signature: Signature, policy: Policy | None = None) -> list[dict[str, Any]]:
+    inputs = Inputs(signature, None, None, as_it_comes=False)
+    inputs.guarding = Guarding(policy or Policy())
+    with pytest.raises(FaultyInputError) as error:
+        inputs.of(Payload("input_data", data, None))
+    return error.value.body["error"]["details"]
+
+
+ABC = Signature((Field("a", "long"), Field("b", "string"), Field("c", "boolean")))
+
+
+def test_all_faults_of_a_table_are_told_at_once() -> None:
+    table = {"columns": ["a", "B", "c"], "data": [["x", "y", 1], [1], None, [2**70, "y", True]]}
+    assert faults_of(table, ABC) == [
+        {"row": 1, "expected": "3 values", "got": "1 values"},
+        {"row": 2, "expected": "a list of 3 values", "got": "null"},
+        {"column": "b", "expected": "a column of string", "got": "nothing"},
+        {"column": "B", "expected": "no such column; did you mean 'b'?"},
+        {"row": 0, "column": "a", "expected": "a whole number (long)", "got": "the string 'x'"},
+        {"row": 3, "column": "a", "expected": "a whole number (long)", "got": "the number 1180591620717411303424"},
+        {"row": 0, "column": "c", "expected": "true or false (boolean)", "got": "the number 1"},
+    ]
+    records = [{"a": 1, "b": "x", "c": None}, {"a": 1.5}]
+    assert [(fault["row"], fault["column"]) for fault in faults_of(records, ABC)] == [
+        (1, "b"),
+        (1, "c"),
+        (1, "a"),
+        (0, "c"),
+    ]
+    silent = faults_of(records, ABC, Policy(verbosity="fields"))
+    assert silent[2] == {"row": 1, "column": "a", "expected": "a whole number (long)"}
+
+
+def test_unknown_columns_are_refused_where_that_is_asked_for() -> None:
+    row = {"a": 1, "b": "x", "c": True, "d": 1}
+    Inputs(ABC, None, None, as_it_comes=False).of(Payload("input_data", [row], None))
+    assert faults_of([row], ABC, Policy(refuse_unknown=True)) == [{"column": "d", "expected": "no such column"}]
+
+
+MIXED = Signature(
+    (
+        Field("d", "double"),
+        Field("f", "float"),
+        Field("l", "long"),
+        Field("i", "integer"),
+        Field("b", "boolean", required=False),
+        Field("s", "string"),
+    )
+)
+CELLS = {
+    "d": st.floats() | st.integers() | st.none(),
+    "f": st.floats(width=32) | st.integers(-9, 9),
+    "l": st.integers(),
+    "i": st.integers(-(2**31) - 1, 2**31),
+    "b": st.booleans() | st.none(),
+    "s": st.text(max_size=2) | st.none(),
+}
+
+
+@given(rows=st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=3))
+def test_rows_read_at_once_are_what_the_general_reading_makes_of_them(rows: list[dict[str, Any]]) -> None:
+    typed = TypedRows.of(MIXED)
+    assert typed is not None
+    at_once = [
+        typed.read(Payload("input_data", data, None))
+        for data in (rows, [[row[name] for name in CELLS] for row in rows])
+    ]
+    faults = Faults()
+    columns = {
+        field.name: converted(field, field.name, [row[field.name] for row in rows], str, faults)
+        for field in MIXED.fields
+    }
+    for found in at_once:
+        assert repr(found) == repr(None if faults.count else columns)
 
 
 JSON = st.recursive(

@@ -41,13 +41,13 @@ def mounts_of(
 ) -> tuple[Mount, ...]:
     """What the container sees of this host: model and code, to read, contracts, and the folder for its report."""
     mounts = [Mount(source=shared, target=str(SHARED), read_only=False)]
-    mounts.append(Mount(source=contracts.parent, target=str(CONTRACTS)))
     if ingredients.model is not None:
         source = model_folder(app, ingredients.model)
         mounts.append(Mount(source=source, target=str(_model_place(ingredients.model, image))))
     if ingredients.code is not None:
         basename = ingredients.code.basename
         mounts.append(Mount(source=code_folder(app) / basename, target=str(APP / basename)))
+    mounts.append(Mount(source=contracts.parent, target=str(CONTRACTS)))
     return tuple(mounts)
 
 

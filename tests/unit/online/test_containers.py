@@ -36,16 +36,18 @@ def ingredients(**changes: object) -> Ingredients:
 
 def test_code_and_model_lie_where_azure_has_them_and_cannot_be_changed() -> None:
     app, shared = Path("/home/apps/x"), Path("/home/run/s")
-    assert mounts_of(app, ingredients(), an_image(), shared) == (
+    assert mounts_of(app, ingredients(), an_image(), shared, Path("/home/run/c/contracts.json")) == (
         Mount(source=shared, target="/var/penstock", read_only=False),
         Mount(source=app / "azureml-models/fraud/7", target="/var/azureml-app/azureml-models/fraud/7"),
         Mount(source=app / "code/code", target="/var/azureml-app/code"),
+        Mount(source=Path("/home/run/c"), target="/var/penstock-contracts"),
     )
     assert container_variables(ingredients(), an_image(), "0.0.0.0:5001") == {
         "A": "1",
         "PYTHONUNBUFFERED": "1",
         "PENSTOCK_LISTEN": "0.0.0.0:5001",
         "PENSTOCK_REPORT": "/var/penstock/report.json",
+        "PENSTOCK_CONTRACT": "/var/penstock-contracts/contracts.json",
         "AML_APP_ROOT": "/var/azureml-app/code/sub",
         "AZUREML_ENTRY_SCRIPT": "score.py",
         "AZUREML_MODEL_DIR": "/var/azureml-app/azureml-models/fraud/7",
@@ -55,7 +57,7 @@ def test_code_and_model_lie_where_azure_has_them_and_cannot_be_changed() -> None
 def test_a_model_is_mounted_where_the_deployment_says() -> None:
     image = an_image(model_mount_path="/models/")
     parts = ingredients(code=None, model=MODEL.model_copy(update={"mlflow": True}))
-    assert mounts_of(Path("/a"), parts, image, Path("/s"))[1].target == "/models"
+    assert mounts_of(Path("/a"), parts, image, Path("/s"), Path("/run/c/contracts.json"))[1].target == "/models"
     variables = container_variables(parts, image, "")
     assert (variables["AZUREML_MODEL_DIR"], variables["PENSTOCK_MLFLOW_MODEL"]) == ("/models", "/models/weights")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Iterator, NamedTuple
 
 from penstock_worker import contract
@@ -9,9 +10,8 @@ from penstock_worker.kinds import kind_of
 from penstock_worker.messages import BadInputError
 
 MOST = 100  # faults that an answer tells
-_LONGEST = 32 * 1024  # characters of an answer's details, about
+_LONGEST = 32 * 1024  # bytes of an answer's details
 _LONGEST_TEXT = 300  # characters of a name or sentence
-_FRAME = 64  # characters that the JSON of one fault has beside its texts
 _SPARE = 1000  # more faults are kept than told: those of guards come behind the signature's
 _ONE_SENTENCE = "the input does not fit what the model expects"
 
@@ -110,8 +110,7 @@ def _bounded(faults: Faults, *, values: bool) -> list[dict[str, Any]]:
     size = 0
     for fault in faults:
         detail = fault.detail(values=values)
-        # Text that is not ASCII grows when it becomes JSON.
-        size += sum(len(ascii(value)) for value in detail.values()) + _FRAME
+        size += len(json.dumps(detail)) + 2
         if len(details) == MOST or size > _LONGEST:
             break
         details.append(detail)

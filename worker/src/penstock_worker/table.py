@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from penstock_worker.payload import Payload
     from penstock_worker.signature import Field, Signature
 
-_LISTED = 20  # names in one sentence
+_LISTED = 20  # names in one sentence, and unknown ones that are compared
+_COMPARED = 1000  # names that an unknown one is compared with
 
 
 class Absent:
@@ -88,14 +89,13 @@ def arrange(table: Table, fields: Sequence[Field], key: str, faults: Faults) -> 
 
 def note_unknown(names: Sequence[Any], fields: Sequence[Field], faults: Faults) -> None:
     """Add the columns that no field has, each with the nearest field that there is."""
-    known = [field.name for field in fields if field.name is not None]
-    present = frozenset(known)
-    for name in names:
-        if name not in present:
-            near = difflib.get_close_matches(str(name)[:100], known[:1000], n=1) if faults.count < 2 * _LISTED else []
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            expected = f"no such column{hint}"
-            faults.add(Fault(f"there is no column {str(name)[:100]!r}{hint}", column=str(name), expected=expected))
+    known = {field.name.lower(): field.name for field in fields[:_COMPARED] if field.name is not None}
+    present = {field.name for field in fields}
+    for number, name in enumerate(name for name in names if name not in present):
+        near = difflib.get_close_matches(str(name)[:100].lower(), known, n=1) if number < _LISTED else []
+        hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+        expected = f"no such column{hint}"
+        faults.add(Fault(f"there is no column {str(name)[:100]!r}{hint}", column=str(name), expected=expected))
 
 
 def _note_missing(
