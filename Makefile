@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test check bench clean
+.PHONY: help setup system demo test check fuzz bench clean
 
 # The interpreter of the platform; by default the first of these that is new enough.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
@@ -29,6 +29,7 @@ help:
 	  'make system  install podman and what else tests of containers need, where no password is asked for' \
 	  'make check   format, lint, types, layers and the unit tests' \
 	  'make bench   side-by-side benchmarks (about 45 minutes, 3 GB of packages)' \
+	  'make fuzz    a minute of searching for bytes that a parser cannot take; SECONDS=600 searches longer' \
 	  'make clean   remove what the targets above have made' \
 	  '' \
 	  'PYTHON=/path/to/python chooses the interpreter (3.11 or newer).'
@@ -52,6 +53,14 @@ check: .venv/setup.done
 	.venv/bin/pyright
 	.venv/bin/lint-imports
 	.venv/bin/pytest tests/unit
+
+fuzz: .venv/setup.done
+	@mkdir -p build/fuzz
+	@for parser in requests expressions patterns contracts; do \
+	  echo "Searching: $$parser"; \
+	  .venv/bin/python tests/fuzz/fuzz.py $$parser -artifact_prefix=build/fuzz/ -verbosity=0 \
+	    -max_total_time=$$(( $(or $(SECONDS),60) / 4 )) || exit 1; \
+	done
 
 bench: .venv/run.done
 	$(call patiently,sh bench/system.sh)

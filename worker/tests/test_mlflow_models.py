@@ -176,6 +176,42 @@ def test_columns_get_the_types_of_the_signature(serve: Callable[[str], Any]) -> 
         assert f"column '{name}', row 0: expected" in refused(worker.score({"input_data": [{**ROW, name: value}]}))
 
 
+def test_faults_against_signature_and_contract_are_told_together(
+    start_worker: Callable[..., Any], python: str, models: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "contracts.json"
+    ranges = {"d": {"type": "number", "maximum": 10}, "l": {"type": "integer", "minimum": 0, "mode": "warn"}}
+    rule = {"name": "order", "check": "d <= f", "mode": "shadow"}
+    path.write_text(json.dumps({"contracts": [{"name": "c", "columns": ranges, "rules": [rule]}]}))
+    worker = start_worker(
+        python=python, **{contract.MLFLOW_MODEL: str(models / "columns"), contract.CONTRACT: str(path)}
+    )
+    answer = worker.score({"input_data": [{**ROW, "l": -1}, {**ROW, "f": 0}]})
+    assert records(answer)[0]["l"] == -1
+    assert answer.headers["x-penstock-contract"] == "1 violation"
+    error = worker.score({"input_data": [{**ROW, "b": 5, "d": 11, "f": 12}, {**ROW, "d": "x"}]}).json()["error"]
+    assert [(d["row"], d["column"], d.get("rule")) for d in error["details"]] == [
+        (1, "d", None),
+        (0, "b", None),
+        (0, "d", "c/d.range"),
+    ]
+    metrics = worker.request("GET", "/metrics").body.decode()
+    for labels in ('mode="warn",rule="l.range"', 'mode="shadow",rule="order"', 'mode="enforce",rule="d.range"'):
+        assert f'penstock_contract_violations_total{{contract="c",{labels}}} 1' in metrics
+
+
+def test_strict_compatibility_fails_as_azure_does(start_worker: Callable[..., Any], python: str, models: Path) -> None:
+    worker = start_worker(python=python, **{contract.MLFLOW_MODEL: str(models / "columns"), contract.COMPAT: "strict"})
+    answer = worker.score({"input_data": [{**ROW, "b": 5}]})
+    assert (answer.status, answer.headers["x-ms-run-function-failed"]) == (500, "True")
+    answer = worker.score({"dataframe_records": [ROW]})
+    assert (answer.status, answer.json()) == (
+        400,
+        {"message": "A value is not provided for the 'input_data' parameter."},
+    )
+    assert worker.score({"input_data": [ROW]}).status == 200
+
+
 BAD_BODIES = [
     ("{", "the body is not JSON"),
     (b"\xff", "cannot be decoded as UTF-8"),

@@ -161,10 +161,8 @@ CELLS = {
 def test_rows_read_at_once_are_what_the_general_reading_makes_of_them(rows: list[dict[str, Any]]) -> None:
     typed = TypedRows.of(MIXED)
     assert typed is not None
-    at_once = [
-        typed.read(Payload("input_data", data, None))
-        for data in (rows, [[row[name] for name in CELLS] for row in rows])
-    ]
+    listed = [[row[name] for name in CELLS] for row in rows]
+    at_once = [typed.read(Payload("input_data", data, None)) for data in (rows, listed)]
     faults = Faults()
     columns = {
         field.name: converted(field, field.name, [row[field.name] for row in rows], str, faults)
