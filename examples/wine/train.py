@@ -1,10 +1,11 @@
 """Trains the two models of this example on scikit-learn's bundled wine data: 13 measurements, 3 cultivars.
 
-Writes models/blue/wine.joblib, models/green/wine.joblib, and test.json: the half of the data that neither has seen,
-with the answers that each gives in this process.
+Writes models/blue/wine.joblib, models/green/wine.joblib, train.csv with the half of the data that
+they were trained on, and test.json: the half that neither has seen, with the answers that each gives in this process.
 """
 
 import argparse
+import csv
 import json
 from pathlib import Path
 
@@ -26,6 +27,10 @@ def main() -> None:
     rows, test_rows, labels, test_labels = train_test_split(
         wine.data, wine.target, test_size=0.5, random_state=4, stratify=wine.target
     )
+    with (output / "train.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*wine.feature_names, "cultivar"])
+        writer.writerows([*row, label] for row, label in zip(rows.tolist(), labels.tolist(), strict=True))
     models = {
         "blue": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         "green": RandomForestClassifier(n_estimators=50, random_state=0),

@@ -1,5 +1,6 @@
 """`penstock contract`: what the rows of requests to an endpoint must be."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +35,19 @@ _Target = Annotated[
     typer.Option("--target", help="A column that requests do not have, such as the label; repeatable."),
 ]
 _Output = Annotated[Path | None, typer.Option("--output-file", help="Where to write it; the terminal by default.")]
+_Input = Annotated[
+    str | None, typer.Option("--input", help="Key of the table in a scoring script's requests; input_data by default.")
+]
 _Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Flags that say what data does not tell."""
+
+    name: OptionalName = None
+    endpoint_name: OptionalEndpointName = None
+    input: _Input = None
 
 
 @command(app, "create", example="penstock contract create -f contract.yml", text=shapes.CONTRACTS)
@@ -109,8 +122,7 @@ def delete(name: Name, yes: Yes = False, no_wait: NoWait = False) -> Any:
 def learn(
     *,
     data: _Data,
-    name: OptionalName = None,
-    endpoint_name: OptionalEndpointName = None,
+    names: Names,
     target: _Target = None,
     output_file: _Output = None,
     force: _Force = False,
@@ -121,7 +133,8 @@ def learn(
 
     rows = read_rows(data)
     columns = learned(rows, frozenset(target or ()))
-    text = yaml_of(columns, name or data.stem, endpoint_name, f"{len(rows):,} rows of {data.name}")
+    fields = {"name": names.name or data.stem, "endpoint_name": names.endpoint_name or "ENDPOINT", "input": names.input}
+    text = yaml_of(columns, fields, f"{len(rows):,} rows of {data.name}")
     if output_file is None:
         typer.echo(text, nl=False)
         return None

@@ -15,6 +15,7 @@ MOST_CATEGORIES = 20
 _ROWS_PER_CATEGORY = 5  # fewer rows than that for each value say nothing about which there are
 _PATTERN_ROWS = 20  # so many different texts of one form make it a pattern
 _RUN = re.compile(r"[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]+", re.ASCII)
+_SPECIAL = re.compile(r"[][.^$*+?{}\\|()]")
 _LONGEST_ID = 40
 
 
@@ -29,9 +30,10 @@ def learned(rows: "DataFrame", left_out: Set[str]) -> Mapping[str, dict[str, Any
     return {name: _column(rows[name]) for name in rows.columns if name not in left_out}
 
 
-def yaml_of(columns: Mapping[str, dict[str, Any]], name: str, endpoint: str | None, source: str) -> str:
-    """The contract's file, with what it was learned from."""
-    head = {"type": "contract", "name": name, "endpoint_name": endpoint or "ENDPOINT", "mode": "warn"}
+def yaml_of(columns: Mapping[str, dict[str, Any]], names: Mapping[str, str | None], source: str) -> str:
+    """The contract's file, with what it was learned from. `names` are fields that the data does not tell."""
+    given = {field: value for field, value in names.items() if value is not None}
+    head = {"type": "contract", **given, "mode": "warn"}
     return (
         f"# Learned from {source}. Ranges are widened by {MARGIN:.0%} of their span on either side.\n"
         "# Read it before it is used: what did not occur in this data is not wrong for that.\n"
@@ -75,6 +77,8 @@ def _range(present: "Series", *, whole: bool) -> dict[str, Any]:
     least, most = low - margin, high + margin
     least = max(0.0, least) if low >= 0 else least
     most = min(0.0, most) if high <= 0 else most
+    if not math.isfinite(least) or not math.isfinite(most):
+        return {}
     if whole:
         return {"minimum": math.floor(least), "maximum": math.ceil(most)}
     return {"minimum": _rounded(least, math.floor), "maximum": _rounded(most, math.ceil)}
@@ -105,7 +109,7 @@ def _pattern(texts: Sequence[str]) -> str | None:
 def _part(runs: Sequence[str]) -> str:
     kind, lengths = _class(runs[0]), {len(run) for run in runs}
     if kind not in ("[A-Z]", "[a-z]", "[0-9]"):
-        return re.escape(runs[0])
+        return _SPECIAL.sub(r"\\\g<0>", runs[0])
     if len(lengths) == 1:
         return f"{kind}{{{lengths.pop()}}}"
     return f"{kind}{{{min(lengths)},{max(lengths)}}}"

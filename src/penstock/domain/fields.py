@@ -114,4 +114,5 @@ def _children(schema: dict[str, Any], node: dict[str, Any], part: int | str) -> 
     properties = _resolved(schema, node)
     if part in properties:
         return [properties[str(part)]]
-    return [v["items"] for v in _variants(schema, node) if isinstance(part, int) and "items" in v]
+    word = "items" if isinstance(part, int) else "additionalProperties"  # of a list, or of a mapping by name
+    return [v[word] for v in _variants(schema, node) if isinstance(v.get(word), dict)]

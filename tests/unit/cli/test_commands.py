@@ -24,6 +24,7 @@ COMMANDS = [
     *(f"online-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "get-logs")),
     *(f"model {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "deployments")),
     *(f"model {verb}" for verb in ("download", "export", "import", "share", "validate")),
+    *(f"contract {verb}" for verb in ("create", "update", "show", "list", "delete", "learn", "check")),
     *(f"environment {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "doctor", "logs")),
     *(f"data-collection {verb}" for verb in ("list", "download")),
     *(f"image {verb}" for verb in ("base", "build", "list")),

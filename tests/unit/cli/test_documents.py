@@ -38,6 +38,7 @@ def a_folder(root: Path) -> Path:
 @pytest.mark.parametrize(
     ("fields", "kind"),
     [
+        ({"type": "contract", "endpoint_name": "fraud"}, DocumentKind.CONTRACT),
         ({"$schema": f"{_SCHEMA}/managedOnlineEndpoint.schema.json"}, DocumentKind.ENDPOINT),
         ({"$schema": f"{_SCHEMA}/kubernetesOnlineDeployment.schema.json"}, DocumentKind.DEPLOYMENT),
         ({"$schema": f"{_SCHEMA}/model.schema.json"}, DocumentKind.MODEL),

@@ -18,7 +18,7 @@ MOST_VALUES = 10_000
 DEFAULT_INPUT = "input_data"
 
 _INFINITY = math.inf
-_LARGEST = 1e300
+_LARGEST = 10**300  # whole numbers beyond the range of floats cannot be shown
 
 
 class ContractError(ValueError):
@@ -149,7 +149,7 @@ def _limit(told: Any, name: str, otherwise: float, what: str) -> float:
         return otherwise
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit != limit:  # noqa: PLR0124 - NaN
         raise ContractError(f"{what}: {name} must be a number")
-    if abs(limit) > _LARGEST:
+    if isinstance(limit, int) and abs(limit) > _LARGEST:
         raise ContractError(f"{what}: {name} is too large")
     return limit
 

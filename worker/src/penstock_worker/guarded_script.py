@@ -69,5 +69,9 @@ def _columns(body: Any, contract: DataContract, faults: Faults) -> tuple[dict[An
     if not is_list(data) and not is_object(data):
         raise faulty(f"the body must have a table under the key {contract.input!r}")
     table = table_of(Payload(contract.input, data, None), None, faults)
-    names = [rule.name for rule in contract.columns] if table.names is None else table.names
+    names = table.names
+    if names is None:
+        names = [rule.name for rule in contract.columns]
+        if len(names) < len(table.columns):
+            raise faulty(f"{contract.input} has {len(table.columns)} columns; {len(names)} are expected")
     return dict(zip(names, table.columns)), table.numbers  # noqa: B905 - Python 3.9

@@ -73,7 +73,8 @@ class Inputs:
         if data.kind == MATRIX:
             guard.judge_matrix(data.value, self._names, self._numpy, verdict)
         elif data.kind == COLUMNS:
-            guard.judge_columns(data.value, verdict)
+            names = data.value if self._names else [rule.name for rule in guard.contract.columns]
+            guard.judge_columns(dict(zip(names, data.value.values())), verdict)  # noqa: B905 - Python 3.9
 
     def of_matrix(self, matrix: Any, params: dict[str, Any] | None = None) -> Input:
         return Input(MATRIX, matrix, len(matrix), MATRIX if params is None else None, params=params)
