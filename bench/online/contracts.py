@@ -14,13 +14,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "worker" / "src"))
 
-import numpy  # noqa: E402 - found in the environment
+import numpy
 
-from penstock_worker.data_contract import contract_of  # noqa: E402
-from penstock_worker.guard import Guard, Verdict  # noqa: E402
-from penstock_worker.inputs import Inputs  # noqa: E402
-from penstock_worker.payload import AZURE_KEY, Payload  # noqa: E402
-from penstock_worker.signature import Field, Signature  # noqa: E402
+from penstock_worker.data_contract import contract_of
+from penstock_worker.guard import Guard, Verdict
+from penstock_worker.inputs import Inputs
+from penstock_worker.payload import AZURE_KEY, Payload
+from penstock_worker.signature import Field, Signature
 
 WIDTHS = (30, 600)
 ROUNDS = 7
