@@ -161,8 +161,9 @@ CELLS = {
 def test_rows_read_at_once_are_what_the_general_reading_makes_of_them(rows: list[dict[str, Any]]) -> None:
     typed = TypedRows.of(MIXED)
     assert typed is not None
+    turned = {"columns": [*CELLS][::-1], "data": [[row[name] for name in [*CELLS][::-1]] for row in rows]}
     listed = [[row[name] for name in CELLS] for row in rows]
-    at_once = [typed.read(Payload("input_data", data, None)) for data in (rows, listed)]
+    at_once = [typed.read(Payload("input_data", data, None)) for data in (rows, listed, turned)]
     faults = Faults()
     columns = {
         field.name: converted(field, field.name, [row[field.name] for row in rows], str, faults)

@@ -5,6 +5,7 @@ What does not fit in any way is left to the general reading, which knows how to 
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from penstock_worker.kinds import is_list
@@ -75,9 +76,9 @@ def ordered_rows(payload: Payload, names: list[str]) -> Any:
     """The rows of the payload, values in the order of `names`; None if it takes a closer look to find them."""
     data, width = payload.data, len(names)
     if data.__class__ is dict:
-        if data.get("columns") != names or not _plain_index(data):
+        if not _plain_index(data):
             return None
-        return data.get("data")
+        return data["data"] if data.get("columns") == names else _reordered(data, names)
     if data.__class__ is not list or not data:
         return None
     if data[0].__class__ is not dict:
@@ -90,9 +91,26 @@ def ordered_rows(payload: Payload, names: list[str]) -> Any:
     return None
 
 
+def _reordered(data: dict[str, Any], names: list[str]) -> Any:
+    """The rows of a split table that has the same columns in another order."""
+    columns, rows, width = data.get("columns"), data["data"], len(names)
+    if not (is_list(columns) and len(columns) == width and is_list(rows)):
+        return None
+    try:
+        places = dict(zip(columns, range(width)))  # noqa: B905 - Python 3.9
+        values = itemgetter(*[places[name] for name in names])
+    except (KeyError, TypeError):
+        return None
+    if not all(row.__class__ is list and len(row) == width for row in rows):
+        return None
+    return [list(values(row)) for row in rows]
+
+
 def _plain_index(data: dict[str, Any]) -> bool:
     """True if an index says no more than the order of the rows does."""
     index, rows = data.get("index"), data.get("data")
+    if rows is None:
+        return False
     if index is None:
         return len(data) == 2
     return len(data) == 3 and is_list(rows) and index == list(range(len(rows)))
