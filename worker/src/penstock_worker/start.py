@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock_worker.entry import Entry
+    from penstock_worker.listener import Listener
     from penstock_worker.model import Model
     from penstock_worker.variables import Variables
 
@@ -53,16 +54,7 @@ def start(variables: Variables) -> int:
 
     counters = Counters()
     collecting = begin(variables.collector_config, variables.collected, variables.instance, counters)
-    try:
-        loaded = _load(variables)
-        progress.loaded()
-        progress.tried(_try(loaded, variables, progress))
-        if loaded.model is not None:
-            progress.proven(*_prove(loaded.model, variables))
-        listener = listen(variables.address)
-    except LoadError as failure:
-        progress.fail(failure)
-
+    loaded, listener = _opened(variables, progress)
     # What is loaded stays: the collector need not look at it again and again, which takes long for a large model.
     gc.collect()
     gc.freeze()
@@ -89,6 +81,19 @@ class _Loaded(NamedTuple):
     root: Path
     example: Mapping[str, Any] | None = None  # what MLmodel says of the input example
     model: Model | None = None  # the entry, if it is an MLflow model
+
+
+def _opened(variables: Variables, progress: Progress) -> tuple[_Loaded, Listener]:
+    """What is served, loaded, tried and proven, and where it listens; ends the process if any of it fails."""
+    try:
+        loaded = _load(variables)
+        progress.loaded()
+        progress.tried(_try(loaded, variables, progress))
+        if loaded.model is not None:
+            progress.proven(*_prove(loaded.model, variables))
+        return loaded, listen(variables.address)
+    except LoadError as failure:
+        progress.fail(failure)
 
 
 def _load(variables: Variables) -> _Loaded:
