@@ -64,7 +64,7 @@ def test_each_deployment_gets_the_contracts_that_hold_for_it(tmp_path: Path) -> 
     (tmp_path / "run").mkdir()
     store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
     resources = Resources(store, ManualClock(), lambda _: None)
-    places = Places(run=tmp_path / "run", logs=tmp_path)
+    places = Places(run=tmp_path / "run", logs=tmp_path, collected=tmp_path)
     files = ContractFiles(resources, places)
     code = {"code": "./code", "scoring_script": "score.py"}
     deployment = parse(OnlineDeployment, {"code_configuration": code}, "d")
