@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock_worker import contract
+from penstock_worker.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,10 +43,14 @@ class Variables:
     collector_config: Path | None
     collected: Path | None
     instance: str
+    settings: Settings
 
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
-    """What `environ` says; ends the process with a sentence if a variable is missing or not a number."""
+    """What `environ` says; ends the process with a sentence if a variable of ours is missing or not a number.
+
+    Raises `LoadError` for one of the author's.
+    """
     return Variables(
         address=_address(environ),
         report=_path(environ, contract.REPORT),
@@ -70,6 +75,7 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         collector_config=_path(environ, contract.COLLECTOR_CONFIG),
         collected=_path(environ, contract.COLLECTED),
         instance=environ.get(contract.INSTANCE) or "instance",
+        settings=read_settings(environ),
     )
 
 
