@@ -11,11 +11,12 @@ from typing import Any
 
 import httpx
 import polars as pl
+import psutil
 import pytest
 from support.callers import Caller, a_caller, an_api, write_yaml
 from support.load import Load
 from support.running import Platform, a_platform, wait_until, write_deployment
-from support.trained import a_trained_example
+from support.trained import EXAMPLES, a_trained_example
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -150,6 +151,33 @@ def test_requests_have_ids(lab: Caller) -> None:
     assert kept.headers["x-ms-client-request-id"] == "client-1"
     made = [lab.score("").headers["x-request-id"] for _ in range(3)]
     assert len({*made, ""}) == 4
+
+
+def test_a_script_with_a_schema_refuses_what_does_not_fit_it_and_describes_itself(platform: Platform) -> None:
+    platform.run("apply", "-f", EXAMPLES / "schema")
+    two = ["--set", "environment_variables.WORKER_COUNT=2"]
+    platform.run("online-deployment", "update", "-n", "blue", "-e", "irises", *two)
+    platform.run("online-endpoint", "update", "-n", "irises", "--traffic", "blue=100")
+    with a_caller(platform, "irises") as caller:
+        answers = [
+            caller.score(json.dumps({"data": data}), content_type="application/json")
+            for data in ([[5.1, 3.5, 1.4, 0.2], [6.7, 3.1, 5.6, 2.4]], [[5.1, 3.5]])
+        ]
+        assert (answers[0].status_code, answers[0].json()) == (200, {"species": ["setosa", "virginica"]})
+        assert answers[1].status_code == 400
+        assert "expected an array of float64 of shape (any number, 4)" in answers[1].json()["message"]
+        assert caller.score('{"data": [[1, 2, 3, 4]]}', content_type="text/plain").status_code == 415
+        told = caller.get("swagger.json?version=3.1").json()["components"]["schemas"]
+        assert told["ServiceInput"]["example"] == {"data": [[5.1, 3.5, 1.4, 0.2]]}
+
+        # Each of the two processes answers, and one that is killed is replaced within the same instance.
+        [instance] = platform.instance_pids("irises.blue")
+        members = {child.pid for child in psutil.Process(instance).children()}
+        assert len(members) == 2
+        psutil.Process(min(members)).kill()
+        wait_until(lambda: len({child.pid for child in psutil.Process(instance).children()} - {min(members)}) == 2)
+        assert caller.score('{"data": [[1, 2, 3, 4]]}', content_type="application/json").status_code == 200
+        assert platform.instance_pids("irises.blue") == [instance]
 
 
 # How a deployment is chosen.

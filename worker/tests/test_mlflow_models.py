@@ -142,9 +142,10 @@ def test_a_regression_predicts_the_same_in_every_form(serve: Callable[[str], Any
     wrong = {"columns": split["columns"], "data": [split["data"][0], ["old", *split["data"][1][1:]]]}
     message = refused(worker.score({"input_data": wrong}))
     assert message == "column 'age', row 1: expected a number (double), got the string 'old'"
-    document = worker.request("GET", "/swagger.json").json()
-    body = document["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert body["properties"]["input_data"]["oneOf"][0]["properties"]["columns"]["example"] == split["columns"]
+    second = worker.request("GET", "/swagger.json").json()["definitions"]["ServiceInput"]
+    third = worker.request("GET", "/swagger.json?version=3").json()["components"]["schemas"]["ServiceInput"]
+    for form in (second["properties"]["input_data"], third["properties"]["input_data"]["oneOf"][0]):
+        assert form["properties"]["columns"]["example"] == split["columns"]
 
 
 ROW = {"d": 1, "f": 2, "l": 3, "i": 4, "b": True, "s": "x", "t": "2026-01-02T03:04:05Z", "o": None}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from penstock_worker import contract
-from penstock_worker.aml import AMLResponse
+from penstock_worker.aml_response import AMLResponse
 from penstock_worker.failure import LoadError
 from penstock_worker.samples import Sample, UnusableSampleError, find_sample
 from penstock_worker.script import Script

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from penstock_worker.aml import AMLResponse
+from penstock_worker.aml_response import AMLResponse
 from penstock_worker.counters import Counters
 from penstock_worker.messages import Request, Response
 from penstock_worker.routes import Routes
 from penstock_worker.scoring import Scorer
 from penstock_worker.script import Script
+from penstock_worker.settings import Service
+from penstock_worker.swagger import swagger_page
 
 
 def answer(result: Any = None, method: str = "POST", path: str = "/score", **headers: str) -> Response:
@@ -22,7 +24,7 @@ def answer(result: Any = None, method: str = "POST", path: str = "/score", **hea
 
     encoded = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
     script, counters, answers = Script(run), Counters(), list[Response]()
-    routes = Routes(script, Scorer(script, counters), {"openapi": "3.0.3"}, counters)
+    routes = Routes(script, Scorer(script, counters), swagger_page(script.schemas(), Service(), None), counters)
     routes.take(Request(method, path, "", encoded, b"{}"), answers.append)
     [answered] = answers
     return answered
@@ -91,7 +93,7 @@ def test_own_responses_keep_their_status_body_and_headers() -> None:
         pytest.param(AMLResponse(None, 200), 200, b"{}", "False", id="no message is an empty object"),
         pytest.param(AMLResponse([1], 200, json_str=True), 200, b"[1]", "False", id="json on request"),
         pytest.param(AMLResponse(b"\xff", 200), 200, b"\xff", "False", id="bytes as they are"),
-        pytest.param(AMLResponse(iter(["a", b"b"]), 200), 200, b"ab", "False", id="pieces are joined"),
+        pytest.param(AMLResponse(["a", b"b"], 200), 200, b"ab", "False", id="pieces are joined"),
         pytest.param(AMLResponse("x", 503), 503, b"x", "True", id="a server error is a failure of run"),
         pytest.param(AMLResponse("x", 400, run_function_failed=True), 400, b"x", "True", id="failure on request"),
     ],

@@ -163,17 +163,13 @@ def test_the_run_of_a_driven_module_is_called(tmp_path: Path) -> None:
             id="a parameter that nobody fills",
         ),
         pytest.param(
-            "import sys, types, functools\nsys.modules['inference_schema'] = types.ModuleType('inference_schema')\n"
-            "def init(): pass\n@functools.wraps(init)\ndef run(r): pass",
+            "from azureml.contrib.services.aml_request import rawhttp\n"
+            "from inference_schema.schema_decorators import input_schema\n"
+            "from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType as P\n"
+            "def init(): pass\n@rawhttp\n@input_schema('r', P(1))\ndef run(r): pass",
             contract.SCRIPT_FUNCTION_NOT_FOUND,
-            "@input_schema, which is not supported yet",
-            id="input_schema",
-        ),
-        pytest.param(
-            "from azureml.contrib.services.aml_request import rawhttp\ndef init(): pass\n@rawhttp\ndef run(r): pass",
-            contract.SCRIPT_FUNCTION_NOT_FOUND,
-            "@rawhttp, which is not supported yet",
-            id="rawhttp",
+            "must not be decorated with both @rawhttp and @input_schema",
+            id="both ways of taking input",
         ),
         pytest.param(
             "import nothing_of_this_name",

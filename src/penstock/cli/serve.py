@@ -210,7 +210,7 @@ def _member(python: "Interpreter", variables: Mapping[str, str], how: How, liste
         debugger = ("-Xfrozen_modules=off", *debugger) if python.version >= (3, 11) else debugger
     return Member(
         argv=(str(python.path), *debugger, "-m", "penstock_worker"),
-        environment={**variables, "PYTHONUNBUFFERED": "1"},
+        environment={**variables, contract.WORKER_COUNT: "1", "PYTHONUNBUFFERED": "1"},
         folder=Path(variables[contract.APP_ROOT]),
         listening=listening,
     )

@@ -9,10 +9,18 @@ import sys
 def main() -> int:
     """Returns the exit code."""
     _leave_import_path()
+    from penstock_worker.failure import LoadError
+    from penstock_worker.progress import refuse
+    from penstock_worker.settings import with_file
     from penstock_worker.start import start
     from penstock_worker.variables import read_variables
 
-    return start(read_variables(os.environ))
+    try:
+        environ, oddity = with_file(os.environ)
+        variables = read_variables(environ)
+    except LoadError as failure:
+        refuse(os.environ, failure)
+    return start(variables, oddity)
 
 
 def _leave_import_path() -> None:

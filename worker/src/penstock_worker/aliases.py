@@ -2,57 +2,91 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from penstock_worker import aml, monitoring
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PACKAGE = "azureml.contrib.services"
-# These two are ours in any case: the server must know what scripts return.
-_OURS = {"aml_request": ("AMLRequest", "rawhttp"), "aml_response": ("AMLResponse",)}
-# These are for where the real ones are not installed.
-_CONTEXT = ("CorrelationContext", "BasicCorrelationContext", "get_context")
-_STAND_INS = {
-    "azureml.ai.monitoring": ("Collector",),
-    "azureml.ai.monitoring.collector": ("Collector",),
-    "azureml.ai.monitoring.context": _CONTEXT,
-    "azureml.ai.monitoring.context.context": _CONTEXT,
+_CONTRIB, _SERVER, _SCHEMA = "azureml.contrib.services", "azureml_inference_server_http", "inference_schema"
+_MONITORING = "azureml.ai.monitoring"
+_HERE = __name__.rpartition(".")[0]
+
+# These are ours in any case, as they are the server's own with Azure: it must know what scripts ask for and return.
+_OURS = {
+    f"{_CONTRIB}.aml_request": "aml_request",
+    f"{_CONTRIB}.aml_response": "aml_response",
+    f"{_SERVER}.api.aml_request": "aml_request",
+    f"{_SERVER}.api.aml_response": "aml_response",
 }
+# These stand in for packages that are not installed.
+_STAND_INS = {
+    **_OURS,
+    f"{_SERVER}.log_config": "server_log",
+    **{f"{_MONITORING}{part}": "monitoring" for part in (".collector", ".context", ".context.context")},
+    **{
+        f"{_SCHEMA}.{name}": f"{_SCHEMA}.{name}"
+        for name in (
+            "schema_decorators",
+            "schema_util",
+            "parameter_types.abstract_parameter_type",
+            "parameter_types.standard_py_parameter_type",
+            "parameter_types.numpy_parameter_type",
+            "parameter_types.pandas_parameter_type",
+        )
+    },
+}
+# Of packages that are empty otherwise.
+_MEMBERS = {_CONTRIB: {"rawhttp": "aml_request"}, _MONITORING: {"Collector": "monitoring"}}
+_SHARED = ("azureml", "azureml.contrib", "azureml.ai")  # by many packages, any of which may be installed
 
 
 def install() -> None:
-    """Alias the modules of `azureml.contrib.services` and `azureml.ai.monitoring`. May be called again."""
-    for name, members in _OURS.items():
-        full_name = f"{_PACKAGE}.{name}"
-        module = ModuleType(full_name, aml.__doc__)
-        module.__dict__.update({member: getattr(aml, member) for member in members})
-        sys.modules[full_name] = module
+    """Alias the modules. May be called again."""
+    for name, own in _OURS.items():
+        module = ModuleType(name)
+        module.__dict__.update(_members_of(own))
+        sys.modules[name] = module
     if not any(isinstance(finder, _Missing) for finder in sys.meta_path):
         # Last of all, so that the real packages win where they are installed.
         sys.meta_path.append(_Missing())
 
 
 class _Missing:
-    """Finds the stand-ins, and empty packages for those of the aliases' parents that are not installed."""
+    """Finds the stand-ins, and packages for those of their parents that are not installed."""
 
     def find_spec(self, name: str, _path: Sequence[str] | None = None, _target: object = None) -> ModuleSpec | None:
-        if not any(f"{known}.".startswith(f"{name}.") for known in (_PACKAGE, *_STAND_INS)):
+        if not any(f"{known}.".startswith(f"{name}.") for known in _STAND_INS):
             return None
-        return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
+        parent = name.rpartition(".")[0]
+        # A part that is missing from a package that is installed is missing.
+        if parent and parent not in _SHARED and not _is_ours(parent):
+            return None
+        is_package = any(known.startswith(f"{name}.") for known in _STAND_INS)
+        return ModuleSpec(name, self, is_package=is_package)  # type: ignore[arg-type]
 
     def create_module(self, _spec: ModuleSpec) -> None:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__dict__.update(_members(module.__name__))
+        own = _STAND_INS.get(module.__name__)
+        if own is not None:
+            module.__dict__.update(_members_of(own))
+        for name, source in _MEMBERS.get(module.__name__, {}).items():
+            setattr(module, name, _members_of(source)[name])
+        for name in _OURS:  # they have not been found by this finder, which would have given them to their parents
+            parent, _, child = name.rpartition(".")
+            if parent == module.__name__:
+                setattr(module, child, sys.modules[name])
 
 
-def _members(name: str) -> dict[str, Any]:
-    if name == _PACKAGE:
-        return {ours: sys.modules[f"{_PACKAGE}.{ours}"] for ours in _OURS}
-    return {member: getattr(monitoring, member) for member in _STAND_INS.get(name, ())}
+def _is_ours(name: str) -> bool:
+    return isinstance(getattr(sys.modules.get(name), "__loader__", None), _Missing)
+
+
+def _members_of(own: str) -> dict[str, Any]:
+    members = vars(importlib.import_module(f"{_HERE}.{own}"))
+    return {name: member for name, member in members.items() if not name.startswith("__") or name.endswith("schema__")}

@@ -10,6 +10,7 @@ from penstock_worker.connection import connections
 from penstock_worker.listener import BACKLOG
 from penstock_worker.logs import log
 from penstock_worker.traffic import Traffic
+from penstock_worker.turns import Turns
 
 if TYPE_CHECKING:
     from penstock_worker.listener import Listener
@@ -46,7 +47,8 @@ def serve(
 
 async def _serve(routes: Routes, listener: Listener, max_body_bytes: int, on_listening: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
-    traffic = Traffic(loop, routes.take, max_body_bytes)
+    traffic = Traffic(loop, routes.outermost, max_body_bytes)
+    traffic.keeps = listener.keeps
     routes.scorer.later = loop.call_soon
     terminated = loop.create_future()
 
@@ -59,7 +61,12 @@ async def _serve(routes: Routes, listener: Listener, max_body_bytes: int, on_lis
     # Not loop.add_signal_handler(): its callbacks wait until run() has ended.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, terminate)
-    server = await loop.create_server(connections(traffic), sock=listener.socket, backlog=BACKLOG)
+    server: asyncio.AbstractServer | Turns
+    if listener.keeps:
+        server = await loop.create_server(connections(traffic), sock=listener.socket, backlog=BACKLOG)
+    else:
+        server = Turns(loop, listener.socket, connections(traffic), lambda: not traffic.open)
+        traffic.left = server.look
     on_listening()
     # Scripts may use asyncio.run() in run(), as they can where no loop runs in their thread. So what follows here uses
     # no part of asyncio that looks for the running loop.
@@ -77,7 +84,7 @@ def _repeat(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> No
     loop.call_later(_LOOK_SECONDS, call)
 
 
-async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractServer) -> None:
+async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractServer | Turns) -> None:
     """Answer what has been received, and return when the last connection is closed.
 
     1. Nobody new finds the socket. Since the signal, an answer closes its connection if nothing else is under way.
@@ -87,6 +94,8 @@ async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractS
     log.info("stopping: %d connections are open", len(traffic.open))
     listener.unlink()
     await traffic.pause(_QUIET_SECONDS)
+    if isinstance(server, Turns):
+        server.accept_all()
     for _ in range(_LAST_TURNS):
         await traffic.pause(0)
     server.close()

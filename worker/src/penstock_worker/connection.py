@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._receiving = self._owes_continue = False
         parser = self._parser
-        keep = parser.should_keep_alive() and not parser.should_upgrade()
+        keep = self._traffic.keeps and parser.should_keep_alive() and not parser.should_upgrade()
         old = keep and b"connection" in self._headers and parser.get_http_version() == "1.0"
         path, query = split_target(self._url)
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)

@@ -16,6 +16,17 @@ ENTRY_SCRIPT = "AZUREML_ENTRY_SCRIPT"
 SOURCE_DIRECTORY = "AZUREML_SOURCE_DIRECTORY"
 MODEL_DIR = "AZUREML_MODEL_DIR"
 COLLECTOR_CONFIG = "AZUREML_MDC_CONFIG_PATH"  # which collections are enabled; unset: nothing is collected
+CONFIG_FILE = "AZUREML_CONFIG_FILE"
+SCORING_TIMEOUT_MS = "SCORING_TIMEOUT_MS"
+WORKER_COUNT = "WORKER_COUNT"
+WORKER_PRELOAD = "WORKER_PRELOAD"
+CORS_ORIGINS = "AML_CORS_ORIGINS"
+SERVICE_NAME = "SERVICE_NAME"
+SERVICE_VERSION = "SERVICE_VERSION"
+SERVICE_PATH_PREFIX = "SERVICE_PATH_PREFIX"
+SHOW_SERVER_VERSION = "SERVER_VERSION_LOG_RESPONSE_ENABLED"
+LOG_LEVEL = "AZUREML_LOG_LEVEL"
+DEBUG_PORT = "AZUREML_DEBUG_PORT"
 
 # Penstock's own.
 SOCKET = "PENSTOCK_SOCKET"  # path of the unix socket to listen on
@@ -41,6 +52,7 @@ FAULTS = (
 )
 UNKNOWN_COLUMNS = "PENSTOCK_UNKNOWN_COLUMNS"  # `refuse`: columns that the signature does not have; `ignore`
 CONTRACT = "PENSTOCK_CONTRACT"  # path of the file with the data contracts that requests must keep; looked at again
+ACCESS_LOG = "PENSTOCK_ACCESS_LOG"  # `on`: a log line for each request; unset: with `strict` alone
 OWNER = "PENSTOCK_OWNER"  # home folder of the platform that started the process
 INSTANCE = "PENSTOCK_INSTANCE"  # name of the instance, unique within its owner
 
@@ -81,6 +93,7 @@ SAMPLE_TIMED_OUT = "SamplePredictionTimedOut"
 OUTPUT_NOT_SERIALISABLE = "OutputNotSerialisable"
 MEMORY_LIMIT_EXCEEDED = "MemoryLimitExceeded"
 CANNOT_LISTEN = "CannotListen"
+SETTING_INVALID = "InvalidSetting"  # a variable or file of settings, of the deployment's author
 
 _LONGEST_REPORT = 1024 * 1024  # characters
 _LARGEST_NUMBER = 1 << 60

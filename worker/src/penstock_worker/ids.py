@@ -12,7 +12,11 @@ LONGEST = 100  # characters
 
 
 class IdTooLongError(Exception):
-    """An id that came with the request is longer than `LONGEST`."""
+    """An id that came with the request is longer than `LONGEST`. `lines` holds the others."""
+
+    def __init__(self, names: str, lines: bytes = b"") -> None:
+        super().__init__(names)
+        self.lines = lines
 
 
 def new_id() -> bytes:
@@ -34,13 +38,14 @@ def id_lines(headers: Mapping[bytes, bytes]) -> bytes:
         raise IdTooLongError("x-request-id")
     if client_id is None and legacy_id is None:
         return b"x-request-id: %b\r\nx-ms-request-id: %b\r\n" % (request_id, request_id)
-    return b"x-request-id: %b\r\n%b" % (request_id, _client_lines(legacy_id, client_id, request_id))
+    return _client_lines(legacy_id, client_id, request_id)
 
 
 def _client_lines(legacy_id: bytes | None, client_id: bytes | None, request_id: bytes) -> bytes:
     client = client_id or legacy_id or b""
     legacy = legacy_id or client or request_id
+    own = b"x-request-id: %b\r\n" % request_id
     if len(client) > LONGEST or len(legacy) > LONGEST:
-        raise IdTooLongError("x-ms-request-id and x-ms-client-request-id")
+        raise IdTooLongError("x-ms-request-id and x-ms-client-request-id", own)
     line = b"x-ms-client-request-id: %b\r\n" % client if client else b""
-    return b"x-ms-request-id: %b\r\n%b" % (legacy, line)
+    return b"%bx-ms-request-id: %b\r\n%b" % (own, legacy, line)

@@ -18,42 +18,68 @@ BACKLOG = 1024
 
 
 class Listener:
-    """A listening socket, and the path that leads to it if it is a unix socket."""
+    """A bound socket; `path` and where it is until `publish`, if it is a unix socket.
 
-    def __init__(self, bound: socket.socket, path: Path | None = None) -> None:
+    `shared`: other processes accept from it too. So this one had better not keep its connections: they lead to it, busy
+    or not, while a new one is accepted by a process that is idle.
+    """
+
+    def __init__(
+        self, bound: socket.socket, path: Path | None = None, at: Path | None = None, *, shared: bool = False
+    ) -> None:
         self.socket = bound
+        self.keeps = not shared
         self._path = path
-        self._inode = None if path is None else os.stat(path).st_ino
+        self._at = at
+        self._inode = None if at is None else os.stat(at).st_ino
+
+    def publish(self) -> None:
+        """Let clients connect. Raises `LoadError`."""
+        try:
+            self.socket.listen(BACKLOG)
+            if self._at is not None and self._path is not None:
+                # Only once it listens: whoever finds the path can connect.
+                os.replace(self._at, self._path)
+        except OSError as error:
+            raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {self._path}: {error}") from error
 
     def unlink(self) -> None:
         """Take the path away, so that nobody new connects; unless another process has put its own there."""
-        if self._path is None:
-            return
-        with suppress(OSError):
-            if os.stat(self._path).st_ino == self._inode:
-                os.unlink(self._path)
+        for path in (self._path, self._at):
+            with suppress(OSError):
+                if path is not None and os.stat(path).st_ino == self._inode:
+                    os.unlink(path)
 
 
 def listen(address: Path | tuple[str, int]) -> Listener:
     """Listen at a path, in place of a socket that an ended process left, or on host and port. Raises `LoadError`."""
+    listener = bind(address)
+    listener.publish()
+    return listener
+
+
+def bind(address: Path | tuple[str, int]) -> Listener:
+    """The same, to be published later."""
     if isinstance(address, tuple):
-        return _listen_on_port(address)
+        return _bind_port(address)
     problem = _problem(address)
     if problem:
         raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {address}: {problem}")
     try:
-        return Listener(_bind(address), address)
+        return _bind(address)
     except OSError as error:
         raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {address}: {error}") from error
 
 
-def _listen_on_port(address: tuple[str, int]) -> Listener:
+def _bind_port(address: tuple[str, int]) -> Listener:
     if address[0] == contract.INHERITED:
         return Listener(socket.socket(fileno=address[1]))
+    bound = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     try:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        bound = socket.create_server(address, family=family, backlog=BACKLOG)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
+        bound.close()
         raise LoadError(contract.CANNOT_LISTEN, f"cannot listen on {address[0]}:{address[1]}: {error}") from error
     # Connections inherit it. asyncio sets it only where it knows the protocol, which it does not of this socket.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -85,8 +111,8 @@ def _answers(path: Path) -> bool:
         return True
 
 
-def _bind(path: Path) -> socket.socket:
-    """Bind beside `path` and move there once the socket listens: whoever finds the path can connect."""
+def _bind(path: Path) -> Listener:
+    """Bind beside `path`, to move there once the socket listens."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -96,9 +122,7 @@ def _bind(path: Path) -> socket.socket:
             bound.bind(str(temporary))
         finally:
             os.umask(mask)
-        bound.listen(BACKLOG)
-        os.replace(temporary, path)
+        return Listener(bound, path, temporary)
     except OSError:
         bound.close()
         raise
-    return bound

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger("penstock")
+LINE = "%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s"
 
 _LOOK_SECONDS = 1.0
 _STREAMS = (1, 2)
@@ -22,7 +23,7 @@ def set_up() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    form = logging.Formatter("%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s")
+    form = logging.Formatter(LINE)
     form.converter = time.gmtime
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(form)
@@ -43,6 +44,11 @@ def write_error(text: str) -> None:
 def keep_small(path: Path, limit_bytes: int) -> None:
     """From now on, rotate the log file at `path` when it is larger than `limit_bytes`."""
     threading.Thread(target=_watch, args=(path, limit_bytes), name="penstock-logs", daemon=True).start()
+
+
+def follow(path: Path) -> None:
+    """From now on, write to the new file at `path` when another process of the instance has rotated it."""
+    threading.Thread(target=_follow, args=(path,), name="penstock-logs", daemon=True).start()
 
 
 def rotate_if_large(path: Path, limit_bytes: int) -> bool:
@@ -74,6 +80,17 @@ def _watch(path: Path, limit_bytes: int) -> None:
         # A full disk is no reason to stop serving; the next look may find room.
         with suppress(OSError):
             rotate_if_large(path, limit_bytes)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _follow(path: Path) -> None:
+    while True:
+        with suppress(OSError):
+            if _same(os.fstat(_STREAMS[0]), path.with_name(f"{path.name}.1")):
+                descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                for stream in _STREAMS:
+                    os.dup2(descriptor, stream)
+                os.close(descriptor)
         time.sleep(_LOOK_SECONDS)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from penstock_worker import contract
 from penstock_worker.entry import Call
 from penstock_worker.failure import LoadError, failure_of
+from penstock_worker.input_schema import ANYTHING, input_schema_of, single_input_schema_of
 from penstock_worker.inputs import Input, Inputs
 from penstock_worker.logs import log
 from penstock_worker.messages import BadInputError, Request
@@ -17,9 +18,9 @@ from penstock_worker.outputs import model_answer
 from penstock_worker.payload import AZURE_KEY, Payload, parse, refusal
 from penstock_worker.predictors import Predictor
 from penstock_worker.proof_rows import plain_rows, proof_rows
-from penstock_worker.script import text_of
+from penstock_worker.script_inputs import text_of
 from penstock_worker.signature import signature_of
-from penstock_worker.swagger import ANYTHING, document, input_schema_of
+from penstock_worker.swagger import Schemas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,10 +90,11 @@ class Model:
         result = self._predictor.predict(self.inputs.joined([call.input for call in calls]))
         return self._predictor.split(result, [call.rows for call in calls])
 
-    def swagger(self) -> dict[str, Any]:
-        """The OpenAPI document, with the input that the signature declares."""
-        schema = ANYTHING if self.signature is None else input_schema_of(self.signature)
-        return document(schema, {})
+    def schemas(self) -> Schemas:
+        """Of the input that the signature declares."""
+        if self.signature is None:
+            return Schemas(ANYTHING, {})
+        return Schemas(input_schema_of(self.signature), {}, input_in_version_2=single_input_schema_of(self.signature))
 
     def _sample(self, body: bytes | None) -> Input | None:
         if body is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from penstock_worker import contract, memory
@@ -12,13 +13,19 @@ from penstock_worker.contract import Report, write_report
 from penstock_worker.logs import log, write_error
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from penstock_worker.failure import LoadError
     from penstock_worker.trial import Tried
 
 _LONGEST_TRACEBACK = 64 * 1024  # characters, from its end
 _LONGEST_MESSAGE = 8 * 1024
+
+
+def refuse(environ: Mapping[str, str], failure: LoadError) -> NoReturn:
+    """End the process, as its settings cannot be understood."""
+    path = environ.get(contract.REPORT)
+    Progress(Path(path).absolute() if path else None).fail(failure)
 
 
 class Progress:
@@ -56,6 +63,26 @@ class Progress:
         """How many requests may be run together, and why that is not more."""
         notices = (*self._report.notices, notice) if notice else self._report.notices
         self._report = replace(self._report, batch_requests=batch_requests, notices=notices)
+
+    def tell(self) -> None:
+        """To the parent, which waits for all of its members."""
+        self._write()
+
+    def path_of(self, member: int) -> Path | None:
+        """Where one of several processes writes its own report."""
+        return None if self._path is None else self._path.with_name(f"{self._path.name}.{member}")
+
+    def ready_with(self, members: Sequence[Report]) -> None:
+        """All members are ready: the report is the first one's, with the memory of all."""
+        if members:
+            self._report = replace(
+                members[0],
+                pid=self._report.pid,
+                load_seconds=max(member.load_seconds for member in members),
+                memory_bytes=sum(member.memory_bytes for member in members),
+                peak_memory_bytes=sum(member.peak_memory_bytes for member in members),
+            )
+        self.ready()
 
     def ready(self) -> None:
         self._report = replace(self._report, phase=contract.READY)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker import contract
 from penstock_worker.ids import LONGEST, IdTooLongError, id_lines
 from penstock_worker.instance_metrics import metrics_text
-from penstock_worker.messages import JSON_LINE, Request, Response, json_response, message_response
+from penstock_worker.messages import Request, Response, json_response, message_response
 from penstock_worker.open_inference import PREFIXES
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from penstock_worker.scoring import Deliver, Scorer
 
     Page = Callable[[Request], Response]
+    Take = Callable[[Request, Deliver], None]
 
 _POSTED = ("POST", contract.TRACE_ROUTE)
 _VERSION_LINE = b"x-ms-server-version: penstock/%b\r\n" % contract.VERSION.encode("ascii")
@@ -39,7 +39,7 @@ class Routes:
         self,
         entry: Entry,
         scorer: Scorer,
-        swagger: dict[str, Any],
+        swagger: Page,
         counters: Counters,
         capture: Capture | None = None,
     ) -> None:
@@ -47,11 +47,12 @@ class Routes:
         self._capture = capture
         self.scorer = scorer
         self.open_inference: OpenInference | None = None
-        document = Response(200, json.dumps(swagger).encode("ascii"), JSON_LINE)
+        self.outermost: Take = self.take  # and what is put around it
+        self.runs_options = False  # OPTIONS at the scoring route is the script's to answer
         self._pages: dict[str, Page] = {
             contract.LIVENESS_ROUTE: lambda _request: _HEALTHY,
             contract.READINESS_ROUTE: lambda _request: _READY,
-            contract.SWAGGER_ROUTE: lambda _request: document,
+            contract.SWAGGER_ROUTE: swagger,
             contract.METRICS_ROUTE: lambda _request: Response(
                 200, metrics_text(counters, scorer.stages).encode(), _METRICS_LINE
             ),
@@ -91,7 +92,7 @@ class Routes:
             deliver(_wrong_method(request, "GET, POST, OPTIONS"))
             return
         lines, refusal = _marks(request)
-        if refusal is None and method == "OPTIONS":
+        if refusal is None and method == "OPTIONS" and not self.runs_options:
             refusal = _SCORE_OPTIONS
         if refusal is not None:
             deliver(_with(refusal, lines))
@@ -120,7 +121,7 @@ def _marks(request: Request) -> tuple[bytes, Response | None]:
     try:
         lines = id_lines(request.headers) + _VERSION_LINE
     except IdTooLongError as error:
-        lines = _VERSION_LINE
+        lines = error.lines + _VERSION_LINE
         refusal = message_response(431, f"{error} must not exceed {LONGEST} characters", _NOT_FAILED)
     trace_id = request.headers.get(b"traceid")
     if trace_id is not None:

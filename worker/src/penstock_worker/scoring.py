@@ -11,6 +11,7 @@ from penstock_worker.batching import Pace, batch_of
 from penstock_worker.inflight import Inflight, Verdict, poison_response
 from penstock_worker.logs import log, write_error
 from penstock_worker.messages import BadInputError, Request, Response, json_response, message_response
+from penstock_worker.scoring_timeout import ScoringTimeoutError
 from penstock_worker.script_answers import FAILED, NOT_FAILED
 from penstock_worker.stages import Stages
 from penstock_worker.trace import summary, user_traceback
@@ -129,7 +130,10 @@ class Scorer:
         self._pace.note(sum(exchange.call.rows for exchange in batch), ended - began)
         self._counters.add("penstock_batches_total")
         for exchange, result in zip(batch, results):  # noqa: B905 - Python 3.9
-            self._answer(exchange, result, began, ended, len(batch))
+            if isinstance(result, Exception):  # of this request alone, told by a script's run_batch()
+                self._deliver(exchange, self._failed(result))
+            else:
+                self._answer(exchange, result, began, ended, len(batch))
 
     def _answer(self, exchange: Exchange, result: Any, began: float, ended: float, batch: int) -> None:
         call = exchange.call
@@ -162,7 +166,7 @@ class Scorer:
 
     def _failed(self, error: BaseException) -> Response:
         self._counters.add("penstock_requests_failed_total")
-        return _logged(error, _RUN_FAILED)
+        return _logged(error, error.response if isinstance(error, ScoringTimeoutError) else _RUN_FAILED)
 
 
 def _logged(error: BaseException, response: Response) -> Response:

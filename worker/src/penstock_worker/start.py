@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import faulthandler
 import gc
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from penstock_worker import contract, memory
+from penstock_worker import contract, memory, server_log
 from penstock_worker.app import serve
-from penstock_worker.collecting import begin, end
+from penstock_worker.around import surrounded
+from penstock_worker.collecting import Collecting, begin, end
 from penstock_worker.counters import Counters
+from penstock_worker.debugging import attach
 from penstock_worker.dialects import open_inference
 from penstock_worker.failure import LoadError
 from penstock_worker.guarded_script import guarded
 from penstock_worker.guarding import Guarding
 from penstock_worker.inflight import Inflight
 from penstock_worker.inspection import inspection_pages
-from penstock_worker.listener import listen
-from penstock_worker.logs import keep_small, log, set_up, write_error
+from penstock_worker.listener import Listener, bind, listen
+from penstock_worker.logs import follow, keep_small, log, set_up, write_error
+from penstock_worker.members import Member, Members
 from penstock_worker.progress import Progress
 from penstock_worker.routes import Routes
 from penstock_worker.samples import UnusableSampleError, find_sample, sample_body
 from penstock_worker.scoring import Scorer
 from penstock_worker.script import ScriptPlace, load_script
+from penstock_worker.script_run import Behaviour
 from penstock_worker.sealed import seal_environment
-from penstock_worker.swagger import ANYTHING, document
+from penstock_worker.swagger import swagger_page
 from penstock_worker.tracing import Traced
+from penstock_worker.tree import tree_lines
 from penstock_worker.trial import Trial, Tried, try_sample
 
 if TYPE_CHECKING:
@@ -33,33 +38,101 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock_worker.entry import Entry
-    from penstock_worker.listener import Listener
+    from penstock_worker.messages import Request, Response
     from penstock_worker.model import Model
     from penstock_worker.variables import Variables
 
+_MOST_TREE_LINES = 200
 _LEAST_TIMEOUT = 30.0  # seconds for the sample: a first call may import, compile and connect
 
 
-def start(variables: Variables) -> int:
-    """Load what `variables` name and serve it until SIGTERM. Returns the exit code."""
+def start(variables: Variables, oddity: str = "") -> int:
+    """Load what `variables` name and serve it until SIGTERM. Returns the exit code. `oddity` is to be logged."""
     faulthandler.enable()
     set_up()
+    if oddity:
+        log.warning("%s", oddity)
     seal_environment()
     if variables.log is not None and variables.log_bytes is not None:
         keep_small(variables.log, variables.log_bytes)
-    progress = Progress(variables.report)
-    if variables.memory_bytes is not None:
-        memory.limit_memory(variables.memory_bytes)
     memory.offer_to_kernel()
+    progress = Progress(variables.report)
+    try:
+        server_log.set_up(_folders(variables), variables.settings.log_level)
+        if variables.settings.processes > 1:
+            return _start_members(variables, progress)
+        _limit_memory(variables.memory_bytes)
+        return _serve(_prepare(variables, progress), variables, listen(variables.address), progress.ready)
+    except LoadError as failure:
+        progress.fail(failure)
 
-    counters = Counters()
-    collecting = begin(variables.collector_config, variables.collected, variables.instance, counters)
-    loaded, listener = _opened(variables, progress)
+
+def _start_members(variables: Variables, progress: Progress) -> int:
+    """Several processes that serve what each of them loads, or what is loaded before they start. Raises `LoadError`."""
+    settings = variables.settings
+    limit = variables.memory_bytes
+    # What is loaded before is shared; what each loads is not.
+    share = limit if limit is None or settings.preload else limit // settings.processes
+    if settings.preload:
+        _limit_memory(limit)
+    loaded = _prepare(variables, progress) if settings.preload else None
+
+    def serve_one(member: Member) -> int:
+        own = Progress(member.report)
+        if variables.log is not None and variables.log_bytes is not None:
+            follow(variables.log)
+        try:
+            if loaded is None:
+                _limit_memory(share)
+            served = loaded or _prepare(variables, own)
+            own.tell()
+            return _serve(served, variables, member.join(), lambda: log.info("ready, as one of several processes"))
+        except LoadError as failure:
+            own.fail(failure)
+
+    members = Members(settings.processes, bind(variables.address), progress, serve_one)
+    if loaded is None or loaded.collecting is None:
+        return members.run()
+    loaded.collecting.open(loaded.model)  # what Azure's package sends from the members arrives here
+    code = members.run()
+    end(loaded.collecting)
+    return code
+
+
+def _limit_memory(memory_bytes: int | None) -> None:
+    if memory_bytes is not None:
+        memory.limit_memory(memory_bytes)
+
+
+def _prepare(variables: Variables, progress: Progress) -> _Loaded:
+    """Load, try and prove. Raises `LoadError`."""
+    if variables.settings.debug_port is not None:
+        attach(variables.settings.debug_port)
+    loaded = _load(variables)
+    progress.loaded()
+    progress.tried(_try(loaded, variables, progress))
+    if loaded.model is not None:
+        progress.proven(*_prove(loaded.model, variables))
+    else:
+        progress.proven(loaded.entry.batch_rows, "")
     # What is loaded stays: the collector need not look at it again and again, which takes long for a large model.
     gc.collect()
     gc.freeze()
+    return loaded
+
+
+def _serve(loaded: _Loaded, variables: Variables, listener: Listener, on_listening: Callable[[], None]) -> int:
+    listener.keeps = listener.keeps or loaded.entry.batch_rows > 0
+    guarding = Guarding(variables.policy, loaded.counters, variables.contracts)
+    routes = _routes(loaded, variables, guarding)
+    serve(routes, listener, variables.max_body_bytes, on_listening, guarding.look)
+    end(loaded.collecting)
+    return contract.EXIT_OK
+
+
+def _routes(loaded: _Loaded, variables: Variables, guarding: Guarding) -> Routes:
+    counters, collecting = loaded.counters, loaded.collecting
     inflight = Inflight(variables.inflight, variables.making)
-    guarding = Guarding(variables.policy, counters, variables.contracts)
     entry = guarded(loaded.entry, loaded.model, guarding)
     traced = Traced(entry, loaded.root)
     scorer = Scorer(traced, counters, _timeout(variables), inflight)
@@ -67,45 +140,65 @@ def start(variables: Variables) -> int:
     routes = Routes(traced, scorer, loaded.swagger, counters, capture)
     routes.open_inference = open_inference(entry, loaded.model, scorer, variables)
     routes.add_pages(inspection_pages(traced, lambda: sample_body(variables, loaded.example)))
-    serve(routes, listener, variables.max_body_bytes, progress.ready, guarding.look)
-    end(collecting)
-    return contract.EXIT_OK
+    routes.runs_options = loaded.raw
+    routes.outermost = surrounded(routes.take, variables.settings)
+    return routes
 
 
 class _Loaded(NamedTuple):
-    """What is served. `what` names its function in messages, `root` is the folder of its author's code."""
+    """What is served. `what` names its function in messages, `root` is the folder of its author's code.
+
+    `raw`: it answers all methods by itself.
+    """
 
     entry: Entry
-    swagger: dict[str, Any]
+    swagger: Callable[[Request], Response]
     what: str
     root: Path
+    counters: Counters
+    collecting: Collecting | None
     example: Mapping[str, Any] | None = None  # what MLmodel says of the input example
     model: Model | None = None  # the entry, if it is an MLflow model
-
-
-def _opened(variables: Variables, progress: Progress) -> tuple[_Loaded, Listener]:
-    """What is served, loaded, tried and proven, and where it listens; ends the process if any of it fails."""
-    try:
-        loaded = _load(variables)
-        progress.loaded()
-        progress.tried(_try(loaded, variables, progress))
-        if loaded.model is not None:
-            progress.proven(*_prove(loaded.model, variables))
-        return loaded, listen(variables.address)
-    except LoadError as failure:
-        progress.fail(failure)
+    raw: bool = False
 
 
 def _load(variables: Variables) -> _Loaded:
+    counters = Counters()
+    collecting = begin(variables.collector_config, variables.collected, variables.instance, counters)
+    served = (counters, collecting)
     folder = variables.mlflow_model
     if folder is not None:
         from penstock_worker.model import load_model
 
         model = load_model(folder, variables.memory_bytes)
-        return _Loaded(model, model.swagger(), f"predict() of model {folder.name}", folder, model.example, model)
+        swagger = swagger_page(model.schemas(), variables.settings.service, None)
+        return _Loaded(model, swagger, f"predict() of model {folder.name}", folder, *served, model.example, model)
     place = ScriptPlace(variables.app_root, variables.entry, variables.source_directory)
-    script = load_script(place, variables.memory_bytes)
-    return _Loaded(script, document(ANYTHING, ANYTHING), f"run() in {place.name}", place.app_root)
+    try:
+        script = load_script(place, variables.memory_bytes, _behaviour(variables))
+    except LoadError as failure:
+        if failure.reason == contract.SCRIPT_INIT_FAILED and variables.model_dir is not None:
+            _show_models(variables.model_dir)
+        raise
+    swagger = swagger_page(script.schemas(), variables.settings.service, place.app_root)
+    return _Loaded(script, swagger, f"run() in {place.name}", place.app_root, *served, raw=script.takes_options)
+
+
+def _behaviour(variables: Variables) -> Behaviour:
+    settings = variables.settings
+    return Behaviour(settings.strict, settings.scoring_timeout_ms, variables.batch_rows)
+
+
+def _show_models(folder: Path) -> None:
+    """init() may have failed because a file is not where it looks."""
+    server_log.server_log.info("the folder of the model, %s:", folder)
+    for line in tree_lines(folder, _MOST_TREE_LINES) if folder.is_dir() else ():
+        server_log.server_log.info("%s", line)
+
+
+def _folders(variables: Variables) -> list[Path]:
+    """Where the author's own files for the server lie: the app's root, and beside the script."""
+    return [variables.app_root, (variables.app_root / (variables.entry or "")).parent]
 
 
 def _try(loaded: _Loaded, variables: Variables, progress: Progress) -> Tried:

@@ -32,7 +32,9 @@ class Traffic:
         self.take = take
         self.max_body_bytes = max_body_bytes
         self.stopping = False
+        self.keeps = True  # connections stay after an answer
         self.open: set[Swept] = set()
+        self.left: Callable[[], None] = lambda: None  # called when a connection is gone
         self._emptied: asyncio.Future[None] | None = None
 
     def next_piece(self, stream: Iterator[bytes]) -> bytes | None:
@@ -47,6 +49,7 @@ class Traffic:
     def leave(self, connection: Swept) -> None:
         """Forget a connection that is gone."""
         self.open.discard(connection)
+        self.left()
         if self._emptied is not None and not self.open and not self._emptied.done():
             self._emptied.set_result(None)
 

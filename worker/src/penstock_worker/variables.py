@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock_worker import contract
 from penstock_worker.guarding import Policy
+from penstock_worker.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +46,14 @@ class Variables:
     instance: str
     policy: Policy
     contracts: Path | None
+    settings: Settings
 
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
-    """What `environ` says; ends the process with a sentence if a variable is missing or not a number."""
+    """What `environ` says; ends the process with a sentence if a variable of ours is missing or not a number.
+
+    Raises `LoadError` for one of the author's.
+    """
     return Variables(
         address=_address(environ),
         report=_path(environ, contract.REPORT),
@@ -75,6 +80,7 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         instance=environ.get(contract.INSTANCE) or "instance",
         policy=_policy(environ),
         contracts=_path(environ, contract.CONTRACT),
+        settings=read_settings(environ),
     )
 
 
