@@ -104,11 +104,11 @@ def _limit_memory(memory_bytes: int | None) -> None:
         memory.limit_memory(memory_bytes)
 
 
-def _prepare(variables: Variables, progress: Progress) -> _Loaded:
+def _prepare(variables: Variables, progress: Progress) -> Loaded:
     """Load, try and prove. Raises `LoadError`."""
     if variables.settings.debug_port is not None:
         attach(variables.settings.debug_port)
-    loaded = _load(variables)
+    loaded = load(variables)
     progress.loaded()
     progress.tried(_try(loaded, variables, progress))
     if loaded.model is not None:
@@ -121,17 +121,18 @@ def _prepare(variables: Variables, progress: Progress) -> _Loaded:
     return loaded
 
 
-def _serve(loaded: _Loaded, variables: Variables, listener: Listener, on_listening: Callable[[], None]) -> int:
+def _serve(loaded: Loaded, variables: Variables, listener: Listener, on_listening: Callable[[], None]) -> int:
     listener.keeps = listener.keeps or loaded.entry.batch_rows > 0
-    guarding = Guarding(variables.policy, loaded.counters, variables.contracts)
-    routes = _routes(loaded, variables, guarding)
-    serve(routes, listener, variables.max_body_bytes, on_listening, guarding.look)
+    routes, each_second = routes_of(loaded, variables)
+    serve(routes, listener, variables.max_body_bytes, on_listening, each_second)
     end(loaded.collecting)
     return contract.EXIT_OK
 
 
-def _routes(loaded: _Loaded, variables: Variables, guarding: Guarding) -> Routes:
+def routes_of(loaded: Loaded, variables: Variables) -> tuple[Routes, Callable[[], None]]:
+    """All that answers requests to what is loaded, and what is to be called each second while they do."""
     counters, collecting = loaded.counters, loaded.collecting
+    guarding = Guarding(variables.policy, counters, variables.contracts)
     inflight = Inflight(variables.inflight, variables.making)
     entry = guarded(loaded.entry, loaded.model, guarding)
     traced = Traced(entry, loaded.root)
@@ -142,10 +143,10 @@ def _routes(loaded: _Loaded, variables: Variables, guarding: Guarding) -> Routes
     routes.add_pages(inspection_pages(traced, lambda: sample_body(variables, loaded.example)))
     routes.runs_options = loaded.raw
     routes.outermost = surrounded(routes.take, variables.settings)
-    return routes
+    return routes, guarding.look
 
 
-class _Loaded(NamedTuple):
+class Loaded(NamedTuple):
     """What is served. `what` names its function in messages, `root` is the folder of its author's code.
 
     `raw`: it answers all methods by itself.
@@ -162,7 +163,8 @@ class _Loaded(NamedTuple):
     raw: bool = False
 
 
-def _load(variables: Variables) -> _Loaded:
+def load(variables: Variables) -> Loaded:
+    """Import the script or model, and begin to collect what it may want to keep. Raises `LoadError`."""
     counters = Counters()
     collecting = begin(variables.collector_config, variables.collected, variables.instance, counters)
     served = (counters, collecting)
@@ -172,7 +174,7 @@ def _load(variables: Variables) -> _Loaded:
 
         model = load_model(folder, variables.memory_bytes)
         swagger = swagger_page(model.schemas(), variables.settings.service, None)
-        return _Loaded(model, swagger, f"predict() of model {folder.name}", folder, *served, model.example, model)
+        return Loaded(model, swagger, f"predict() of model {folder.name}", folder, *served, model.example, model)
     place = ScriptPlace(variables.app_root, variables.entry, variables.source_directory)
     try:
         script = load_script(place, variables.memory_bytes, _behaviour(variables))
@@ -181,7 +183,7 @@ def _load(variables: Variables) -> _Loaded:
             _show_models(variables.model_dir)
         raise
     swagger = swagger_page(script.schemas(), variables.settings.service, place.app_root)
-    return _Loaded(script, swagger, f"run() in {place.name}", place.app_root, *served, raw=script.takes_options)
+    return Loaded(script, swagger, f"run() in {place.name}", place.app_root, *served, raw=script.takes_options)
 
 
 def _behaviour(variables: Variables) -> Behaviour:
@@ -201,7 +203,7 @@ def _folders(variables: Variables) -> list[Path]:
     return [variables.app_root, (variables.app_root / (variables.entry or "")).parent]
 
 
-def _try(loaded: _Loaded, variables: Variables, progress: Progress) -> Tried:
+def _try(loaded: Loaded, variables: Variables, progress: Progress) -> Tried:
     """Predict for the sample request, if there is one. Raises `LoadError` if that must succeed and does not."""
     if variables.sample == contract.SKIPPED:
         return Tried(notices=("the prediction was skipped as asked",))
@@ -237,7 +239,7 @@ def _timeout(variables: Variables) -> float | None:
     return None if variables.request_timeout_ms is None else variables.request_timeout_ms / 1000
 
 
-def _trial(loaded: _Loaded, variables: Variables, progress: Progress, *, required: bool) -> Trial:
+def _trial(loaded: Loaded, variables: Variables, progress: Progress, *, required: bool) -> Trial:
     timeout = _timeout(variables)
     return Trial(
         entry=loaded.entry,
