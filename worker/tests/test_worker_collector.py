@@ -176,13 +176,26 @@ def test_inputs_and_outputs_of_an_mlflow_model_are_kept_and_join(
 
     for n in range(60):
         worker.request("POST", "/score", rows(n, n + 0.5), {"x-request-id": f"id-{n}"})
+    tensors = [
+        {"name": "n", "datatype": "INT64", "shape": [1], "data": [7]},
+        {"name": "x", "datatype": "FP64", "shape": [1], "data": [0.25]},
+        {"name": "s", "datatype": "BYTES", "shape": [1], "data": ["c"]},
+    ]
+    for n in range(20):
+        answer = worker.request(
+            "POST", "/v2/models/m/infer", json.dumps({"inputs": tensors}), {"x-request-id": f"v2-{n}"}
+        )
+        assert answer.status == 200, answer.body
     worker.score({"input_data": "what is refused is not collected"})
     assert worker.terminate() == 0  # what waits is written before the end
 
     inputs = {record["correlationid"]: record for record in site.read("model_inputs")}
     outputs = {record["correlationid"]: record for record in site.read("model_outputs")}
-    assert 10 < len(inputs) < 50
     assert set(inputs) == set(outputs)
+    others = [inputs.pop(name) for name in list(inputs) if name.startswith("v2-")]
+    assert others
+    assert all(record["data"] == [{"n": 7, "x": 0.25, "s": "c"}] for record in others)
+    assert 10 < len(inputs) < 50
     for name, record in inputs.items():
         n = int(name.removeprefix("id-"))
         # Though the model has written into the table that it was given.

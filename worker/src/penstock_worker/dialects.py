@@ -19,6 +19,7 @@ from penstock_worker.tensors_wire import fault
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from penstock_worker.capture import Capture
     from penstock_worker.entry import Call, Entry, Reader
     from penstock_worker.model import Model
     from penstock_worker.scoring import Scorer
@@ -28,12 +29,14 @@ _JSON_LINES = b"content-type: application/json\r\n" + NOT_FAILED
 _MODEL, _SCRIPT = "model", "penstock_script"
 
 
-def open_inference(entry: Entry, model: Model | None, scorer: Scorer, variables: Variables) -> OpenInference:
+def open_inference(
+    entry: Entry, model: Model | None, scorer: Scorer, variables: Variables, capture: Capture | None
+) -> OpenInference:
     """These protocols for `entry`, which is `model` if it is an MLflow model."""
     dialect = ScriptDialect(entry) if model is None else ModelDialect(model)
     folder = variables.mlflow_model
     names = variables.model_names or (_MODEL if folder is None else folder.name,)
-    return OpenInference(dialect, scorer, names, variables.model_version)
+    return OpenInference(dialect, scorer, names, variables.model_version, capture)
 
 
 class ModelDialect:

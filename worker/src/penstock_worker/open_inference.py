@@ -15,6 +15,7 @@ from penstock_worker.tensors_wire import fault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from penstock_worker.capture import Capture
     from penstock_worker.entry import Call, Reader
     from penstock_worker.scoring import Deliver, Scorer
 
@@ -51,9 +52,12 @@ class _Place:
 class OpenInference:
     """Takes requests to `/v2...` and `/v1/...`. `names` are those that the model may be called by."""
 
-    def __init__(self, dialect: Dialect, scorer: Scorer, names: Sequence[str], version: str) -> None:
+    def __init__(
+        self, dialect: Dialect, scorer: Scorer, names: Sequence[str], version: str, capture: Capture | None = None
+    ) -> None:
         self._dialect = dialect
         self._scorer = scorer
+        self._capture = capture
         self._names = tuple(names)
         self._version = version
 
@@ -67,7 +71,8 @@ class OpenInference:
         if isinstance(answer, Response):
             deliver(answer)
         else:
-            self._scorer.take(request, answer, lambda response: deliver(_in_protocol(response)))
+            read = answer if self._capture is None else self._capture.reading(answer)
+            self._scorer.take(request, read, lambda response: deliver(_in_protocol(response)))
 
     def _answer(self, request: Request) -> Response | Reader:
         """The page at the path, or who reads a request for a prediction there."""

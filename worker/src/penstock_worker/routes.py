@@ -70,6 +70,8 @@ class Routes:
             return
         page = self._pages.get(request.path)
         if page is None and self.open_inference is not None and request.path.startswith(PREFIXES):
+            if self._capture is not None:
+                deliver = self._capture.delivering(request, deliver)
             lines, refusal = _marks(request)
             if refusal is None:
                 self.open_inference.take(request, lambda response: deliver(_with(response, lines)))

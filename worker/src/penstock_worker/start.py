@@ -139,7 +139,7 @@ def routes_of(loaded: Loaded, variables: Variables) -> tuple[Routes, Callable[[]
     scorer = Scorer(traced, counters, _timeout(variables), inflight)
     capture = None if collecting is None else collecting.open(loaded.model)
     routes = Routes(traced, scorer, loaded.swagger, counters, capture)
-    routes.open_inference = open_inference(entry, loaded.model, scorer, variables)
+    routes.open_inference = open_inference(entry, loaded.model, scorer, variables, capture)
     routes.add_pages(inspection_pages(traced, lambda: sample_body(variables, loaded.example)))
     routes.runs_options = loaded.raw
     routes.outermost = surrounded(routes.take, variables.settings)
