@@ -27,7 +27,6 @@ app = noun("Container images.")
 
 _BUILT = table("tag", "image")
 _LISTED = table("tag", "worker_version", "size_mb", "created_at", "image")
-_NEEDED = ("httptools", "orjson")  # by the worker
 _SCRATCH = "scratch"
 
 
@@ -70,7 +69,7 @@ def base(
     """Build Penstock's inference image: worker and Python environment in Azure ML's layout, to build others from."""
     from penstock.containers.base_image import DEFAULT_BASE, base_labels, write_base_context
     from penstock.environments.installed_wheel import installed_wheel
-    from penstock.environments.worker_wheel import worker_wheel
+    from penstock.environments.worker_wheel import worker_needs, worker_wheel
     from penstock_worker.contract import VERSION as WORKER_VERSION
 
     if (rootfs is not None) != (start == _SCRATCH):
@@ -79,7 +78,8 @@ def base(
     begin = _root(images, rootfs) if rootfs is not None else start or DEFAULT_BASE
     worker = worker_wheel()
     with TemporaryDirectory(prefix="penstock-") as folder:
-        write_base_context(Path(folder), begin, {worker.name: worker.content, **dict(map(installed_wheel, _NEEDED))})
+        needs = (need.name for need in worker_needs() if need.marker is None or need.marker.evaluate())
+        write_base_context(Path(folder), begin, {worker.name: worker.content, **dict(map(installed_wheel, needs))})
         labels = base_labels(begin, VERSION, WORKER_VERSION)
         built = images.build(Path(folder), "Dockerfile", tag, sys.stderr, labels)
     return _described(images, tag, built, sending.push)

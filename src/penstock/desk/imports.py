@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -13,12 +14,12 @@ from typing import Any
 import uv
 
 from penstock.domain.errors import failed, invalid
+from penstock.environments.worker_wheel import worker_needs
 
 _LEAST = (3, 9)
 _SECONDS = 60
 _INSTALL_SECONDS = 300
 _WORKER = "penstock_worker"
-_COMPILED = ("httptools", "orjson")
 _TELL = """
 import importlib.util, json, sys, sysconfig
 names = {name: importlib.util.find_spec(name) is not None for name in sys.argv[1:]}
@@ -44,7 +45,7 @@ class Interpreter:
 
 def interpreter(path: Path, environ: Mapping[str, str], modules: Iterable[str] = ()) -> Interpreter:
     """The interpreter at `path`, with what it says of `modules`. Raises `invalid` if the worker cannot run in it."""
-    command = [str(path), "-c", _TELL, *_COMPILED, *modules]
+    command = [str(path), "-c", _TELL, *(need.name for need in worker_needs()), *modules]
     try:
         ran = subprocess.run(command, check=True, capture_output=True, env=dict(environ), timeout=_SECONDS)
         found = Interpreter(path, json.loads(ran.stdout))
@@ -63,11 +64,11 @@ def import_folder(python: Interpreter, folder: Path, environ: Mapping[str, str])
     """
     folder.mkdir(mode=0o700)
     _link(_WORKER, folder)
-    missing = [name for name in _COMPILED if not python.has(name)]
+    missing = [need for need in worker_needs() if not python.has(need.name)]
     if python.abi == sysconfig.get_config_var("SOABI") and python.version[:2] == sys.version_info[:2]:
-        missing = [name for name in missing if not _link(name, folder)]
+        missing = [need for need in missing if not _link(need.name, folder)]
     if missing:
-        _install(missing, python, folder, environ)
+        _install(list(map(str, missing)), python, folder, environ)
     return folder
 
 
@@ -79,14 +80,14 @@ def _link(name: str, folder: Path) -> bool:
     return True
 
 
-def _install(names: Sequence[str], python: Interpreter, folder: Path, environ: Mapping[str, str]) -> None:
+def _install(needs: Sequence[str], python: Interpreter, folder: Path, environ: Mapping[str, str]) -> None:
     command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", str(python.path), "--target", str(folder)]
     try:
         ran = subprocess.run(
-            [*command, *names], check=False, capture_output=True, text=True, env=dict(environ), timeout=_INSTALL_SECONDS
+            [*command, *needs], check=False, capture_output=True, text=True, env=dict(environ), timeout=_INSTALL_SECONDS
         )
     except subprocess.TimeoutExpired:
-        raise failed(f"{', '.join(names)} could not be had for {python} within {_INSTALL_SECONDS} s") from None
+        raise failed(f"{', '.join(needs)} could not be had for {python} within {_INSTALL_SECONDS} s") from None
     if ran.returncode != 0:
-        remedy = f"install them there yourself: {python.path} -m pip install {' '.join(names)}"
-        raise failed(f"{', '.join(names)} cannot be had for {python}: {remedy}", {"log": ran.stderr})
+        remedy = f"install them there yourself: {python.path} -m pip install {' '.join(map(shlex.quote, needs))}"
+        raise failed(f"{', '.join(needs)} cannot be had for {python}: {remedy}", {"log": ran.stderr})

@@ -5,9 +5,11 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from importlib.util import find_spec
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from penstock import durable
 from penstock.domain.errors import Code, PenstockError
@@ -41,6 +43,11 @@ def worker_wheel() -> WorkerWheel:
     files = _files(Path(spec.submodule_search_locations[0]))
     text = metadata.read_text("METADATA") or ""
     return pack_wheel(metadata.version, files, text)
+
+
+def worker_needs() -> tuple[Requirement, ...]:
+    """The packages that the worker needs, with markers that say where. Each has a module of its own name."""
+    return tuple(Requirement(text) for text in requires(_DISTRIBUTION) or ())
 
 
 def pack_wheel(version: str, files: dict[str, bytes], metadata: str) -> WorkerWheel:

@@ -92,7 +92,15 @@ class Scorer:
         self._waiting.append(exchange)
         if not self._scheduled:
             self._scheduled = True
-            self.later(self._flush)
+            self.later(self._look)
+
+    def _look(self, seen: int = 0) -> None:
+        """Take in what has come while the last turn was made, until one brings nothing or there is enough to run."""
+        waiting = len(self._waiting)
+        if seen < waiting < self._entry.batch_rows:
+            self.later(lambda: self._look(waiting))
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         self._scheduled = False
