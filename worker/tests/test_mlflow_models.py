@@ -332,10 +332,10 @@ def test_a_shorter_way_to_the_same_numbers_is_taken_and_one_to_others_is_not(
     split = json.loads((models / "rows.json").read_text())
     exact = start_worker(python=python, **{contract.MLFLOW_MODEL: str(models / "diabetes"), contract.FAST_PATH: "off"})
     answers = {}
-    for worker, way in ((serve("diabetes"), "matrix"), (serve("strict"), "frame"), (exact, "pyfunc")):
+    for worker, way in ((serve("diabetes"), "arithmetic"), (serve("strict"), "frame"), (exact, "pyfunc")):
         assert f"predictions by {way}, 64 rows at most" in worker.log
         answers[way] = records(worker.score({"input_data": split}))
-    assert answers["matrix"] == pytest.approx(answers["pyfunc"], rel=1e-12)
+    assert answers["arithmetic"] == pytest.approx(answers["pyfunc"], rel=1e-12)
     assert answers["frame"] == pytest.approx(answers["pyfunc"], rel=1e-12)
 
 

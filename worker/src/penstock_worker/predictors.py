@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from penstock_worker.inputs import ARRAY, COLUMNS, MATRIX, Input
 from penstock_worker.kinds import is_list
+from penstock_worker.lean import is_plain, lean_function
 from penstock_worker.logs import log
 from penstock_worker.trace import summary
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from penstock_worker.inputs import Inputs
 
+_LEAN_ROWS = 256
 _PROOF_SECONDS = 2.0  # no more rows are tried after this; two are in any case
 _TOLERANCE = {"f8": (1e-9, 1e-12), "f4": (1e-5, 1e-7)}  # relative, absolute: sums may be made in another order
 _NO_NAMES = "X does not have valid feature names"  # scikit-learn's warning for arrays where there were tables
@@ -58,7 +60,8 @@ class Predictor:
         """Find out on `rows`, inputs of one group, whether batches may be made, and which way is the shortest.
 
         1. Each row alone and all of them together, in MLflow's way: equal row for row, or no batches.
-        2. With `shorter`, the flavour's own function on the same table, then the model's on a plain matrix.
+        2. With `shorter`, the flavour's own function on the same table, then the model's on a plain matrix, then its
+           bare arithmetic.
         """
         if len(rows) < 2 or rows[0].group is None:
             return Proof(False, "pyfunc", "requests are not batched: there are no sample rows to try that on")
@@ -122,8 +125,30 @@ class Predictor:
             if not self._gives(lambda data: function(data.value), row, single, together, whole):
                 return "pyfunc" if self._of_frame is None else "frame"
         warnings.filterwarnings("ignore", message=_NO_NAMES)
-        self._of_matrix = function
-        return "matrix"
+        lean = self._lean(function, together.value)
+        self._of_matrix = lean or function
+        return "matrix" if lean is None else "arithmetic"
+
+    def _lean(self, function: Callable[[Any], Any], matrix: Any) -> Callable[[Any], Any] | None:
+        """The model's bare arithmetic, if what it gives is equal to the last bit for rows of all sorts."""
+        numpy = self._numpy
+        implementation = getattr(self._pyfunc, "_model_impl", None)
+        model = getattr(implementation, "sklearn_model", None)
+        try:
+            lean = None if model is None else lean_function(model, numpy)
+            if lean is None:
+                return None
+            dice = numpy.random.RandomState(0)
+            rows = matrix[dice.randint(0, len(matrix), _LEAN_ROWS)] * dice.uniform(-2, 2, (_LEAN_ROWS, matrix.shape[1]))
+            rows = rows.astype(matrix.dtype)
+            for part in (rows, matrix, *(rows[at : at + 1] for at in range(8))):
+                found, expected = lean(part), function(part)
+                if found.dtype != expected.dtype or not numpy.array_equal(found, expected):
+                    return None
+        except Exception as error:  # noqa: BLE001 - another version of scikit-learn than those known
+            log.info("the model's bare arithmetic is not used: %s", summary(error))
+            return None
+        return lambda matrix: lean(matrix) if is_plain(matrix, numpy) else function(matrix)
 
     def _gives(self, way: Callable[[Input], Any], row: Input, single: Any, together: Input, whole: Any) -> bool:
         try:
