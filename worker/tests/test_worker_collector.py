@@ -37,7 +37,8 @@ COLLECTING = """
     def run(raw_data):
         if raw_data == "-1" and os.fork() == 0:
             collect(raw_data)
-            time.sleep(30)
+            time.sleep(4)
+            os._exit(0)
         return collect(raw_data)
 
     def collect(raw_data):
