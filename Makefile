@@ -41,7 +41,7 @@ demo: .venv/run.done
 	@.venv/bin/python examples/demo/demo.py
 
 test: .venv/setup.done system
-	@.venv/bin/pytest --numprocesses 3 --dist loadfile
+	@.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The tests say which of them were skipped, and why, where this could not be done.
 system:
