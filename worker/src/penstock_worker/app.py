@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from typing import TYPE_CHECKING, Callable
 
+from penstock_worker.acceptor import Acceptor
 from penstock_worker.connection import connections
-from penstock_worker.listener import BACKLOG
 from penstock_worker.logs import log
 from penstock_worker.traffic import Traffic
 from penstock_worker.turns import Turns
@@ -71,11 +70,9 @@ async def _serve(routes: Routes, listener: Listener, max_body_bytes: int, on_lis
     # Not loop.add_signal_handler(): its callbacks wait until run() has ended.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, terminate)
-    server: asyncio.AbstractServer | Turns
+    server: Acceptor | Turns
     if listener.keeps:
-        # uvloop tells the two kinds of sockets apart.
-        accept = loop.create_unix_server if listener.socket.family == socket.AF_UNIX else loop.create_server
-        server = await accept(connections(traffic), sock=listener.socket, backlog=BACKLOG)
+        server = Acceptor(loop, listener.socket, connections(traffic))
     else:
         server = Turns(loop, listener.socket, connections(traffic), lambda: not traffic.open)
         traffic.left = server.look
@@ -96,7 +93,7 @@ def _repeat(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> No
     loop.call_later(_LOOK_SECONDS, call)
 
 
-async def _drain(traffic: Traffic, listener: Listener, server: asyncio.AbstractServer | Turns) -> None:
+async def _drain(traffic: Traffic, listener: Listener, server: Acceptor | Turns) -> None:
     """Answer what has been received, and return when the last connection is closed.
 
     1. Nobody new finds the socket. Since the signal, an answer closes its connection if nothing else is under way.

@@ -7,6 +7,7 @@ served correctly, and so that no other connection suffers.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
@@ -47,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._traffic = traffic
         self._parser = httptools.HttpRequestParser(self)
         self._transport = cast("asyncio.Transport", None)
+        self._file: int | None = None  # descriptor of the socket, where answers are written past the transport
         self._queue: deque[_Waiting] = deque()
         self._current: _Waiting | None = None  # what is being answered
         self._stream: Iterator[bytes] | None = None  # the pieces of its body that are still to be sent
@@ -69,9 +71,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._file = _own_file(transport)
         self._traffic.open.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._file = None
         self._queue.clear()
         self._drop_stream()
         self._traffic.leave(self)
@@ -247,7 +251,7 @@ class Connection(asyncio.Protocol):
             self._begin_stream(current._replace(keep=keep), response)
             return
         head_only = isinstance(message, Request) and message.method == "HEAD"
-        self._transport.write(encode(response, keep=keep, old=current.old, head_only=head_only))
+        self._send(encode(response, keep=keep, old=current.old, head_only=head_only))
         self._end(current, keep=keep)
 
     def _end(self, answered: _Waiting, *, keep: bool) -> None:
@@ -271,7 +275,7 @@ class Connection(asyncio.Protocol):
         self._chunked = self._parser.get_http_version() != "1.0"
         if not self._chunked:
             current = current._replace(keep=False)  # the end of the connection is that of the body
-        self._transport.write(encode_head(response, keep=current.keep, chunked=self._chunked))
+        self._send(encode_head(response, keep=current.keep, chunked=self._chunked))
         self._current, self._stream = current, response.stream
         self._schedule()
 
@@ -286,17 +290,29 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         if piece is not None:
-            self._transport.write(chunk(piece) if self._chunked else piece)
+            self._send(chunk(piece) if self._chunked else piece)
             self._schedule()
             return
         self._stream = None
         if self._chunked:
-            self._transport.write(LAST_CHUNK)
+            self._send(LAST_CHUNK)
         self._end(current, keep=current.keep)
 
     def _drop_stream(self) -> None:
         close_stream(self._stream)
         self._stream = self._current = None
+
+    def _send(self, data: bytes) -> None:
+        """Write now what the socket takes; the transport sends the rest when it takes more."""
+        if self._file is not None and not self._transport.get_write_buffer_size():
+            try:
+                sent = os.write(self._file, data)
+            except OSError:
+                sent = 0  # it takes nothing now; or it is gone, and the transport will find out
+            if sent == len(data):
+                return
+            data = data[sent:]
+        self._transport.write(data)
 
     def _linger(self) -> None:
         # To close while the client is sending would take away the answer before it is read.
@@ -314,8 +330,16 @@ class Connection(asyncio.Protocol):
             return
         if self._owes_continue:
             self._owes_continue = False
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._transport.resume_reading()
+
+
+def _own_file(transport: asyncio.BaseTransport) -> int | None:
+    """uvloop sends at the end of a turn: an answer would wait for the run() of all other requests of that turn."""
+    if not type(transport).__module__.startswith("uvloop"):
+        return None
+    found = transport.get_extra_info("socket")
+    return None if found is None else found.fileno()
 
 
 def connections(traffic: Traffic) -> Callable[[], Any]:
