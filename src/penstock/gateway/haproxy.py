@@ -18,6 +18,7 @@ from penstock.gateway.table import RoutingTable
 log = logging.getLogger(__name__)
 
 _START_SECONDS = 10.0
+_PORT_SECONDS = 3.0  # until another port is taken than the one from before
 _ALIVE_SECONDS = 2.0
 _REMOVAL_SECONDS = 0.5
 
@@ -119,10 +120,14 @@ class HaproxyGateway:
             return before
         if wanted or not before:
             return free_port(host, wanted)
-        try:
-            return free_port(host, before)
-        except PenstockError:
-            return free_port(host, 0)
+        # A process that was killed may hold its sockets for a moment after it has gone from the list.
+        deadline = time.monotonic() + _PORT_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                return free_port(host, before)
+            except PenstockError:
+                time.sleep(0.02)
+        return free_port(host, 0)
 
     def _launch(self, config: Config) -> None:
         program = find_program(self._settings.binary)
