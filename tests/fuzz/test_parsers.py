@@ -30,6 +30,7 @@ def test_what_is_nearly_right_is_read_or_refused(data: st.DataObject) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no wheel for this interpreter")
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_search_finds_nothing(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, str(FUZZ), name, "-max_total_time=2"]
+    # One seed, so that a run fails for nothing that another run would not have tried; `make fuzz` tries others.
+    command = [sys.executable, str(FUZZ), name, "-seed=1", "-max_total_time=2"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr[-4000:]

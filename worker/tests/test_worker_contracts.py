@@ -64,6 +64,7 @@ def test_what_is_not_known_breaks_no_rule_and_what_cannot_be_computed_does() -> 
         ("[x for x in a]", "ListComp is not allowed"),
         ("a is 1", "`is` is for null alone"),
         ("a in b", "`in` takes a list of values"),
+        ("a in [-'x']", "a minus sign goes before a number"),
         ("1 < 2", "names no column"),
         ("a <", "is not an expression"),
         ("-" * 500 + "a", "too large"),

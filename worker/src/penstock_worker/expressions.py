@@ -196,13 +196,21 @@ def _members(node: Any) -> frozenset[Any]:
 
 def _plain(node: Any) -> Any:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_number(_plain(node.operand))
+        return -_numeral(node.operand)
     if isinstance(node, ast.Name) and node.id in _WORDS:
         return _WORDS[node.id]
     value = getattr(node, "value", ...)
     if not isinstance(node, ast.Constant) or not (value is None or isinstance(value, (bool, int, float, str))):
         raise ExpressionError(f"only numbers, texts, true, false and null are values{_place(node)}")
     return value
+
+
+def _numeral(node: Any) -> Any:
+    value = _plain(node)
+    try:
+        return _number(value)
+    except (TypeError, ValueError):
+        raise ExpressionError(f"a minus sign goes before a number that is not too large{_place(node)}") from None
 
 
 def _key(value: Any) -> Any:
