@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -25,13 +26,11 @@ from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
 from penstock.domain.validation import Validation
 from penstock.engines.base import Engine
-from penstock.engines.container import ContainerEngine
 from penstock.environments.base import BuiltEnvironment
 from penstock.gateway.haproxy import HaproxyGateway
 from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
 from penstock.online.compiler import Compiler
-from penstock.online.container_images import ContainerImages
 from penstock.online.contract_files import ContractFiles
 from penstock.online.contract_reconciler import ContractReconciler
 from penstock.online.contracts import Contracts
@@ -57,12 +56,10 @@ from penstock.registry.files import MlflowFiles
 from penstock.registry.known import KnownVersions
 from penstock.registry.mlflow import MlflowRegistry
 from penstock.settings import Settings
-from penstock.store.base import Store
 from penstock.telemetry.records import Records
 
 _MEMORY_SHARE = 0.8  # of the host's memory, the limit of an instance that sets none
 _MAX_BLOB_BYTES = 64 * 2**30
-_STOP = timedelta(seconds=10)
 
 # What instances inherit from the host; everything else of the platform's environment is kept from them.
 _INHERITED = (
@@ -82,59 +79,34 @@ _INHERITED = (
 )
 
 
+class Part(Protocol):
+    """What runs in the background of a control plane."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> object: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """All running parts, in the order in which they start."""
+    """A control plane. `parts` start in their order and stop in the reverse one; then `closing` is called."""
 
     services: Services
-    store: Store
     gateway: HaproxyGateway
-    routing: Routing
-    prober: Prober
-    watch: Watch
-    engine: ContainerEngine
-    images: ContainerImages
-    builds: Background[BuiltEnvironment]
-    models: Models
-    record_keeper: RecordKeeper
-    follower: EventFollower
-    controller: Controller
-    leadership: Leadership
+    parts: tuple[Part, ...]
+    closing: tuple[Callable[[], object], ...]
 
     def start(self) -> None:
         """Raises `unavailable` if the store, or a port of the gateway, cannot be had."""
-        self.routing.start()
-        self.prober.start()
-        self.follower.start()
-        self.controller.start()
-        self.leadership.start()
-        self.watch.start()
-        self.services.validations.start()
-        self.services.compilations.start()
-        self.services.mlflow.start()
-        self.services.environment_collector.start()
-        self.record_keeper.start()
+        for part in self.parts:
+            part.start()
 
     def stop(self) -> None:
         """End the control plane's own threads; gateway and instances go on."""
-        self.record_keeper.stop(_STOP)
-        self.services.environment_collector.stop(_STOP)
-        self.services.environment_doctor.close()
-        self.services.inspector.close()
-        self.services.mlflow.stop()
-        self.services.validations.stop()
-        self.services.compilations.stop()
-        self.watch.stop()
-        self.controller.stop(_STOP)
-        self.leadership.stop(_STOP)
-        self.follower.stop(_STOP)
-        self.prober.stop()
-        self.builds.close()
-        self.images.close()
-        self.engine.close()
-        self.models.close()
-        self.routing.stop()
-        self.store.close()
+        for part in reversed(self.parts):
+            part.stop()
+        for close in self.closing:
+            close()
 
 
 def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Platform:
@@ -192,19 +164,29 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
     return Platform(
         services=services,
-        store=outside.store,
         gateway=outside.gateway,
-        routing=routing,
-        prober=prober,
-        watch=watch,
-        engine=outside.engine,
-        images=outside.images,
-        builds=builds,
-        models=models,
-        record_keeper=_record_keeper(settings, clock),
-        follower=EventFollower(outside.store, lambda event: _follow(controller, event)),
-        controller=controller,
-        leadership=leadership,
+        parts=(
+            routing,
+            prober,
+            EventFollower(outside.store, lambda event: _follow(controller, event)),
+            leadership,
+            controller,
+            watch,
+            services.validations,
+            services.compilations,
+            services.mlflow,
+            services.environment_collector,
+            _record_keeper(settings, clock),
+        ),
+        closing=(
+            services.environment_doctor.close,
+            services.inspector.close,
+            builds.close,
+            outside.images.close,
+            outside.engine.close,
+            models.close,
+            outside.store.close,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from penstock.control.clock import Clock
+from penstock.control.loop import STOP
 from penstock.control.workqueue import WorkQueue
 from penstock.domain.resource import Key
 
@@ -70,7 +71,7 @@ class Controller:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, timeout: timedelta) -> bool:
+    def stop(self, timeout: timedelta = STOP) -> bool:
         """Begin nothing any more and wait for what is going on; False if some of it still runs after `timeout`."""
         self._queue.shut_down()
         deadline = time.monotonic() + timeout.total_seconds()

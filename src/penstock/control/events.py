@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from penstock.control.loop import Loop
+from penstock.control.loop import STOP, Loop
 from penstock.domain.events import Event
 from penstock.store.base import Store
 
@@ -37,6 +37,6 @@ class EventFollower:
         self.step()
         self._loop.start()
 
-    def stop(self, timeout: timedelta) -> bool:
+    def stop(self, timeout: timedelta = STOP) -> bool:
         """False if the thread did not end in time."""
         return self._loop.stop(timeout)

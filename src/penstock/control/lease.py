@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from penstock.control.clock import Clock
-from penstock.control.loop import Loop
+from penstock.control.loop import STOP, Loop
 from penstock.domain.errors import PenstockError
 from penstock.store.base import Store
 
@@ -58,7 +58,7 @@ class Leadership:
     def start(self) -> None:
         self._loop.start()
 
-    def stop(self, timeout: timedelta) -> bool:
+    def stop(self, timeout: timedelta = STOP) -> bool:
         """Give the lease back, so that another takes over at once; False if the thread did not end in time.
 
         Controllers are to be stopped before.

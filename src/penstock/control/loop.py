@@ -7,6 +7,8 @@ from datetime import timedelta
 
 log = logging.getLogger(__name__)
 
+STOP = timedelta(seconds=10)  # what is going on has so long to end
+
 
 class Loop:
     """Calls `step`, waits as long as it says, and so on; after a step that fails it waits `pause`."""
@@ -20,7 +22,7 @@ class Loop:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout: timedelta) -> bool:
+    def stop(self, timeout: timedelta = STOP) -> bool:
         """Begin no further step and wait for the present one; False if it still runs after `timeout`."""
         self._stopped.set()
         if self._thread.ident is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from penstock.control.loop import Loop
+from penstock.control.loop import STOP, Loop
 from penstock.control.resources import Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.environments.base import Environments, Unused
@@ -45,7 +45,7 @@ class EnvironmentCollector:
         if self._unused_for is not None:
             self._loop.start()
 
-    def stop(self, timeout: timedelta) -> bool:
+    def stop(self, timeout: timedelta = STOP) -> bool:
         """False if it is still removing something after `timeout`; that may be cut off anywhere."""
         return self._loop.stop(timeout)
 

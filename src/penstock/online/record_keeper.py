@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from penstock.control.loop import Loop
+from penstock.control.loop import STOP, Loop
 from penstock.telemetry.compaction import compact, expire
 
 _EVERY = timedelta(minutes=5)
@@ -22,7 +22,7 @@ class RecordKeeper:
     def start(self) -> None:
         self._loop.start()
 
-    def stop(self, timeout: timedelta) -> bool:
+    def stop(self, timeout: timedelta = STOP) -> bool:
         """False if it is still at work after `timeout`; that may be cut off anywhere."""
         return self._loop.stop(timeout)
 

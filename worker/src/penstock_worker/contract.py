@@ -71,6 +71,10 @@ SAMPLE_ROUTE = "/sample"  # the sample request, 404 if there is none
 
 INTERNAL_ID_HEADER = "x-penstock-request"  # the gateway's own id of a request whose x-request-id the caller chose
 
+# Buckets of latency histograms: each reaches so many times as far as the one before, the first to so many seconds.
+LATENCY_FLOOR = 1e-5
+LATENCY_GROWTH = 1.1
+
 EXIT_OK = 0
 EXIT_CANNOT_LOAD = 3  # as Azure's server: the script or model did not load; the report says why
 
