@@ -75,9 +75,12 @@ class ShiftGuard(Frozen):
     """Trips where predictions are distributed otherwise than the old deployment's, by at least `distance`.
 
     Of numbers the distance is Kolmogorov-Smirnov's, of classes half the sum of the differences of their shares.
+    `columns` are the fields of the answer that are predictions; by default those whose names say so, else all but
+    what is known to be about the answer itself (version, id, time).
     """
 
     distance: float = Field(default=0.08, gt=0, le=1)
+    columns: tuple[str, ...] = Field(default=(), max_length=8)
 
 
 class MetricGuard(Frozen):
@@ -226,6 +229,16 @@ class Finding(Frozen):
     message: str
 
 
+class Reference(Frozen):
+    """What the old deployment did in the last step in which it had traffic: the last step's measure."""
+
+    requests: int = 0
+    refused: int = 0
+    failed: int = 0
+    latency: dict[int, int] = {}  # buckets of a Histogram
+    queue_seconds: float = 0.0
+
+
 class Verdict(Frozen):
     """The decision of one look. `missing` is how many requests of the new deployment are yet needed."""
 
@@ -267,6 +280,7 @@ class RolloutStatus(Status):
     step_since: datetime | None = None
     requests: int = 0
     verdict: Verdict | None = None
+    reference: Reference | None = None
     steps: tuple[StepRecord, ...] = ()
     started_at: datetime | None = None
     finished_at: datetime | None = None
