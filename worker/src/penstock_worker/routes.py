@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker import contract
 from penstock_worker.ids import LONGEST, IdTooLongError, id_lines
-from penstock_worker.instance_metrics import metrics_text
 from penstock_worker.messages import Request, Response, json_response, message_response
 from penstock_worker.open_inference import PREFIXES
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from penstock_worker.capture import Capture
-    from penstock_worker.counters import Counters
     from penstock_worker.entry import Entry, Reader
     from penstock_worker.open_inference import OpenInference
     from penstock_worker.scoring import Deliver, Scorer
@@ -40,7 +38,6 @@ class Routes:
         entry: Entry,
         scorer: Scorer,
         swagger: Page,
-        counters: Counters,
         capture: Capture | None = None,
     ) -> None:
         self._read: Reader = entry.read if capture is None else capture.reading(entry.read)
@@ -53,9 +50,6 @@ class Routes:
             contract.LIVENESS_ROUTE: lambda _request: _HEALTHY,
             contract.READINESS_ROUTE: lambda _request: _READY,
             contract.SWAGGER_ROUTE: swagger,
-            contract.METRICS_ROUTE: lambda _request: Response(
-                200, metrics_text(counters, scorer.stages).encode(), _METRICS_LINE
-            ),
             contract.STAGES_ROUTE: lambda request: json_response(200, _stages(scorer, request.query)),
         }
 
@@ -100,9 +94,6 @@ class Routes:
             deliver(_with(refusal, lines))
             return
         self.scorer.take(request, self._read, deliver, lines)
-
-
-_METRICS_LINE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 
 
 def _stages(scorer: Scorer, query: str) -> dict[str, Any]:
