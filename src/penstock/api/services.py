@@ -27,6 +27,7 @@ from penstock.online.inspector import Inspector
 from penstock.online.models import Models
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
+from penstock.telemetry.series import Windows
 
 _ACTOR = re.compile(r"[^\x20-\x7e]")
 _LONGEST_ACTOR = 100
@@ -50,6 +51,7 @@ class Services:
     fleet: Fleet
     records: Records
     inspector: Inspector
+    windows: Windows
     gateway: Gateway
     mlflow: MlflowServer
     token: str

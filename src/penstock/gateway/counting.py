@@ -55,9 +55,7 @@ def _rows(stat: str) -> Sequence[Mapping[str, str]]:
     return [row for row in csv.DictReader(stat.removeprefix("# ").splitlines()) if row.get("svname")]
 
 
-def _counts(
-    row: Mapping[str, str], faults: Mapping[tuple[str, str], int], servers: Mapping[str, ServerLoad]
-) -> Counts:
+def _counts(row: Mapping[str, str], faults: Mapping[tuple[str, str], int], servers: Mapping[str, ServerLoad]) -> Counts:
     name = row["pxname"]
     return Counts(
         answered=sum(_number(row, status) for status in _CLASSES),
