@@ -51,6 +51,7 @@ from penstock.online.probes import Prober
 from penstock.online.record_keeper import RecordKeeper
 from penstock.online.rehearsal import Rehearsal
 from penstock.online.routing import Routing
+from penstock.online.tapes import DeploymentTapes
 from penstock.online.watch import Watch
 from penstock.outside import Outside, connect, own_environments
 from penstock.registry.files import MlflowFiles
@@ -137,7 +138,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
     leadership = Leadership(outside.store, clock, _identity(settings), controller.enqueue_all)
     watch = Watch(outside.engine, controller.enqueue)
-    meter = Meter(outside.gateway, places, clock)
+    meter, tapes = Meter(outside.gateway, places, clock), DeploymentTapes(fleet, clock)
     services = Services(
         resources=resources,
         endpoints=Endpoints(resources, keyring, routing),
@@ -154,6 +155,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         records=Records(settings.collected_folder),
         inspector=Inspector(resources, fleet, outside.gateway, clock),
         windows=meter,
+        tapes=tapes,
         gateway=outside.gateway,
         mlflow=outside.mlflow,
         token=token,
@@ -173,6 +175,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             prober,
             EventFollower(outside.store, lambda event: _follow(controller, meter, event)),
             meter,
+            tapes,
             leadership,
             controller,
             watch,

@@ -28,6 +28,7 @@ from penstock.online.models import Models
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
 from penstock.telemetry.series import Windows
+from penstock.telemetry.tape import Tapes
 
 _ACTOR = re.compile(r"[^\x20-\x7e]")
 _LONGEST_ACTOR = 100
@@ -52,6 +53,7 @@ class Services:
     records: Records
     inspector: Inspector
     windows: Windows
+    tapes: Tapes
     gateway: Gateway
     mlflow: MlflowServer
     token: str

@@ -18,7 +18,7 @@ from penstock.gateway.base import Gateway, Tally
 from penstock.online.fleet import Places
 from penstock.online.history import Histories
 from penstock.online.measuring import Snapshot, measured
-from penstock.online.sums import Sums, read_sums
+from penstock.online.sums import Sums, sums_of
 from penstock.telemetry.series import Window
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,4 @@ class Meter:
 
     def _sums_of(self, name: str) -> Sums | None:
         instance = parse_instance_name(name)
-        if instance is None:
-            return None
-        return read_sums(self._places.measures(instance)) or read_sums(self._places.shared_measures(instance))
+        return None if instance is None else sums_of(self._places, instance)

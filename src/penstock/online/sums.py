@@ -8,7 +8,9 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from penstock.domain.instance import InstanceName
 from penstock.domain.observation import Count, Told
+from penstock.online.fleet import Places
 from penstock.telemetry.series import Histogram
 from penstock_worker.measures import MOST_PLACES, PLACE_BYTES, told_in
 
@@ -42,6 +44,11 @@ class _Place(Told):
     requests: Count = 0
     batches: dict[int, Count] = {}
     latency: dict[Annotated[int, Field(ge=0, lt=256)], Count] = {}
+
+
+def sums_of(places: Places, name: InstanceName) -> Sums | None:
+    """What an instance says, wherever it runs; None if it says nothing that can be understood."""
+    return read_sums(places.measures(name)) or read_sums(places.shared_measures(name))
 
 
 def read_sums(path: Path) -> Sums | None:

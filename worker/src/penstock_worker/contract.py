@@ -67,6 +67,7 @@ SWAGGER_ROUTE = "/swagger.json"
 METRICS_ROUTE = "/metrics"  # counters, as Prometheus reads them
 STAGES_ROUTE = "/stages"  # where the time of the last requests went, as JSON; ?since=ANSWERED: of those after it
 TRACE_ROUTE = "/trace"  # what run() opens, imports and connects to; POST ?seconds=N starts to look
+TAPE_ROUTE = "/tape"  # the last requests with their answers, once somebody has asked for them (penstock_worker/tape.py)
 FACTS_ROUTE = "/facts"  # threads, memory, what is served
 SAMPLE_ROUTE = "/sample"  # the sample request, 404 if there is none
 

@@ -39,7 +39,7 @@ class Measures:
     def __init__(self, path: Path | None, places: int = 1, memory_bytes: int | None = None) -> None:
         self.places = places
         self._memory_bytes = memory_bytes  # the limit of all processes together
-        self._making = os.urandom(8).hex()
+        self.making = os.urandom(16).hex()  # the key to its tape, too: only who may read the file learns it
         self._file: int | None = None
         if path is None:
             return
@@ -57,7 +57,7 @@ class Measures:
         """Replace what is in a place. A disk that is full keeps what was there."""
         if self._file is None:
             return
-        told = {"making": self._making, "memory_limit": self._memory_bytes, "processes": self.places, **sums}
+        told = {"making": self.making, "memory_limit": self._memory_bytes, "processes": self.places, **sums}
         text = json.dumps(told, separators=(",", ":")).encode("ascii")
         if len(text) > PLACE_BYTES - _HEAD.size:
             told.pop("counters")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Page = Callable[[Request], Response]
     Take = Callable[[Request, Deliver], None]
 
-_POSTED = ("POST", contract.TRACE_ROUTE)
+_POSTED = (("POST", contract.TRACE_ROUTE), ("POST", contract.TAPE_ROUTE))
 _VERSION_LINE = b"x-ms-server-version: penstock/%b\r\n" % contract.VERSION.encode("ascii")
 _NOT_FAILED = b"x-ms-run-function-failed: False\r\n"
 _HEALTHY = Response(200, b"Healthy", b"content-type: text/html; charset=utf-8\r\n")
@@ -44,6 +44,7 @@ class Routes:
         self._capture = capture
         self.scorer = scorer
         self.open_inference: OpenInference | None = None
+        self.score: Take = self._score  # takes what comes to the scoring route; a tape that rolls comes before it
         self.outermost: Take = self.take  # and what is put around it
         self.runs_options = False  # OPTIONS at the scoring route is the script's to answer
         self._pages: dict[str, Page] = {
@@ -60,7 +61,7 @@ class Routes:
     def take(self, request: Request, deliver: Deliver) -> None:
         """Answer `request`: `deliver` is called with the answer, now or at the end of the loop's turn. Never raises."""
         if request.path == contract.SCORE_ROUTE:
-            self._score(request, deliver)
+            self.score(request, deliver)
             return
         page = self._pages.get(request.path)
         if page is None and self.open_inference is not None and request.path.startswith(PREFIXES):
@@ -74,7 +75,7 @@ class Routes:
         elif page is None:
             known = f"{contract.SCORE_ROUTE}, {contract.SWAGGER_ROUTE}, {contract.LIVENESS_ROUTE}"
             deliver(message_response(404, f"There is nothing at {request.path}; try {known}", _NOT_FAILED))
-        elif request.method not in ("GET", "HEAD") and (request.method, request.path) != _POSTED:
+        elif request.method not in ("GET", "HEAD") and (request.method, request.path) not in _POSTED:
             deliver(_wrong_method(request, "GET, HEAD"))
         else:
             lines, refusal = _marks(request)

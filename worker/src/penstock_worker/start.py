@@ -30,6 +30,7 @@ from penstock_worker.script import ScriptPlace, load_script
 from penstock_worker.script_run import Behaviour
 from penstock_worker.sealed import seal_environment
 from penstock_worker.swagger import swagger_page
+from penstock_worker.tape import Tape
 from penstock_worker.tracing import Traced
 from penstock_worker.tree import tree_lines
 from penstock_worker.trial import Trial, Tried, try_sample
@@ -159,12 +160,14 @@ def routes_of(loaded: Loaded, variables: Variables, seat: Seat) -> tuple[Routes,
     routes.add_pages({contract.METRICS_ROUTE: metrics_page(place, scorer.stages)})
     routes.runs_options = loaded.raw
     routes.outermost = surrounded(routes.take, variables.settings)
+    tape = Tape(routes, seat.measures.making)
+    routes.add_pages({contract.TAPE_ROUTE: tape.page})
+    return routes, lambda: _each(guarding.look, tape.look, place.write)
 
-    def each_second() -> None:
-        guarding.look()
-        place.write()
 
-    return routes, each_second
+def _each(*steps: Callable[[], None]) -> None:
+    for step in steps:
+        step()
 
 
 class Loaded(NamedTuple):
