@@ -45,6 +45,7 @@ from penstock.online.fleet import Fleet, Places
 from penstock.online.inspector import Inspector
 from penstock.online.keys import Keyring
 from penstock.online.meter import Meter
+from penstock.online.minutes import Minutes
 from penstock.online.models import Models
 from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
@@ -155,6 +156,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         records=Records(settings.collected_folder),
         inspector=Inspector(resources, fleet, outside.gateway, clock),
         windows=meter,
+        minutes=Minutes(resources, meter, clock),
         tapes=tapes,
         gateway=outside.gateway,
         mlflow=outside.mlflow,

@@ -24,6 +24,7 @@ from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet
 from penstock.online.inspector import Inspector
+from penstock.online.minutes import Minutes
 from penstock.online.models import Models
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
@@ -53,6 +54,7 @@ class Services:
     records: Records
     inspector: Inspector
     windows: Windows
+    minutes: Minutes
     tapes: Tapes
     gateway: Gateway
     mlflow: MlflowServer
