@@ -106,8 +106,8 @@ def by_azure(requests: list[dict[str, Any]], variables: dict[str, str]) -> list[
 
 
 def by_ours(requests: list[dict[str, Any]], variables: dict[str, str]) -> list[Any]:
-    from penstock_worker.messages import Request
     from penstock_worker.measures import Measures
+    from penstock_worker.messages import Request
     from penstock_worker.start import Seat, load, routes_of
     from penstock_worker.variables import read_variables
     from penstock_worker.wire import split_target
