@@ -84,9 +84,11 @@ class Place:
         self._counters = counters
         self._before = measures.read(number)
 
-    def write(self) -> None:
-        """To be called about once a second."""
-        self._measures.write(self._number, self.sums())
+    def write(self) -> dict[str, Any]:
+        """To be called about once a second; what was written."""
+        sums = self.sums()
+        self._measures.write(self._number, sums)
+        return sums
 
     def sums(self) -> dict[str, Any]:
         """This process's, as JSON has them."""
@@ -103,7 +105,7 @@ class Place:
 
     def whole(self) -> dict[str, Any]:
         """Those of all processes of the instance: of the others as they last wrote them."""
-        sums = self.sums()
+        sums = self.write()
         for number in range(self._measures.places):
             if number != self._number:
                 sums = added(sums, self._measures.read(number), memory=True)

@@ -165,7 +165,7 @@ def routes_of(loaded: Loaded, variables: Variables, seat: Seat) -> tuple[Routes,
     return routes, lambda: _each(guarding.look, tape.look, place.write)
 
 
-def _each(*steps: Callable[[], None]) -> None:
+def _each(*steps: Callable[[], object]) -> None:
     for step in steps:
         step()
 
