@@ -3,13 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from penstock.domain.errors import Code, PenstockError
-from penstock.gateway.base import Applied, ServerState
+from penstock.gateway.base import Applied, ServerState, Tally
 from penstock.gateway.changes import plan
 from penstock.gateway.config import Config, render
 from penstock.gateway.folder import Folder, Saved
+from penstock.gateway.ledger import Ledger
 from penstock.gateway.process import end_all, ended, find_program, free_port, launch, marked, measure_host, port_taken
 from penstock.gateway.runtime import Runtime
 from penstock.gateway.settings import GatewaySettings
@@ -34,6 +35,7 @@ class HaproxyGateway:
         self._settings = settings
         self._folder = Folder(settings)
         self._runtime = Runtime(settings.run_folder)
+        self._ledger = Ledger()
         self._lock = threading.RLock()
         self._port = 0
         self._child: int | None = None
@@ -85,6 +87,9 @@ class HaproxyGateway:
         # What is left is in a worker from before a reload, which finishes it.
         left = {name: ServerState(up=False, draining=True, active=count) for name, count in active.items() if count}
         return states | left
+
+    def tallies(self) -> Sequence[Tally]:
+        return self._ledger.whole((self._runtime.tally(), *self._runtime.finishing_tallies()))
 
     def alive(self) -> bool:
         self._reap()
@@ -146,6 +151,7 @@ class HaproxyGateway:
         """States of servers go with the reload, so that a draining instance gets nothing from the new worker either."""
         self._folder.write_states(self._runtime.server_states())
         start = self._folder.log_end()
+        self._ledger.note(self._runtime.tally())
         self._runtime.reload()
         self._await(config, start)
 

@@ -48,6 +48,11 @@ def backend_name(name: str) -> str:
     return name.replace("/", ".")
 
 
+def deployment_name(backend: str) -> str:
+    """ENDPOINT/DEPLOYMENT of a backend's name."""
+    return backend.replace(".", "/")
+
+
 def written(entries: Mapping[str, str]) -> str:
     """A map file with these entries."""
     return "".join(f"{key} {value}\n" for key, value in entries.items())

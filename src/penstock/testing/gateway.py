@@ -1,10 +1,10 @@
 """A gateway in memory: remembers the table, and reports its servers as the test says they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from penstock.domain.errors import unavailable
-from penstock.gateway.base import Applied, ServerState
-from penstock.gateway.table import RoutingTable, Server
+from penstock.gateway.base import Applied, Counts, ServerLoad, ServerState, Tally
+from penstock.gateway.table import Backend, RoutingTable, Server
 from penstock.gateway.validity import check_table
 
 _PORT = 8080
@@ -13,8 +13,8 @@ _PORT = 8080
 class FakeGateway:
     """A `Gateway` for tests of controllers.
 
-    `table` is what was applied last and `tables` all that was. `active` and `down` may be set: how many requests a
-    server works on, and which servers do not answer.
+    `table` is what was applied last and `tables` all that was. `active`, `down` and `counts` may be set: how many
+    requests a server works on, which servers do not answer, and what was counted for a deployment.
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class FakeGateway:
         self.tables: list[RoutingTable] = []
         self.active: dict[str, int] = {}
         self.down: set[str] = set()
+        self.counts: dict[str, Counts] = {}
         self._running = False
 
     @property
@@ -51,6 +52,11 @@ class FakeGateway:
         self._check_running()
         return {server.name: self._state(server) for backend in self.table.backends for server in backend.servers}
 
+    def tallies(self) -> Sequence[Tally]:
+        self._check_running()
+        counts = {b.name: self.counts.get(b.name) or self._nothing(b) for b in self.table.backends}
+        return (Tally(process="only", finishing=False, deployments=counts),)
+
     def alive(self) -> bool:
         return self._running
 
@@ -64,6 +70,13 @@ class FakeGateway:
     def _state(self, server: Server) -> ServerState:
         up = server.name not in self.down
         return ServerState(up=up, draining=server.draining, active=self.active.get(server.name, 0))
+
+    def _nothing(self, backend: Backend) -> Counts:
+        loads: dict[str, ServerLoad] = {}
+        for server in backend.servers:
+            state = self._state(server)
+            loads[server.name] = ServerLoad(active=state.active, waiting=0, up=state.up and not state.draining)
+        return Counts(answered=0, refused=0, failed=0, waiting=0, servers=loads)
 
     def _check_running(self) -> None:
         if not self._running:
