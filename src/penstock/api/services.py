@@ -23,6 +23,8 @@ from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet
+from penstock.online.golden import Golden
+from penstock.online.golden_recorder import GoldenRecorder
 from penstock.online.inspector import Inspector
 from penstock.online.models import Models
 from penstock.registry.server import MlflowServer
@@ -40,6 +42,8 @@ class Services:
     endpoints: Endpoints
     deployments: Deployments
     contracts: Contracts
+    golden: Golden
+    golden_recorder: GoldenRecorder
     models: Models
     artifacts: Artifacts
     environments: Environments

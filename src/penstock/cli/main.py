@@ -25,6 +25,7 @@ _COMMANDS = {
     "data-collection": _Entry("data_collection", "What deployments have collected of their requests."),
     "model": _Entry("model", "Registered models."),
     "contract": _Entry("contract", "Contracts: what the rows of requests must be."),
+    "golden": _Entry("golden", "Golden requests: requests with the answers that a deployment must give."),
     "image": _Entry("image", "Container images: build, extend, send to a registry."),
     "environment": _Entry("environment", "Registered environments."),
     "apply": _Entry("apply", "Make everything be as the files say, in any order."),

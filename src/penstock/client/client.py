@@ -12,6 +12,7 @@ from penstock.client.contracts import Contracts
 from penstock.client.deployments import OnlineDeployments
 from penstock.client.endpoints import OnlineEndpoints
 from penstock.client.environments import Environments
+from penstock.client.golden import GoldenClient
 from penstock.client.models import Models
 from penstock.client.observations import Observations
 from penstock.client.resources import Answer, AnyRemote, understood, understood_items
@@ -72,6 +73,7 @@ class Client:
         self.online_deployments = OnlineDeployments(self._transport)
         self.collections = Collections(self._transport)
         self.contracts = Contracts(self._transport)
+        self.golden = GoldenClient(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)
         self.compilations = Compilations(self._transport)

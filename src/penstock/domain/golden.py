@@ -1,5 +1,6 @@
 """Golden requests: requests with the answers that a deployment must give, and what came of asking for them."""
 
+from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -72,6 +73,37 @@ class GoldenRequest(Frozen):
         if self.request is not None and self.body is not None:
             raise ValueError("give request or body, not both")
         return self
+
+
+class GoldenRequests(Frozen):
+    """A golden file as it is sent."""
+
+    requests: tuple[GoldenRequest, ...]
+
+
+class Settling(GoldenRequests):
+    """Recorded requests that are to be asked once more; `renewed`: they were changed since they were answered."""
+
+    renewed: bool = False
+
+
+class RecordingRequest(Frozen):
+    """What `golden record` asks for. `since` is None in the first of several calls."""
+
+    deployment: str | None = None
+    since: datetime | None = None
+    count: int = Field(default=50, ge=1, le=MOST_REQUESTS)
+    redact: tuple[str, ...] = ()
+
+
+class Recording(Frozen):
+    """Of `seen` exchanges since `since`, `distinct` ones could be kept; `requests` are those chosen from them."""
+
+    deployment: str
+    since: datetime
+    seen: int
+    distinct: int
+    requests: tuple[GoldenRequest, ...]
 
 
 class Mismatch(Frozen):
