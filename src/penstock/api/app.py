@@ -18,6 +18,7 @@ from penstock.api import (
     online_deployments,
     online_endpoints,
     platform,
+    rollbacks,
     validations,
 )
 from penstock.api.limits import BodyLimit
@@ -49,6 +50,7 @@ def create_app(services: Services) -> FastAPI:
         environment_prune,
         artifacts,
         golden,
+        rollbacks,
         validations,
         compilations,
         observations,

@@ -27,6 +27,7 @@ from penstock.online.golden import Golden
 from penstock.online.golden_recorder import GoldenRecorder
 from penstock.online.inspector import Inspector
 from penstock.online.models import Models
+from penstock.online.rollbacks import Rollbacks
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
 
@@ -42,6 +43,7 @@ class Services:
     endpoints: Endpoints
     deployments: Deployments
     contracts: Contracts
+    rollbacks: Rollbacks
     golden: Golden
     golden_recorder: GoldenRecorder
     models: Models

@@ -97,7 +97,7 @@ def record(
         found = _listened(client, endpoint, wanted, choice.seconds)
         if not found.requests:
             raise failed(
-                f"nothing to keep: {found.deployment!r} was seen answering {found.seen} requests in {choice.seconds} s; "
+                f"nothing to keep: {found.deployment!r} answered {found.seen} requests in {choice.seconds} s; "
                 "send requests meanwhile, or give more --seconds"
             )
         kept = client.golden.settled(endpoint, found.deployment, found.requests, renewed=bool(choice.redact))

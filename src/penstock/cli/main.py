@@ -30,6 +30,7 @@ _COMMANDS = {
     "environment": _Entry("environment", "Registered environments."),
     "apply": _Entry("apply", "Make everything be as the files say, in any order."),
     "plan": _Entry("apply", "Show what apply would change, field by field."),
+    "rollback": _Entry("rollback", "Go back: earlier traffic, an earlier spec, everything as at an event."),
     "doctor": _Entry("doctor", "Say why a deployment is slow, and how much it can take."),
     "metrics": _Entry("metrics", "Show what each instance does."),
     "events": _Entry("events", "Show who changed what, and what came of it."),

@@ -16,6 +16,7 @@ from penstock.client.golden import GoldenClient
 from penstock.client.models import Models
 from penstock.client.observations import Observations
 from penstock.client.resources import Answer, AnyRemote, understood, understood_items
+from penstock.client.rollbacks import Rollbacks
 from penstock.client.transport import OnWaiting, Transport
 from penstock.client.validations import Validations
 from penstock.client.waiting import OnProgress, wait_gone, wait_ready
@@ -73,6 +74,7 @@ class Client:
         self.online_deployments = OnlineDeployments(self._transport)
         self.collections = Collections(self._transport)
         self.contracts = Contracts(self._transport)
+        self.rollbacks = Rollbacks(self._transport)
         self.golden = GoldenClient(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)

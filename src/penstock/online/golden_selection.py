@@ -22,8 +22,8 @@ def select(
     """How many different requests could be kept, and at most `count` of them: one of each kind in turn.
 
     Kinds are told apart by status, form of the request, and answer; where there are many answers, by their form only.
-    Of equal requests the first counts. Values of fields named in `redact`, at any depth, are replaced by values of the same type in
-    requests and answers alike.
+    Of equal requests the first counts. Values of fields named in `redact`, at any depth, are replaced by others of the
+    same type, in requests and answers alike.
     """
     distinct: dict[str, GoldenRequest] = {}
     for exchange in exchanges:
