@@ -11,12 +11,14 @@ from penstock.api import (
     environment_prune,
     environments,
     errors,
+    golden,
     mlflow,
     models,
     observations,
     online_deployments,
     online_endpoints,
     platform,
+    rollbacks,
     validations,
 )
 from penstock.api.limits import BodyLimit
@@ -47,6 +49,8 @@ def create_app(services: Services) -> FastAPI:
         environment_care,
         environment_prune,
         artifacts,
+        golden,
+        rollbacks,
         validations,
         compilations,
         observations,

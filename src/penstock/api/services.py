@@ -23,9 +23,12 @@ from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet
+from penstock.online.golden import Golden
+from penstock.online.golden_recorder import GoldenRecorder
 from penstock.online.inspector import Inspector
 from penstock.online.minutes import Minutes
 from penstock.online.models import Models
+from penstock.online.rollbacks import Rollbacks
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
 from penstock.telemetry.series import Windows
@@ -43,6 +46,9 @@ class Services:
     endpoints: Endpoints
     deployments: Deployments
     contracts: Contracts
+    rollbacks: Rollbacks
+    golden: Golden
+    golden_recorder: GoldenRecorder
     models: Models
     artifacts: Artifacts
     environments: Environments

@@ -52,8 +52,9 @@ def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         lines.append(f"{row['kind']} {row['name']}: {row['change']}")
         lines += [f"  {_difference(row['change'], each)}" for each in row["differences"]]
-    counts = {change: sum(row["change"] == change for row in rows) for change in ("created", "updated", "unchanged")}
+    counts = {c: sum(row["change"] == c for row in rows) for c in ("created", "updated", "deleted", "unchanged")}
     total = f"{counts['created']} to create, {counts['updated']} to update, {counts['unchanged']} unchanged"
+    total += f", {counts['deleted']} to delete" if counts["deleted"] else ""
     return "\n".join([*lines, "", total])
 
 

@@ -12,9 +12,11 @@ from penstock.client.contracts import Contracts
 from penstock.client.deployments import OnlineDeployments
 from penstock.client.endpoints import OnlineEndpoints
 from penstock.client.environments import Environments
+from penstock.client.golden import GoldenClient
 from penstock.client.models import Models
 from penstock.client.observations import Observations
 from penstock.client.resources import Answer, AnyRemote, understood, understood_items
+from penstock.client.rollbacks import Rollbacks
 from penstock.client.transport import OnWaiting, Transport
 from penstock.client.validations import Validations
 from penstock.client.waiting import OnProgress, wait_gone, wait_ready
@@ -72,6 +74,8 @@ class Client:
         self.online_deployments = OnlineDeployments(self._transport)
         self.collections = Collections(self._transport)
         self.contracts = Contracts(self._transport)
+        self.rollbacks = Rollbacks(self._transport)
+        self.golden = GoldenClient(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)
         self.compilations = Compilations(self._transport)

@@ -1,7 +1,8 @@
 """The one way to read and write resources, for users and controllers alike: preconditions, history, events, and a
 key in the queue after each write."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ParamSpec, TypeVar
 
@@ -11,8 +12,8 @@ from penstock.domain.diff import Difference, differences
 from penstock.domain.errors import Code, PenstockError, conflict, not_found
 from penstock.domain.events import Event
 from penstock.domain.fields import nearest
-from penstock.domain.resource import AnyKind, Frozen, Key, Kind, Resource, Revision, Status
-from penstock.store.base import Store
+from penstock.domain.resource import AnyKind, AnyResource, Frozen, Key, Kind, Resource, Revision, Status
+from penstock.store.base import Store, Write
 
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
@@ -27,6 +28,22 @@ class Change(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A change of one resource, made together with others.
+
+    `present` is the resource as it was read, None if there is none; without a `spec` it is to be deleted. `what` is
+    the reason and message of the event, `action` goes into the history.
+    """
+
+    kind: AnyKind
+    name: str
+    present: AnyResource | None
+    spec: Frozen | None
+    what: tuple[str, str]
+    action: str
 
 
 class Resources:
@@ -98,6 +115,31 @@ class Resources:
                 return written, change
         raise conflict(f"{kind.name} {name!r} is being changed by others all the time; try again")
 
+    def apply_all(self, edits: Sequence[Edit], *, actor: str) -> Sequence[AnyResource]:
+        """Make all edits or none; the resources as they are then.
+
+        Raises `conflict` if one of them is no longer as it was read.
+        """
+        writes = [
+            Write(
+                kind=edit.kind,
+                name=edit.name,
+                present=edit.present,
+                spec=edit.spec,
+                event=self._event(Key(edit.kind.name, edit.name), _next_generation(edit), edit.what, actor),
+                action=edit.action,
+            )
+            for edit in edits
+        ]
+        written = self._store.write_all(writes) if writes else ()
+        for resource in written:
+            self._enqueue(resource.key)
+        return written
+
+    def as_of(self, kind: Kind[SpecT, StatusT], event: int) -> Mapping[str, Revision[SpecT]]:
+        """The resources of a kind that there were once that event was recorded, by name."""
+        return self._store.as_of(kind, event)
+
     def delete(self, kind: Kind[SpecT, StatusT], name: str, *, actor: str) -> Resource[SpecT, StatusT] | None:
         """Mark the resource as being deleted; None if it does not exist. Its controller removes it in the end."""
 
@@ -166,6 +208,12 @@ class Resources:
         since = [r.actor for r in reversed(revisions) if r.generation > generation]
         base = next((r.spec for r in revisions if r.generation == generation), present.spec)
         raise _changed_meanwhile(what, generation, since, differences(base, present.spec))
+
+
+def _next_generation(edit: Edit) -> int:
+    if edit.present is None:
+        return 1
+    return edit.present.generation + (edit.spec is not None)
 
 
 def _check_absent(kind: AnyKind, name: str, generation: int | None) -> None:

@@ -228,12 +228,13 @@ class DeploymentReconciler:
         return best([self._fleet.report(i) for i in instances if i.name.revision == outcome.revision])
 
     def _events(self, deployment: Deployment, after: OnlineDeploymentStatus) -> Sequence[Event]:
-        """An event when the deployment becomes ready or fails, not for each step on the way."""
+        """An event when a generation of the deployment becomes ready or fails, not for each step on the way."""
         before, now = deployment.status.condition("Ready"), after.condition("Ready")
+        seen = deployment.status.observed_generation == after.observed_generation
         if (
             now is None
             or now.truth is Truth.UNKNOWN
-            or (before and (before.truth, before.reason) == (now.truth, now.reason))
+            or (before and seen and (before.truth, before.reason) == (now.truth, now.reason))
         ):
             return []
         reason = "DeploymentReady" if now.truth is Truth.TRUE else "DeploymentFailed"
@@ -250,7 +251,8 @@ class DeploymentReconciler:
         ]
 
     def _delete(self, deployment: Deployment) -> timedelta | None:
-        """Instances finish their requests and end; then files, row and backend go."""
+        """Instances finish their requests and end, once nothing is sent there any more; then files, row, backend go."""
+        self._routing.apply()
         if not self._empty(deployment.name, _drain_time(deployment.spec)):
             self._routing.apply()
             return _MOVING

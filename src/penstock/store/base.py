@@ -1,14 +1,30 @@
 """The port for state: resources, their history, what happened to them, and who may act."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from penstock.domain.events import Event
-from penstock.domain.resource import Frozen, Key, Kind, Resource, Revision, Status
+from penstock.domain.resource import AnyKind, AnyResource, Frozen, Key, Kind, Resource, Revision, Status
 
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """One of several changes that are made together.
+
+    `present` is the resource as it was read, None if there was none; without a `spec` it is marked as being deleted.
+    """
+
+    kind: AnyKind
+    name: str
+    present: AnyResource | None
+    spec: Frozen | None
+    event: Event
+    action: str
 
 
 class Store(Protocol):
@@ -60,12 +76,23 @@ class Store(Protocol):
         """
         ...
 
+    def write_all(self, writes: Sequence[Write]) -> Sequence[AnyResource]:
+        """Make all the changes in one transaction, in their order; returns the resources as they are then.
+
+        Raises `conflict`, with nothing written, if one of the resources is no longer as it was read.
+        """
+        ...
+
     def remove(self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], event: Event) -> None:
         """Delete the row (guarded by uid; fine if it is gone). History and events stay."""
         ...
 
     def history(self, kind: Kind[SpecT, StatusT], name: str, limit: int = 100) -> Sequence[Revision[SpecT]]:
         """Specs of the present resource of that name (its uid only), newest first."""
+        ...
+
+    def as_of(self, kind: Kind[SpecT, StatusT], event: int) -> Mapping[str, Revision[SpecT]]:
+        """The resources that there were once the event of that id was recorded, by name; not those being deleted."""
         ...
 
     def record(self, event: Event) -> Event:

@@ -6,10 +6,11 @@ makes the tables as they are now, each later step looks first whether what it ad
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, delete, insert, inspect, select
+from sqlalchemy import DDL, Column, Connection, Integer, MetaData, Table, delete, func, insert, inspect, select, update
+from sqlalchemy.schema import CreateColumn
 
 from penstock.domain.errors import conflict
-from penstock.store.tables import metadata
+from penstock.store.tables import events, history, metadata, resources
 
 Step = Callable[[Connection], None]
 
@@ -21,7 +22,26 @@ def create_tables(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-STEPS: tuple[Step, ...] = (create_tables,)  # the first leads to version 1
+def add_whereabouts(connection: Connection) -> None:
+    """Step 2: of each revision the kind and name of its resource, and the event that it was recorded with.
+
+    Of those there are, what can be told: their event has their time, as both were written at once.
+    """
+    known = {column["name"] for column in inspect(connection).get_columns(history.name)}
+    for column in (history.c.kind, history.c.name, history.c.event):
+        if column.name not in known:
+            connection.execute(DDL(f"ALTER TABLE history ADD COLUMN {CreateColumn(column).compile(connection)}"))
+    for index in history.indexes:
+        index.create(connection, checkfirst=True)
+    mine = resources.c.uid == history.c.uid
+    named = {n: select(resources.c[n]).where(mine).scalar_subquery() for n in ("kind", "name")}
+    connection.execute(update(history).where(history.c.kind.is_(None)).values(named))
+    same = [events.c[name] == history.c[name] for name in ("kind", "name", "generation", "at")]
+    first = select(func.min(events.c.id)).where(*same).scalar_subquery()
+    connection.execute(update(history).where(history.c.event.is_(None)).values(event=first))
+
+
+STEPS: tuple[Step, ...] = (create_tables, add_whereabouts)  # the first leads to version 1
 
 
 def current(connection: Connection, steps: Sequence[Step] = STEPS) -> bool:

@@ -3,21 +3,32 @@
 `updated_at` is the time of the last write by a user: status writes leave it.
 """
 
-import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, and_, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
-from penstock.domain.errors import PenstockError, conflict
+from penstock.domain.errors import PenstockError
 from penstock.domain.events import Event
-from penstock.domain.resource import AnyKind, AnyResource, Frozen, Key, Kind, Resource, Revision, Status
+from penstock.domain.resource import AnyResource, Frozen, Key, Kind, Resource, Revision, Status
+from penstock.store.base import Write
 from penstock.store.database import Database, open_database
 from penstock.store.migrate import current, migrate
 from penstock.store.rows import event_of, readable, resource_of, revision_of
 from penstock.store.tables import events, history, leases, resources
+from penstock.store.writes import (
+    append,
+    changed,
+    create,
+    mark_deleting,
+    named,
+    rows_as_of,
+    same,
+    update_spec,
+    write,
+)
 
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
@@ -48,7 +59,7 @@ class SqlStore:
         self._database = database
 
     def get(self, kind: Kind[SpecT, StatusT], name: str) -> Resource[SpecT, StatusT] | None:
-        row = self._database.read(lambda c: c.execute(select(resources).where(_named(kind, name))).one_or_none())
+        row = self._database.read(lambda c: c.execute(select(resources).where(named(kind, name))).one_or_none())
         return None if row is None else resource_of(kind, row)
 
     def list(self, kind: Kind[SpecT, StatusT], prefix: str = "") -> Sequence[Resource[SpecT, StatusT]]:
@@ -57,94 +68,58 @@ class SqlStore:
         return readable(lambda row: resource_of(kind, row), rows)
 
     def create(self, kind: Kind[SpecT, StatusT], name: str, spec: SpecT, event: Event) -> Resource[SpecT, StatusT]:
-        row: dict[str, Any] = {
-            "kind": kind.name,
-            "name": name,
-            "uid": uuid.uuid4().hex,
-            "generation": 1,
-            "version": 1,
-            "spec": spec.model_dump_json(),
-            "status": kind.status().model_dump_json(),
-            "created_at": event.at,
-            "updated_at": event.at,
-        }
-
-        def write(connection: Connection) -> Resource[SpecT, StatusT]:
-            try:
-                connection.execute(insert(resources).values(row))
-            except IntegrityError:
-                raise conflict(f"{kind.name} {name!r} exists already") from None
-            created = resource_of(kind, connection.execute(select(resources).where(_named(kind, name))).one())
-            _keep(connection, created, "create", event)
-            return created
-
-        return self._database.write(write)
+        return self._database.write(lambda connection: create(connection, kind, name, spec, event))
 
     def update_spec(
         self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], spec: SpecT, event: Event, action: str
     ) -> Resource[SpecT, StatusT]:
-        changes = {
-            "spec": spec.model_dump_json(),
-            "generation": resource.generation + 1,
-            "version": resources.c.version + 1,
-            "updated_at": event.at,
-        }
-        guard = and_(_same_generation(resource), resources.c.deleting_since.is_(None))
-
-        def write(connection: Connection) -> Resource[SpecT, StatusT]:
-            if not _changed(connection.execute(update(resources).where(guard).values(changes))):
-                raise _changed_meanwhile(resource)
-            updated = resource_of(kind, connection.execute(select(resources).where(_same(resource))).one())
-            _keep(connection, updated, action, event)
-            return updated
-
-        return self._database.write(write)
+        return self._database.write(lambda connection: update_spec(connection, kind, resource, spec, event, action))
 
     def update_status(
         self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], status: StatusT, *events: Event
     ) -> Resource[SpecT, StatusT] | None:
         changes = {"status": status.model_dump_json(), "version": resource.version + 1}
-        guard = and_(_same(resource), resources.c.version == resource.version)
+        guard = and_(same(resource), resources.c.version == resource.version)
 
         def write(connection: Connection) -> Resource[SpecT, StatusT] | None:
-            if not _changed(connection.execute(update(resources).where(guard).values(changes))):
+            if not changed(connection.execute(update(resources).where(guard).values(changes))):
                 return None
-            _append(connection, events)
-            return resource_of(kind, connection.execute(select(resources).where(_same(resource))).one())
+            append(connection, events)
+            return resource_of(kind, connection.execute(select(resources).where(same(resource))).one())
 
         return self._database.write(write)
 
     def mark_deleting(
         self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], event: Event
     ) -> Resource[SpecT, StatusT]:
-        changes = {"deleting_since": event.at, "updated_at": event.at, "version": resources.c.version + 1}
-        guard = and_(_same_generation(resource), resources.c.deleting_since.is_(None))
+        return self._database.write(lambda connection: mark_deleting(connection, kind, resource, event))
 
-        def write(connection: Connection) -> Resource[SpecT, StatusT]:
-            if _changed(connection.execute(update(resources).where(guard).values(changes))):
-                _append(connection, [event])
-            row = connection.execute(select(resources).where(_same_generation(resource))).one_or_none()
-            if row is None:
-                raise _changed_meanwhile(resource)
-            return resource_of(kind, row)
-
-        return self._database.write(write)
+    def write_all(self, writes: Sequence[Write]) -> Sequence[AnyResource]:
+        return self._database.write(lambda connection: [write(connection, each) for each in writes])
 
     def remove(self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], event: Event) -> None:
         def write(connection: Connection) -> None:
-            if _changed(connection.execute(delete(resources).where(_same(resource)))):
-                _append(connection, [event])
+            if changed(connection.execute(delete(resources).where(same(resource)))):
+                append(connection, [event])
 
         self._database.write(write)
 
     def history(self, kind: Kind[SpecT, StatusT], name: str, limit: int = 100) -> Sequence[Revision[SpecT]]:
-        uid = select(resources.c.uid).where(_named(kind, name)).scalar_subquery()
+        uid = select(resources.c.uid).where(named(kind, name)).scalar_subquery()
         query = select(history).where(history.c.uid == uid).order_by(history.c.generation.desc()).limit(limit)
         rows = self._database.read(lambda c: c.execute(query).all())
         return readable(lambda row: revision_of(kind, name, row), rows)
 
+    def as_of(self, kind: Kind[SpecT, StatusT], event: int) -> Mapping[str, Revision[SpecT]]:
+        rows = self._database.read(lambda connection: rows_as_of(connection, kind, event))
+        return {
+            name: revision
+            for name, row in rows.items()
+            for revision in readable(partial(revision_of, kind, name), [row])
+        }
+
     def record(self, event: Event) -> Event:
-        return self._database.write(lambda connection: _append(connection, [event])[0])
+        return self._database.write(lambda connection: append(connection, [event])[0])
 
     def events(self, *, after: int = 0, key: Key | None = None, limit: int = 1000) -> Sequence[Event]:
         query = select(events).where(events.c.id > after, _about(key)).order_by(events.c.id).limit(limit)
@@ -159,7 +134,7 @@ class SqlStore:
         free = or_(leases.c.holder == holder, leases.c.expires_at <= now)
 
         def write(connection: Connection) -> bool:
-            if _changed(connection.execute(update(leases).where(leases.c.name == name, free).values(terms))):
+            if changed(connection.execute(update(leases).where(leases.c.name == name, free).values(terms))):
                 return True
             if connection.execute(select(leases).where(leases.c.name == name)).one_or_none() is not None:
                 return False
@@ -176,57 +151,9 @@ class SqlStore:
         self._database.close()
 
 
-def _named(kind: AnyKind, name: str) -> ColumnElement[bool]:
-    return and_(resources.c.kind == kind.name, resources.c.name == name)
-
-
 def _begins_with(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
     """By order and not by LIKE, which takes upper case for lower case on SQLite."""
     return and_(column >= prefix, column <= prefix + _LAST_CHARACTER)
-
-
-def _same(resource: AnyResource) -> ColumnElement[bool]:
-    return resources.c.uid == resource.uid
-
-
-def _same_generation(resource: AnyResource) -> ColumnElement[bool]:
-    return and_(_same(resource), resources.c.generation == resource.generation)
-
-
-def _changed(result: CursorResult[Any]) -> bool:
-    return result.rowcount > 0
-
-
-def _changed_meanwhile(resource: AnyResource) -> PenstockError:
-    return conflict(
-        f"{resource.kind} {resource.name!r} is no longer as it was at generation {resource.generation}: "
-        "somebody changed or deleted it; get it again and repeat the change"
-    )
-
-
-def _keep(connection: Connection, resource: AnyResource, action: str, event: Event) -> None:
-    """Add the present spec to the history, and the event of its change."""
-    connection.execute(
-        insert(history).values(
-            uid=resource.uid,
-            generation=resource.generation,
-            spec=resource.spec.model_dump_json(),
-            action=action,
-            actor=event.actor,
-            at=event.at,
-        )
-    )
-    _append(connection, [event])
-
-
-def _append(connection: Connection, new: Iterable[Event]) -> Sequence[Event]:
-    """Add events and return them with their ids."""
-    numbered: list[Event] = []
-    for event in new:
-        result = connection.execute(insert(events).values(event.model_dump(exclude={"id"})))
-        (number,) = result.inserted_primary_key or (0,)
-        numbered.append(event.model_copy(update={"id": number}))
-    return numbered
 
 
 def _about(key: Key | None) -> ColumnElement[bool]:

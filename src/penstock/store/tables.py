@@ -71,6 +71,11 @@ history = Table(
     Column("action", PlainText, nullable=False),
     Column("actor", PlainText, nullable=False),
     Column("at", UtcTime, nullable=False),
+    # Absent in rows of versions that did not have these: they belong to no moment of the event log.
+    Column("kind", PlainText),
+    Column("name", PlainText),
+    Column("event", BigInteger),  # id of the event that the change was recorded with
+    Index("history_by_kind", "kind", "event"),
 )
 
 # SQLite counts up by itself only in a column declared INTEGER, and gives an id twice unless told not to.

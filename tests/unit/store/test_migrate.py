@@ -38,10 +38,10 @@ def test_an_empty_database_gets_all_tables_and_needs_nothing_more(connection: Co
 def test_an_older_database_gets_only_the_steps_that_it_lacks(connection: Connection) -> None:
     migrate(connection)
     ran: list[str] = []
-    newer = (lambda _: ran.append("1"), lambda _: ran.append("2"), add_labels)
+    newer = (*(lambda _: ran.append("known") for _ in STEPS), lambda _: ran.append("new"), add_labels)
     assert not current(connection, newer)
     migrate(connection, newer)
-    assert ran == ["2"]
+    assert ran == ["new"]
     assert inspect(connection).has_table("labels")
     assert current(connection, newer)
 
@@ -49,6 +49,6 @@ def test_an_older_database_gets_only_the_steps_that_it_lacks(connection: Connect
 def test_a_newer_database_is_refused_with_both_versions_named(connection: Connection) -> None:
     migrate(connection, (*STEPS, add_labels))
     for call in (current, migrate):
-        with pytest.raises(PenstockError, match=r"schema version 2, .* up to 1: upgrade") as error:
+        with pytest.raises(PenstockError, match=r"schema version 3, .* up to 2: upgrade") as error:
             call(connection)
         assert error.value.code is Code.CONFLICT
