@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from penstock.domain.errors import unavailable
-from penstock.gateway.base import Applied, ServerState
+from penstock.gateway.base import Applied, Copies, ServerState
 from penstock.gateway.table import RoutingTable, Server
 from penstock.gateway.validity import check_table
 
@@ -13,8 +13,8 @@ _PORT = 8080
 class FakeGateway:
     """A `Gateway` for tests of controllers.
 
-    `table` is what was applied last and `tables` all that was. `active` and `down` may be set: how many requests a
-    server works on, and which servers do not answer.
+    `table` is what was applied last and `tables` all that was. `active`, `down` and `copied` may be set: how many
+    requests a server works on, which servers do not answer, and what became of copies for mirrors.
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class FakeGateway:
         self.tables: list[RoutingTable] = []
         self.active: dict[str, int] = {}
         self.down: set[str] = set()
+        self.copied: dict[str, Copies] = {}
         self._running = False
 
     @property
@@ -53,6 +54,10 @@ class FakeGateway:
 
     def alive(self) -> bool:
         return self._running
+
+    def copies(self) -> Mapping[str, Copies]:
+        self._check_running()
+        return dict(self.copied)
 
     def metrics(self) -> bytes:
         self._check_running()
