@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from penstock.gateway import maps
 from penstock.gateway.config import SCRIPT, Host, render
@@ -78,7 +79,7 @@ def main() -> None:
         script = Path(folder) / "post.lua"
         script.write_text(
             f"wrk.method = 'POST'\nwrk.body = '{BODY}'\nwrk.headers['Content-Type'] = 'application/json'\n"
-            f"wrk.headers['Authorization'] = 'Bearer {KEY}'\n"
+            f"wrk.headers['Authorization'] = 'Bearer {KEY}'\nwrk.headers['X-User-Id'] = 'someone'\n"
         )
         sides = list(started(Path(folder), arguments.threads, stack))
         figures: dict[str, list[float]] = {side.name: [] for side in sides}
@@ -101,18 +102,21 @@ def started(folder: Path, threads: int, stack: contextlib.ExitStack) -> Iterator
     port = free_port()
     pid = launch(folder / "bare", COMMON.format(threads=threads) + BARE.format(port=port, socket=instance), stack)
     yield Side("bare", pid, f"http://127.0.0.1:{port}/score")
-    for name, traffic, retry_kib in (
-        ("gateway", {"blue": 100}, 16),
-        ("gateway, split traffic", {"blue": 50, "green": 50}, 16),
-        ("gateway, retry 256 KiB", {"blue": 100}, 256),
+    halves = {"blue": 50, "green": 50}
+    for name, route, retry_kib in (
+        ("gateway", {}, 16),
+        ("gateway, split traffic", {"traffic": halves}, 16),
+        ("gateway, callers assigned", {"traffic": halves, "sticky": "header:x-user-id"}, 16),
+        ("gateway, all mirrored", {"mirror": {"green": 100}}, 16),
+        ("gateway, retry 256 KiB", {}, 256),
     ):
         port, home = free_port(), folder / name.replace(" ", "-").replace(",", "")
-        written(home, instance, traffic, retry_kib, Host(port=port, max_connections=4000, threads=threads))
+        written(home, instance, route, retry_kib, Host(port=port, max_connections=4000, threads=threads))
         pid = launch(home, (home / "haproxy.cfg").read_text(), stack)
         yield Side(name, pid, f"http://127.0.0.1:{port}/endpoints/fraud/score")
 
 
-def written(home: Path, instance: Path, traffic: dict[str, int], retry_kib: int, host: Host) -> None:
+def written(home: Path, instance: Path, changes: dict[str, Any], retry_kib: int, host: Host) -> None:
     """The files of a gateway with one endpoint."""
     for made in (home / "maps", home / "run"):
         made.mkdir(parents=True)
@@ -126,9 +130,10 @@ def written(home: Path, instance: Path, traffic: dict[str, int], retry_kib: int,
             queue_per_instance=100,
             queue_wait=timedelta(seconds=5),
         )
-        for name in traffic
+        for name in ("blue", "green")
     )
-    route = Route(endpoint="fraud", keys={"primary": hashlib.sha256(KEY.encode()).hexdigest().upper()}, traffic=traffic)
+    fields = {"traffic": {"blue": 100}, **changes}
+    route = Route(endpoint="fraud", keys={"primary": hashlib.sha256(KEY.encode()).hexdigest().upper()}, **fields)
     settings = GatewaySettings(folder=home, run_folder=home / "run", owner=str(home), retry_body_bytes=retry_kib * 1024)
     config = render(RoutingTable(routes=(route,), backends=backends), settings, host)
     for file, entries in config.maps.items():

@@ -5,7 +5,6 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -365,46 +364,6 @@ def test_a_large_body_arrives_whole_by_length_and_in_chunks(site: Site) -> None:
         )
         assert client.connection.getresponse().read()
     assert [seen == body for _, _, seen in site.instances["blue0"].seen] == [True, True]
-
-
-def test_mirrors_get_copies_and_callers_wait_for_none(site: Site) -> None:
-    blue, green = site.backend("blue"), site.backend("green", request_timeout=timedelta(seconds=30))
-    site.apply(blue, green, mirror={"green": 50})
-    with site.client() as client:
-        assert {client.score(b"[1]", azureml_model_deployment="blue").status for _ in range(100)} == {200}
-        assert site.instances["green0"].seen == []
-        for n in range(200):
-            assert client.score(b"[1]", x_request_id=f"id{n}").name == "blue0"
-            if n % 8 == 0:
-                time.sleep(
-                    0.02
-                )  # no more than 16 copies are under way at a time, and a busy machine is slow to take them
-    copies = eventually(lambda: site.instances["green0"].seen, lambda seen: len(seen) > 60)
-    time.sleep(0.2)
-    assert len(copies) == pytest.approx(100, abs=36)
-    assert {(line, headers["x-penstock-mirror"], body) for line, headers, body in copies} == {
-        ("POST /score HTTP/1.1", "1", b"[1]")
-    }
-    assert all(
-        headers["x-request-id"].startswith("id") and "x-penstock-backend" not in headers for _, headers, _ in copies
-    )
-    assert site.apply(blue, green).reloaded is False
-
-
-def test_a_mirror_that_hangs_slows_nobody(site: Site) -> None:
-    blue, green = site.backend("blue"), a_backend("green", request_timeout=timedelta(seconds=30))
-    with closing(socket.socket(socket.AF_UNIX)) as deaf:
-        deaf.bind(str(site.sockets / "deaf.sock"))
-        deaf.listen(100)
-        server = replace(blue.servers[0], name="deaf", address=str(site.sockets / "deaf.sock"))
-        site.apply(blue, replace(green, servers=(server,)), mirror={"green": 50})
-        with site.client() as client:
-            times = []
-            for _ in range(300):
-                began = time.monotonic()
-                assert client.score().name == "blue0"
-                times.append(time.monotonic() - began)
-    assert sorted(times)[len(times) // 2] < 0.05
 
 
 def test_processes_of_the_gateway_show_no_secret(site: Site) -> None:

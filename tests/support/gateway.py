@@ -62,10 +62,11 @@ def a_route(
     keys: tuple[str, ...] = ("k1",),
     traffic: Mapping[str, int] | None = None,
     mirror: Mapping[str, int] | None = None,
+    sticky: str = "",
 ) -> Route:
     hashed = {f"key{n}": hashlib.sha256(key.encode()).hexdigest().upper() for n, key in enumerate(keys)}
     shares = {"blue": 100} if traffic is None else traffic
-    return Route(endpoint=endpoint, keys=hashed, traffic=shares, mirror=mirror or {})
+    return Route(endpoint=endpoint, keys=hashed, traffic=shares, mirror=mirror or {}, sticky=sticky)
 
 
 def a_table(
@@ -73,9 +74,11 @@ def a_table(
     traffic: Mapping[str, int] | None = None,
     mirror: Mapping[str, int] | None = None,
     keys: tuple[str, ...] = ("k1",),
+    sticky: str = "",
 ) -> RoutingTable:
     """One endpoint, `fraud`."""
-    return RoutingTable(routes=(a_route(keys=keys, traffic=traffic, mirror=mirror),), backends=backends)
+    route = a_route(keys=keys, traffic=traffic, mirror=mirror, sticky=sticky)
+    return RoutingTable(routes=(route,), backends=backends)
 
 
 def eventually(look: Callable[[], Value], until: Callable[[Value], bool] = bool, seconds: float = 10) -> Value:

@@ -4,17 +4,18 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.domain import compat
+from penstock.domain import compat, sticky
 from penstock.domain.resource import Frozen, Kind, Status
 
-MAX_MIRROR_PERCENT = 50  # Azure's limit for mirror_traffic
+STRICT_MIRROR_PERCENT = 50  # Azure's limit for mirror_traffic
 
 
 class OnlineEndpoint(Frozen):
     """Azure's managed and Kubernetes online endpoint YAML.
 
-    `traffic` maps deployment names to percents that sum to 0 or 100; `mirror_traffic` names one deployment that is
-    sent a copy of that percent of the requests and whose answers are dropped.
+    `traffic` maps deployment names to percents that sum to 0 or 100; `mirror_traffic` maps deployments (shadows) to the
+    percent of the requests of which they get a copy, and whose answers to those no caller sees. A request that a
+    shadow answers itself is not copied to it.
     """
 
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
@@ -49,8 +50,8 @@ class OnlineEndpoint(Frozen):
 
     @field_validator("properties")
     @classmethod
-    def _known_compat(cls, value: dict[str, str]) -> dict[str, str]:
-        return compat.checked(value)
+    def _known_properties(cls, value: dict[str, str]) -> dict[str, str]:
+        return sticky.checked(compat.checked(value))
 
     @field_validator("traffic", "mirror_traffic", mode="before")
     @classmethod
@@ -59,22 +60,34 @@ class OnlineEndpoint(Frozen):
 
     @model_validator(mode="after")
     def _traffic_adds_up(self) -> "OnlineEndpoint":
-        """Percents are 0 to 100 and sum to 0 or 100; one mirror, at most 50 %, with no live traffic."""
-        for name, percent in {**self.traffic, **self.mirror_traffic}.items():
+        """Percents are 0 to 100, those of live traffic sum to 0 or 100, and a shadow has something left to copy."""
+        for name, percent in (*self.traffic.items(), *self.mirror_traffic.items()):
             if not 0 <= percent <= 100:
                 raise ValueError(f"traffic of {name!r} is {percent}: percents are 0 to 100")
         total = sum(self.traffic.values())
         if total not in (0, 100):
             raise ValueError(f"traffic sums to {total}: it must sum to 0 or 100")
-        mirrors = {name: percent for name, percent in self.mirror_traffic.items() if percent}
-        if len(mirrors) > 1:
-            raise ValueError(f"mirror_traffic names {len(mirrors)} deployments: name one")
-        for name, percent in mirrors.items():
-            if percent > MAX_MIRROR_PERCENT:
-                raise ValueError(f"mirror_traffic of {name!r} is {percent}: at most {MAX_MIRROR_PERCENT}")
-            if self.traffic.get(name):
-                raise ValueError(f"deployment {name!r} cannot take both live and mirrored traffic")
+        for name in self.shadows:
+            if self.traffic.get(name) == 100:
+                raise ValueError(f"deployment {name!r} answers all requests: there are none to mirror to it")
+        if compat.is_strict(self.properties):
+            self._check_azures_mirror()
         return self
+
+    @property
+    def shadows(self) -> dict[str, int]:
+        """The deployments that are sent copies, with the percent of the requests."""
+        return {name: percent for name, percent in self.mirror_traffic.items() if percent}
+
+    def _check_azures_mirror(self) -> None:
+        lifted = f"; without property {compat.PROPERTY} there is no such limit"
+        if len(self.shadows) > 1:
+            raise ValueError(f"mirror_traffic names {len(self.shadows)} deployments: name one{lifted}")
+        for name, percent in self.shadows.items():
+            if percent > STRICT_MIRROR_PERCENT:
+                raise ValueError(f"mirror_traffic of {name!r} is {percent}: at most {STRICT_MIRROR_PERCENT}{lifted}")
+            if self.traffic.get(name):
+                raise ValueError(f"deployment {name!r} cannot take both live and mirrored traffic{lifted}")
 
 
 class KeyHashes(Frozen):

@@ -22,7 +22,7 @@ def backend_section(backend: Backend, settings: GatewaySettings) -> str:
     lines = [
         f"timeout queue {wait_ms if backend.queue_per_instance else 1}ms",
         f"timeout server {timeout_ms}ms",
-        *_mirroring(retry),
+        f"http-request lua.mirror {retry} if {{ var(txn.mirror) -m found }}",
         *_bounded_queue(backend),
         *_bounded_body(backend, retry),
         *_scoring_path(backend),
@@ -60,16 +60,6 @@ def server_address(server: Server, settings: GatewaySettings) -> str:
     if path.parent == PurePosixPath(settings.run_folder):
         return "unix@run" + check_socket(f"/{path.name}")
     return ("unix@" if path.is_absolute() else "") + check_address(server.address)
-
-
-def _mirroring(retry_bytes: int) -> list[str]:
-    """HAProxy tells how much of a chunked body has come, not whether that is all; half a buffer is all of it."""
-    return [
-        "http-request lua.mirror if { var(txn.shadow) -m found } { req.hdr(content-length) -m found }"
-        f" {{ req.body_size le {retry_bytes} }}",
-        "http-request lua.mirror if { var(txn.shadow) -m found } !{ req.hdr(content-length) -m found }"
-        f" {{ req.body_size le {retry_bytes // 2} }}",
-    ]
 
 
 def _bounded_queue(backend: Backend) -> list[str]:

@@ -64,6 +64,28 @@ class Tally:
     deployments: Mapping[str, Counts]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Copies:
+    """What became of the copies of requests for one shadow.
+
+    Of those `sent`, `failed` had no answer, or one that says that there is none (408, and 424 and above). `dropped`
+    were not sent as too many were under way, `skipped` as the body was larger than what the gateway keeps.
+    """
+
+    sent: int = 0
+    failed: int = 0
+    dropped: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Copies") -> "Copies":
+        return Copies(
+            sent=self.sent + other.sent,
+            failed=self.failed + other.failed,
+            dropped=self.dropped + other.dropped,
+            skipped=self.skipped + other.skipped,
+        )
+
+
 class Gateway(Protocol):
     """Calls may come from any thread; `apply` calls are serialised inside."""
 
@@ -91,6 +113,13 @@ class Gateway(Protocol):
 
     def alive(self) -> bool:
         """True if the gateway's process runs and answers on its admin socket."""
+        ...
+
+    def copies(self) -> Mapping[str, Copies]:
+        """What became of copies for mirrors since the last reload, by shadow (ENDPOINT/DEPLOYMENT).
+
+        Raises `unavailable` if the gateway does not answer. Shadows that were sent none may be missing.
+        """
         ...
 
     def metrics(self) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from penstock.gateway import answers, backends, maps
 from penstock.gateway.frontend import frontend
-from penstock.gateway.inner import INNER_FRONTENDS
+from penstock.gateway.inner import inner_frontends
 from penstock.gateway.refusals import refusals
 from penstock.gateway.sections import section
 from penstock.gateway.settings import GatewaySettings
@@ -60,7 +60,7 @@ def render(table: RoutingTable, settings: GatewaySettings, host: Host) -> Config
     ordered = sorted(table.backends, key=lambda b: b.name)
     slots = _slots(table)
     sections = {maps.backend_name(b.name): backends.backend_section(b, settings) for b in ordered}
-    inner = INNER_FRONTENDS + refusals(settings.max_body_bytes)
+    inner = inner_frontends(host.threads) + refusals(settings.max_body_bytes)
     frame = _process(settings, host) + _defaults() + frontend(settings, host.port, slots=0) + inner
     structure = {"gateway": _digest(frame + "".join(SCRIPTS.values())), "slots": str(slots)}
     structure |= {name: _digest(text) for name, text in sections.items()}

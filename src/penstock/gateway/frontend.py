@@ -115,7 +115,7 @@ def _route_rules() -> list[str]:
 
 
 def _deployment_rules(slots: int) -> list[str]:
-    """The deployment that the caller names, or one drawn by the cumulative percents of the endpoint's entry."""
+    """The deployment that the caller names or is assigned to, or one drawn by the endpoint's cumulative percents."""
     draws = [
         f"http-request set-var(txn.deployment) var(txn.traffic),field({2 * slot + 2},|) if drawing"
         f" !{{ var(txn.deployment) -m found }} {{ var(txn.traffic),field({2 * slot + 1},|),sub(txn.draw) gt 0 }}"
@@ -124,6 +124,8 @@ def _deployment_rules(slots: int) -> list[str]:
     return [
         f"http-request set-var(txn.traffic) var(txn.endpoint),map({maps.TRAFFIC}) if taken !pinned",
         "acl drawing var(txn.traffic) -m found",
+        f"http-request set-var(txn.sticky) var(txn.endpoint),map({maps.STICKY}) if drawing",
+        "http-request lua.assign if { var(txn.sticky) -m found }",
         "http-request set-var(txn.draw) rand(100) if drawing",
         *draws,
         "http-request set-var(txn.deployment) req.fhdr(azureml-model-deployment) if taken pinned",
@@ -133,12 +135,13 @@ def _deployment_rules(slots: int) -> list[str]:
 
 
 def _mirror_rules() -> list[str]:
+    """One draw for all shadows: one with the lower percent gets a part of what one with the higher percent gets, so
+    that their answers can be compared with each other too. The highest percent comes first."""
     return [
         f"http-request set-var(txn.mirror) var(txn.endpoint),map({maps.MIRRORS}) if drawing METH_POST",
         "acl mirrored var(txn.mirror) -m found",
         "http-request set-var(txn.toss) rand(100) if mirrored",
-        f"http-request set-var(txn.shadow) var(txn.mirror),field(2,|),map({maps.BACKENDS})"
-        " if mirrored { var(txn.mirror),field(1,|),sub(txn.toss) gt 0 }",
+        "http-request unset-var(txn.mirror) if mirrored { var(txn.mirror),field(1,|),sub(txn.toss) le 0 }",
     ]
 
 

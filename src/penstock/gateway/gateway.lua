@@ -1,42 +1,122 @@
--- What HAProxy's configuration language cannot say: copies of requests for mirrors, and why there is no answer.
+-- What HAProxy's configuration language cannot say: copies of requests for mirrors, the assignment of callers to
+-- deployments, and why there is no answer.
 
-local MAX_PENDING = 16 -- copies under way, for each thread; more are not sent
+local MAX_PENDING, MAX_PENDING_OF_ONE = 256, 64 -- copies under way, for each thread: to all shadows, and to one
 local COPIED = {
     "content-type", "content-encoding", "accept", "x-request-id", "x-ms-client-request-id", "traceparent", "tracestate",
     "inference-header-content-length",
 }
-local pending = 0
+local pending, shadows = 0, {}
 
-local function send(path, body, headers)
-    local client = core.httpclient()
+-- What became of copies, by the backend of the shadow that they were for.
+local function shadow_of(backend)
+    local shadow = shadows[backend]
+    if not shadow then
+        shadow = { pending = 0, sent = 0, failed = 0, dropped = 0, skipped = 0 }
+        shadows[backend] = shadow
+    end
+    return shadow
+end
+
+local function send(backend, shadow, path, body, headers)
+    headers["x-penstock-mirror"], headers["x-penstock-backend"] = { "1" }, { backend }
+    local client, answer = core.httpclient(), nil
     pcall(function()
-        client:post{
+        answer = client:post{
             url = "http://mirror" .. path, dst = "unix@run/mirror.sock", headers = headers, body = body, timeout = 60000,
         }
     end)
-    pending = pending - 1
+    pending, shadow.pending = pending - 1, shadow.pending - 1
+    local status = answer and answer.status or 0
+    if status == 0 or status == 408 or status >= 424 then -- no answer, or one of those that stand for none
+        shadow.failed = shadow.failed + 1
+    end
 end
 
--- Sends a copy of the buffered request to the backend in txn.shadow. The request itself does not wait for it.
-core.register_action("mirror", { "http-req" }, function(txn)
-    if pending >= MAX_PENDING then
-        return
+-- The body and whether it is all there. HAProxy tells how much of a chunked body has come, not whether that is all;
+-- half a buffer is all of it. Of a body of known length, the head may take the room that its end would have needed.
+local function buffered(txn, most)
+    local length, size = tonumber(txn.f:req_fhdr("content-length")), txn.f:req_body_size() or 0
+    if size > (length and most or most / 2) then
+        return nil, false
     end
-    local headers = { ["x-penstock-mirror"] = { "1" }, ["x-penstock-backend"] = { txn:get_var("txn.shadow") } }
+    local body = txn.f:req_body() or ""
+    return body, #body >= (length or 0)
+end
+
+local function copied_headers(txn)
+    local headers = {}
     for _, name in ipairs(COPIED) do
         local value = txn.f:req_fhdr(name)
         if value then
             headers[name] = { value }
         end
     end
-    local path, body = txn.f:path(), txn.f:req_body() or ""
-    if #body < (tonumber(txn.f:req_fhdr("content-length")) or 0) then
-        return -- the head took the room in the buffer that its end would have needed
+    return headers
+end
+
+-- Sends copies of the buffered request, if it has at most so many bytes, to the backends in txn.mirror whose percent
+-- is above txn.toss, but for the one that answers it. The request itself waits for none of them.
+core.register_action("mirror", { "http-req" }, function(txn, most)
+    local toss, own, path = txn:get_var("txn.toss"), txn.f:be_name(), txn.f:path()
+    local body, whole
+    for percent, backend in txn:get_var("txn.mirror"):gmatch("(%d+)|([^|]+)") do
+        if tonumber(percent) > toss and backend ~= own then
+            local shadow = shadow_of(backend)
+            if pending >= MAX_PENDING or shadow.pending >= MAX_PENDING_OF_ONE then
+                shadow.dropped = shadow.dropped + 1
+            else
+                if whole == nil then
+                    body, whole = buffered(txn, tonumber(most))
+                end
+                if whole then
+                    pending, shadow.pending, shadow.sent = pending + 1, shadow.pending + 1, shadow.sent + 1
+                    local headers = copied_headers(txn)
+                    core.register_task(function()
+                        send(backend, shadow, path, body, headers)
+                    end)
+                else
+                    shadow.skipped = shadow.skipped + 1
+                end
+            end
+        end
     end
-    pending = pending + 1
-    core.register_task(function()
-        send(path, body, headers)
-    end)
+end, 1)
+
+-- The counts of this thread, a line each: backend, what became of the copies, how many.
+core.register_service("copies", "http", function(applet)
+    local lines = {}
+    for backend, shadow in pairs(shadows) do
+        for _, outcome in ipairs{ "sent", "failed", "dropped", "skipped" } do
+            lines[#lines + 1] = string.format("%s %s %d\n", backend, outcome, shadow[outcome])
+        end
+    end
+    local text = table.concat(lines)
+    applet:set_status(200)
+    applet:add_header("content-length", tostring(#text))
+    applet:start_response()
+    applet:send(text)
+end)
+
+-- Sets txn.deployment to the one that the caller is assigned to, by the header or cookie in txn.sticky; the same as
+-- penstock.domain.sticky.assigned. Whoever sends none is not assigned.
+core.register_action("assign", { "http-req" }, function(txn)
+    local source, name = txn:get_var("txn.sticky"):match("(%a+):(.+)")
+    local value = source == "cookie" and txn.f:req_cook(name) or source == "header" and txn.f:req_fhdr(name)
+    if not value or value == "" then
+        return
+    end
+    local before, lowest = 0, math.huge
+    for limit, deployment in txn:get_var("txn.traffic"):gmatch("(%d+)|([^|]+)") do
+        local percent = tonumber(limit) - before
+        local digest = txn.c:sha2(txn:get_var("txn.endpoint") .. "/" .. deployment .. "/" .. value, 256)
+        local drawn = -math.log((string.unpack(">I6", digest) + 0.5) / 2 ^ 48) / percent
+        if drawn < lowest then
+            txn:set_var("txn.deployment", deployment)
+            lowest = drawn
+        end
+        before = before + percent
+    end
 end, 0)
 
 -- Fields of the JSON error for a request that reached no server; the reason stays in txn.failure for the status.

@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from penstock.domain.errors import Code, PenstockError
-from penstock.gateway.base import Applied, ServerState, Tally
+from penstock.gateway.base import Applied, Copies, ServerState, Tally
 from penstock.gateway.changes import plan
 from penstock.gateway.config import Config, render
+from penstock.gateway.copies import copies_exposed
 from penstock.gateway.folder import Folder, Saved
 from penstock.gateway.ledger import Ledger
 from penstock.gateway.process import end_all, ended, find_program, free_port, launch, marked, measure_host, port_taken
@@ -104,8 +105,11 @@ class HaproxyGateway:
                 self._lock.release()
         return True
 
+    def copies(self) -> Mapping[str, Copies]:
+        return self._runtime.copies(measure_host(self._port).threads)
+
     def metrics(self) -> bytes:
-        return self._runtime.metrics()
+        return self._runtime.metrics() + copies_exposed(self.copies()).encode()
 
     def stop(self) -> None:
         with self._lock:

@@ -4,26 +4,39 @@ from penstock.gateway.backends import LAST_RESORT
 from penstock.gateway.frontend import UNIQUE_ID
 from penstock.gateway.sections import section
 
-# Where copies for mirrors enter; what answers where there is no instance (its backend writes the answer); metrics.
-INNER_FRONTENDS = (
-    section(
-        "frontend mirrors",
-        "bind unix@run/mirror.sock mode 600",
-        "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
-        "http-request del-header x-penstock-backend",
-        UNIQUE_ID,
-        "http-request set-header x-penstock-request %[unique-id]",
-        "use_backend %[var(txn.backend)]",
+
+def inner_frontends(threads: int) -> str:
+    """Where copies for mirrors enter; what answers where there is no instance (its backend writes the answer);
+    metrics, and the counts of copies, which each thread has by itself."""
+    return (
+        section(
+            "frontend mirrors",
+            "bind unix@run/mirror.sock mode 600",
+            "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
+            "http-request del-header x-penstock-backend",
+            UNIQUE_ID,
+            "http-request set-header x-penstock-request %[unique-id]",
+            "use_backend %[var(txn.backend)]",
+        )
+        + section(
+            f"frontend {LAST_RESORT}",
+            f"bind unix@run/{LAST_RESORT}.sock mode 600",
+            "option dontlog-normal",
+            "http-request return status 503",
+        )
+        + section(
+            "frontend metrics",
+            "bind unix@run/metrics.sock mode 600",
+            "http-request use-service prometheus-exporter if { path /metrics }",
+        )
+        + section(
+            "frontend copies",
+            *(f"bind unix@run/{copies_socket(n)} mode 600 thread {n}" for n in range(1, threads + 1)),
+            "http-request use-service lua.copies",
+        )
     )
-    + section(
-        f"frontend {LAST_RESORT}",
-        f"bind unix@run/{LAST_RESORT}.sock mode 600",
-        "option dontlog-normal",
-        "http-request return status 503",
-    )
-    + section(
-        "frontend metrics",
-        "bind unix@run/metrics.sock mode 600",
-        "http-request use-service prometheus-exporter if { path /metrics }",
-    )
-)
+
+
+def copies_socket(thread: int) -> str:
+    """Name of the socket on which a thread, counted from 1, tells its counts of copies."""
+    return f"copies-{thread}.sock"

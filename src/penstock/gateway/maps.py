@@ -12,7 +12,8 @@ ENDPOINTS = "maps/endpoints.map"  # name -> name
 HOSTS = "maps/hosts.map"  # name in lower case -> name
 KEYS = "maps/keys.map"  # name:SHA256 -> name of the key
 TRAFFIC = "maps/traffic.map"  # name -> 90|blue|100|green: cumulative percents; no entry without traffic
-MIRRORS = "maps/mirrors.map"  # name -> 10|name/green
+MIRRORS = "maps/mirrors.map"  # name -> 50|name of a backend|10|name of another: percents, the highest first
+STICKY = "maps/sticky.map"  # name -> header:x-user-id, where it decides between deployments
 CORS = "maps/cors.map"  # name -> yes: browsers may ask without a key whether they may call
 BACKENDS = "maps/backends.map"  # name/deployment -> name of the backend
 
@@ -21,7 +22,7 @@ PATHS = "maps/paths.map"  # /endpoints/name/score -> name
 SOLE = "maps/sole.map"  # name -> name of the backend, where one deployment has all traffic and nothing is mirrored
 
 # Entries are added in this order and removed in the reverse one, so that an endpoint is complete when it appears.
-ALL = (BACKENDS, KEYS, TRAFFIC, MIRRORS, CORS, SOLE, HOSTS, ENDPOINTS, PATHS)
+ALL = (BACKENDS, KEYS, TRAFFIC, MIRRORS, STICKY, CORS, SOLE, HOSTS, ENDPOINTS, PATHS)
 
 Maps = Mapping[str, Mapping[str, str]]
 
@@ -34,7 +35,8 @@ def contents(table: RoutingTable) -> Maps:
         BACKENDS: backends,
         KEYS: {f"{r.endpoint}:{digest}": name for r in routes for name, digest in sorted(r.keys.items(), reverse=True)},
         TRAFFIC: {r.endpoint: _thresholds(r.traffic) for r in routes if any(r.traffic.values())},
-        MIRRORS: {r.endpoint: f"{p}|{r.endpoint}/{name}" for r in routes for name, p in r.mirror.items() if p},
+        MIRRORS: {r.endpoint: copies for r in routes if (copies := _mirrors(r, backends))},
+        STICKY: {r.endpoint: r.sticky for r in routes if r.sticky and sum(map(bool, r.traffic.values())) > 1},
         CORS: {r.endpoint: "yes" for r in routes if r.cors},
         SOLE: {r.endpoint: backends[sole] for r in routes if (sole := _sole(r)) in backends},
         HOSTS: _hosts(routes),
@@ -62,6 +64,12 @@ def _sole(route: Route) -> str:
     """ENDPOINT/DEPLOYMENT of the one that gets every request; empty if there is none, or if some are mirrored."""
     shares = [name for name, percent in route.traffic.items() if percent]
     return f"{route.endpoint}/{shares[0]}" if len(shares) == 1 and not any(route.mirror.values()) else ""
+
+
+def _mirrors(route: Route, backends: Mapping[str, str]) -> str:
+    shadows = {f"{route.endpoint}/{name}": percent for name, percent in route.mirror.items() if percent}
+    ordered = sorted(shadows.items(), key=lambda each: (-each[1], each[0]))
+    return "|".join(f"{percent}|{backends[name]}" for name, percent in ordered if name in backends)
 
 
 def _thresholds(traffic: Mapping[str, int]) -> str:

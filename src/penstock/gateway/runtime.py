@@ -10,8 +10,10 @@ from pathlib import Path
 
 from penstock.domain.errors import Code, PenstockError, unavailable
 from penstock.gateway import maps
-from penstock.gateway.base import Tally
+from penstock.gateway.base import Copies, Tally
+from penstock.gateway.copies import parse_copies
 from penstock.gateway.counting import COMMANDS, parse_tally
+from penstock.gateway.inner import copies_socket
 from penstock.gateway.observed import (
     Observed,
     RunningServer,
@@ -37,6 +39,7 @@ class Runtime:
         self._admin = run_folder / "admin.sock"
         self._master = run_folder / "master.sock"
         self._metrics = run_folder / "metrics.sock"
+        self._folder = run_folder
 
     def structure(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> Mapping[str, str]:
         """Fingerprints of the configuration that is running."""
@@ -111,14 +114,12 @@ class Runtime:
             raise PenstockError(Code.INTERNAL, f"the gateway could not reload: {answer.strip()[-2000:]}")
 
     def metrics(self) -> bytes:
-        connection = _UnixConnection(self._metrics, _METRICS_SECONDS)
-        try:
-            connection.request("GET", "/metrics")
-            return connection.getresponse().read()
-        except (OSError, HTTPException) as err:
-            raise _silent(self._metrics, err) from err
-        finally:
-            connection.close()
+        return _got(self._metrics, "/metrics")
+
+    def copies(self, threads: int) -> Mapping[str, Copies]:
+        """What became of copies for mirrors, by shadow; each of so many threads is asked."""
+        sockets = [self._folder / copies_socket(n) for n in range(1, threads + 1)]
+        return parse_copies(_got(path, "/").decode() for path in sockets)
 
     def _ask_master(self, command: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> str:
         """The master does not listen while it starts, and for a moment of every reload."""
@@ -139,6 +140,17 @@ class _UnixConnection(HTTPConnection):
 
     def connect(self) -> None:
         self.sock = _connected(self._path, self.timeout or _METRICS_SECONDS)
+
+
+def _got(path: Path, page: str) -> bytes:
+    connection = _UnixConnection(path, _METRICS_SECONDS)
+    try:
+        connection.request("GET", page)
+        return connection.getresponse().read()
+    except (OSError, HTTPException) as err:
+        raise _silent(path, err) from err
+    finally:
+        connection.close()
 
 
 def _ask(path: Path, command: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> str:

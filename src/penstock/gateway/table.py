@@ -52,7 +52,8 @@ class Route:
     """An endpoint: who may call it and which deployment answers.
 
     `keys` maps the key's name (primary, secondary) to its SHA-256 in upper-case hex. `traffic` maps deployments to
-    percents that sum to 0 or 100, `mirror` at most one deployment to the percent that it is sent a copy of. With
+    percents that sum to 0 or 100, `mirror` deployments to the percent that each is sent a copy of. Where `sticky` is
+    given (header:NAME or cookie:NAME), requests that have it are spread by its value, as `domain/sticky.py` says. With
     `cors` a browser's preflight request, which carries no key, is passed on.
     """
 
@@ -60,6 +61,7 @@ class Route:
     keys: Mapping[str, str]
     traffic: Mapping[str, int] = field(default_factory=dict[str, int])
     mirror: Mapping[str, int] = field(default_factory=dict[str, int])
+    sticky: str = ""
     cors: bool = False
 
 

@@ -12,6 +12,7 @@ _KEY = re.compile(r"[0-9A-F]{64}\Z")
 _SOCKET = re.compile(r"/[A-Za-z0-9_./+=@~-]{1,107}\Z")
 _PORT = re.compile(r"127\.0\.0\.1:([1-9][0-9]{0,4})\Z")
 _PATH = re.compile(r"/[A-Za-z0-9_.~/@:+=,-]{0,255}\Z")
+_STICKY = re.compile(r"(header|cookie):[A-Za-z0-9_-]{1,64}\Z")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,255}\Z")
 
 
@@ -64,8 +65,10 @@ def _check_route(route: Route) -> None:
         _check(_NAME, "deployment", deployment)
     if sum(route.traffic.values()) not in (0, 100) or any(not 0 <= p <= 100 for p in route.traffic.values()):
         raise invalid(f"traffic of endpoint {route.endpoint!r} does not sum to 0 or 100: {dict(route.traffic)}")
-    if len(route.mirror) > 1 or any(not 0 <= p <= 100 for p in route.mirror.values()):
-        raise invalid(f"mirror of endpoint {route.endpoint!r} is not one deployment and a percent")
+    if any(not 0 <= p <= 100 for p in route.mirror.values()):
+        raise invalid(f"mirror of endpoint {route.endpoint!r} is not of 0 to 100 percent: {dict(route.mirror)}")
+    if route.sticky and not _STICKY.match(route.sticky):
+        raise invalid(f"endpoint {route.endpoint!r} cannot be sticky by {route.sticky!r}")
 
 
 def _check_backend(backend: Backend) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
+from penstock.domain import sticky
 from penstock.domain.compat import is_strict
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus, RequestSettings
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
@@ -55,7 +56,8 @@ def _route(endpoint: Endpoint, *, cors: bool) -> Route:
         endpoint=endpoint.name,
         keys=keys.model_dump() if keys is not None else {},
         traffic={name: percent for name, percent in endpoint.spec.traffic.items() if percent},
-        mirror={name: percent for name, percent in endpoint.spec.mirror_traffic.items() if percent},
+        mirror=endpoint.spec.shadows,
+        sticky=sticky.caller(endpoint.spec.properties),
         cors=cors,
     )
 

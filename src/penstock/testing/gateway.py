@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from penstock.domain.errors import unavailable
-from penstock.gateway.base import Applied, Counts, ServerLoad, ServerState, Tally
+from penstock.gateway.base import Applied, Copies, Counts, ServerLoad, ServerState, Tally
 from penstock.gateway.table import Backend, RoutingTable, Server
 from penstock.gateway.validity import check_table
 
@@ -13,8 +13,9 @@ _PORT = 8080
 class FakeGateway:
     """A `Gateway` for tests of controllers.
 
-    `table` is what was applied last and `tables` all that was. `active`, `down` and `counts` may be set: how many
-    requests a server works on, which servers do not answer, and what was counted for a deployment.
+    `table` is what was applied last and `tables` all that was. `active`, `down`, `counts` and `copied` may be set: how
+    many requests a server works on, which servers do not answer, what was counted for a deployment, and what became of
+    copies for mirrors.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class FakeGateway:
         self.active: dict[str, int] = {}
         self.down: set[str] = set()
         self.counts: dict[str, Counts] = {}
+        self.copied: dict[str, Copies] = {}
         self._running = False
 
     @property
@@ -59,6 +61,10 @@ class FakeGateway:
 
     def alive(self) -> bool:
         return self._running
+
+    def copies(self) -> Mapping[str, Copies]:
+        self._check_running()
+        return dict(self.copied)
 
     def metrics(self) -> bytes:
         self._check_running()

@@ -157,9 +157,16 @@ KEY = {key: entry for key in ("k1", "k2") for entry in config(a_table(keys=(key,
         pytest.param(
             a_table(BLUE),
             a_table(BLUE, mirror={"blue": 5}),
-            [f"add map {maps.MIRRORS} fraud 5|fraud/blue", f"del map {maps.SOLE} fraud"],
+            [f"add map {maps.MIRRORS} fraud 5|fraud.blue", f"del map {maps.SOLE} fraud"],
             [],
             id="a mirror needs no reload",
+        ),
+        pytest.param(
+            a_table(BLUE, traffic={"blue": 50, "green": 50}),
+            a_table(BLUE, traffic={"blue": 50, "green": 50}, sticky="header:x-user-id"),
+            [f"add map {maps.STICKY} fraud header:x-user-id"],
+            [],
+            id="assigning callers needs no reload",
         ),
     ],
 )
@@ -231,7 +238,8 @@ def tables(draw: st.DrawFn) -> RoutingTable:
             endpoint,
             keys=tuple(draw(st.lists(st.sampled_from("abc"), max_size=2))),
             traffic=draw(st.sampled_from([{}, {"blue": 100}, {"blue": 30, "green": 70}])),
-            mirror=draw(st.sampled_from([{}, {"green": 10}, {"green": 20}])),
+            mirror=draw(st.sampled_from([{}, {"green": 10}, {"green": 100, "blue": 20}])),
+            sticky=draw(st.sampled_from(["", "header:x-user-id", "cookie:uid"])),
         )
         for endpoint in draw(st.sets(st.sampled_from(ENDPOINTS)))
     ]

@@ -1,0 +1,38 @@
+"""Who decides about an endpoint's traffic: its users, or a rollout while it is unfinished."""
+
+from penstock.control.resources import Resources
+from penstock.domain.errors import PenstockError, conflict
+from penstock.domain.resource import Resource
+from penstock.domain.rollout import ROLLOUT, Rollout, RolloutStatus, unfinished
+
+
+def owner_of(resources: Resources, endpoint: str) -> Resource[Rollout, RolloutStatus] | None:
+    """The rollout that owns the endpoint's traffic now."""
+    rollouts = resources.list(ROLLOUT, f"{endpoint}/")
+    return next((each for each in rollouts if each.deleting_since is None and unfinished(each.spec, each.status)), None)
+
+
+def claim(resources: Resources, endpoint: str, *, actor: str, force: bool) -> None:
+    """Let a user decide about the traffic: by force, where a rollout owns it, which ends that.
+
+    Raises `conflict` if a rollout owns it, without force.
+    """
+    owner = owner_of(resources, endpoint)
+    if owner is None:
+        return
+    if not force:
+        raise owned(owner)
+    spec = owner.spec.model_copy(update={"ending": "override"})
+    event = ("RolloutOverridden", f"{actor} took over the traffic of endpoint {endpoint!r} by force")
+    resources.apply(ROLLOUT, owner.name, spec, actor=actor, event=event)
+
+
+def owned(owner: Resource[Rollout, RolloutStatus]) -> PenstockError:
+    """The refusal of a change while `owner` is unfinished."""
+    endpoint, _, name = owner.name.partition("/")
+    return conflict(
+        f"rollout {name!r} ({owner.status.phase}) decides about the traffic of endpoint {endpoint!r}: end it with "
+        f"`penstock rollout promote` or `abort -e {endpoint} -n {name}`, or repeat the change with --force, which ends "
+        "the rollout",
+        {"rollout": name},
+    )
