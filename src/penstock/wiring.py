@@ -2,14 +2,9 @@
 
 import hashlib
 import socket
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 from typing import Protocol
-
-import psutil
 
 from penstock.api.services import Services
 from penstock.control.clock import SystemClock
@@ -23,14 +18,14 @@ from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.events import Event
 from penstock.domain.instance import parse_instance_name
-from penstock.domain.resource import Key
+from penstock.domain.resource import AnyKind, Key
+from penstock.domain.rollout import ROLLOUT
 from penstock.domain.validation import Validation
 from penstock.engines.base import Engine
 from penstock.environments.base import BuiltEnvironment
 from penstock.gateway.haproxy import HaproxyGateway
-from penstock.online.assembly import Assembly, Defaults
+from penstock.online.assembly import Assembly
 from penstock.online.background import Background
-from penstock.online.compiler import Compiler
 from penstock.online.contract_files import ContractFiles
 from penstock.online.contract_reconciler import ContractReconciler
 from penstock.online.contracts import Contracts
@@ -38,48 +33,41 @@ from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.endpoint_reconciler import EndpointReconciler
 from penstock.online.endpoints import Endpoints
-from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.errands import Errands
+from penstock.online.exposition import parse
 from penstock.online.fleet import Fleet, Places
+from penstock.online.golden import Golden
+from penstock.online.golden_recorder import GoldenRecorder
 from penstock.online.inspector import Inspector
 from penstock.online.keys import Keyring
 from penstock.online.meter import Meter
 from penstock.online.minutes import Minutes
-from penstock.online.models import Models
 from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
-from penstock.online.record_keeper import RecordKeeper
-from penstock.online.rehearsal import Rehearsal
+from penstock.online.rollbacks import Rollbacks
+from penstock.online.rollout_looks import Looks
+from penstock.online.rollout_reconciler import RolloutReconciler
+from penstock.online.rollout_stages import Stages
+from penstock.online.rollouts import Rollouts
 from penstock.online.routing import Routing
+from penstock.online.shadow import Shadows
 from penstock.online.tapes import DeploymentTapes
 from penstock.online.watch import Watch
-from penstock.outside import Outside, connect, own_environments
-from penstock.registry.files import MlflowFiles
-from penstock.registry.known import KnownVersions
-from penstock.registry.mlflow import MlflowRegistry
+from penstock.outside import connect
+from penstock.parts import (
+    compiler,
+    environment_collector,
+    instance_defaults,
+    record_keeper,
+    registry_models,
+    rehearsal,
+)
 from penstock.settings import Settings
 from penstock.telemetry.records import Records
 
-_MEMORY_SHARE = 0.8  # of the host's memory, the limit of an instance that sets none
 _MAX_BLOB_BYTES = 64 * 2**30
-
-# What instances inherit from the host; everything else of the platform's environment is kept from them.
-_INHERITED = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "LD_LIBRARY_PATH",
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "CUDA_VISIBLE_DEVICES",
-)
+_KINDS: tuple[AnyKind, ...] = (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT, CONTRACT, ROLLOUT)  # with a reconciler
 
 
 class Part(Protocol):
@@ -122,12 +110,20 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     fleet = Fleet(outside.engine, outside.gateway, prober, places, clock, contract_files)
     routing = Routing(resources, fleet, outside.gateway)
     keyring = Keyring(home / "secrets" / "endpoints")
-    models = _models(home, outside)
+    models = registry_models(home, outside)
     preparation = Preparation(resources, models, outside.artifacts, outside.environments, outside.images)
     builds: Background[BuiltEnvironment] = Background("build")
-    defaults = _defaults(settings)
+    defaults = instance_defaults(settings)
     assembly = Assembly(preparation, outside.environments, builds, home / "apps", places, defaults)
+    meter, tapes = Meter(outside.gateway, places, clock), DeploymentTapes(fleet, clock)
+    inspector = Inspector(resources, fleet, outside.gateway, clock)
+    endpoints, deployments = Endpoints(resources, keyring, routing), Deployments(resources, preparation)
+    golden = Golden(resources, keyring, outside.gateway, settings.host)
+    shadows = Shadows(resources, meter, tapes, outside.gateway, clock, acting=lambda: leadership.held)
+    stages = Stages(golden, shadows)
+    looks = Looks(meter, tapes, lambda: parse(inspector.metrics().decode(errors="replace")))
     reconcilers: Mapping[str, Reconciler] = {
+        ROLLOUT.name: RolloutReconciler(resources, routing, looks, stages, clock),
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
         CONTRACT.name: ContractReconciler(resources, contract_files, preparation, clock),
         ONLINE_DEPLOYMENT.name: DeploymentReconciler(
@@ -139,22 +135,26 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
     leadership = Leadership(outside.store, clock, _identity(settings), controller.enqueue_all)
     watch = Watch(outside.engine, controller.enqueue)
-    meter, tapes = Meter(outside.gateway, places, clock), DeploymentTapes(fleet, clock)
     services = Services(
         resources=resources,
-        endpoints=Endpoints(resources, keyring, routing),
-        deployments=Deployments(resources, preparation),
+        endpoints=endpoints,
+        deployments=deployments,
+        rollouts=Rollouts(resources),
+        rollbacks=Rollbacks(resources, endpoints, deployments, routing),
+        golden=golden,
+        golden_recorder=GoldenRecorder(resources, tapes, clock),
+        shadows=shadows,
         contracts=Contracts(resources),
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,
-        environment_collector=_collector(settings, resources, outside),
+        environment_collector=environment_collector(settings, resources, outside),
         environment_doctor=EnvironmentDoctor(resources, models, outside.artifacts, outside.environments),
-        validations=Errands(Validation, _rehearsal(settings, preparation, outside, builds), clock),
-        compilations=Errands(Compilation, _compiler(settings, models, outside, builds), clock),
+        validations=Errands(Validation, rehearsal(settings, preparation, outside, builds), clock),
+        compilations=Errands(Compilation, compiler(settings, models, outside, builds), clock),
         fleet=fleet,
         records=Records(settings.collected_folder),
-        inspector=Inspector(resources, fleet, outside.gateway, clock),
+        inspector=inspector,
         windows=meter,
         minutes=Minutes(resources, meter, clock),
         tapes=tapes,
@@ -178,6 +178,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             EventFollower(outside.store, lambda event: _follow(controller, meter, event)),
             meter,
             tapes,
+            shadows,
             leadership,
             controller,
             watch,
@@ -185,9 +186,10 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             services.compilations,
             services.mlflow,
             services.environment_collector,
-            _record_keeper(settings, clock),
+            record_keeper(settings, clock),
         ),
         closing=(
+            stages.close,
             services.environment_doctor.close,
             services.inspector.close,
             builds.close,
@@ -199,60 +201,6 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
 
 
-def _models(home: Path, outside: Outside) -> Models:
-    registry, files = MlflowRegistry(outside.registry), MlflowFiles(outside.registry)
-    return Models(registry, files, outside.artifacts, KnownVersions(home / "registry"))
-
-
-def _collector(settings: Settings, resources: Resources, outside: Outside) -> EnvironmentCollector:
-    return EnvironmentCollector(
-        outside.environments,
-        resources,
-        settings.home / "apps",
-        lambda: own_environments(settings, outside.environments),
-        timedelta(days=settings.environment_days) if settings.environment_days > 0 else None,
-    )
-
-
-def _record_keeper(settings: Settings, clock: SystemClock) -> RecordKeeper:
-    keep = timedelta(days=settings.collected_days) if settings.collected_days > 0 else None
-    return RecordKeeper(settings.collected_folder, keep, clock.now)
-
-
-def _rehearsal(
-    settings: Settings, preparation: Preparation, outside: Outside, builds: Background[BuiltEnvironment]
-) -> Rehearsal:
-    """What validations run on: the same parts as deployments, with folders of their own."""
-    folder, defaults = settings.home / "validations", _defaults(settings)
-    places = Places(run=settings.run_folder, logs=folder / "logs", collected=folder / "collected")
-    return Rehearsal(
-        preparation=preparation,
-        assembly=Assembly(preparation, outside.environments, builds, folder / "apps", places, defaults),
-        artifacts=outside.artifacts,
-        engine=outside.engine,
-        places=places,
-        folder=folder,
-        memory_bytes=defaults.memory_bytes,
-        stopping=threading.Event(),
-    )
-
-
-def _compiler(settings: Settings, models: Models, outside: Outside, builds: Background[BuiltEnvironment]) -> Compiler:
-    defaults = _defaults(settings)
-    return Compiler(
-        models=models,
-        artifacts=outside.artifacts,
-        environments=outside.environments,
-        builds=builds,
-        engine=outside.engine,
-        folder=settings.home / "compilations",
-        base_environment=defaults.base_environment,
-        memory_bytes=defaults.memory_bytes,
-        now=SystemClock().now,
-        stopping=threading.Event(),
-    )
-
-
 def _follow(controller: Controller, meter: Meter, event: Event) -> None:
     """What another control plane wrote concerns this one too: the controller if it leads."""
     meter.note(event)
@@ -261,22 +209,12 @@ def _follow(controller: Controller, meter: Meter, event: Event) -> None:
 
 def _all_keys(resources: Resources, engine: Engine) -> Iterable[Key]:
     """Everything that may need work: all resources, and the deployments of all processes that are found."""
-    for resource in (*resources.list(ONLINE_ENDPOINT), *resources.list(ONLINE_DEPLOYMENT), *resources.list(CONTRACT)):
+    for resource in (r for kind in _KINDS for r in resources.list(kind)):
         yield resource.key
     for process in engine.inspect():
         name = parse_instance_name(process.name)
         if name is not None:
             yield Key(ONLINE_DEPLOYMENT.name, f"{name.endpoint}/{name.deployment}")
-
-
-def _defaults(settings: Settings) -> Defaults:
-    memory = settings.instance_memory_bytes or int(psutil.virtual_memory().total * _MEMORY_SHARE)
-    return Defaults(
-        base_environment={name: settings.environ[name] for name in _INHERITED if name in settings.environ},
-        memory_bytes=memory,
-        max_body_bytes=settings.max_body_bytes,
-        log_bytes=settings.log_bytes,
-    )
 
 
 def _identity(settings: Settings) -> str:

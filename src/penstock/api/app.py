@@ -19,6 +19,8 @@ from penstock.api import (
     online_endpoints,
     platform,
     rollbacks,
+    rollouts,
+    shadows,
     validations,
 )
 from penstock.api.limits import BodyLimit
@@ -51,6 +53,8 @@ def create_app(services: Services) -> FastAPI:
         artifacts,
         golden,
         rollbacks,
+        rollouts,
+        shadows,
         validations,
         compilations,
         observations,

@@ -9,6 +9,7 @@ from penstock.api.services import Actor, Generation, JsonBody, Platform
 from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
 from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint
 from penstock.domain.fields import parse
+from penstock.domain.rollback import RollbackRequest
 from penstock.online.endpoints import notices
 
 router = APIRouter(prefix="/online-endpoints", tags=["online endpoints"])
@@ -45,13 +46,17 @@ def put_endpoint(
     body: JsonBody,
     *,
     dry_run: bool = Query(default=False),
+    force: bool = Query(default=False),
 ) -> Changed:
-    """Create the endpoint, or change it if its content differs. A dry run only says what would change."""
+    """Create the endpoint, or change it if its content differs. A dry run only says what would change.
+
+    While a rollout decides about the traffic, that is changed with `force` alone, which ends the rollout.
+    """
     spec = parse(OnlineEndpoint, body, f"endpoint {name!r}")
     before = platform.resources.find(ONLINE_ENDPOINT, name)
     if dry_run:
         return previewed(before, platform.endpoints.named(name, spec), platform.gateway_url, notices(spec))
-    after, change = platform.endpoints.apply(name, spec, actor=actor, generation=generation)
+    after, change = platform.endpoints.apply(name, spec, actor=actor, generation=generation, force=force)
     rows = difference_rows(before.spec if before else None, after.spec)
     return Changed(
         resource=shown(after, platform.gateway_url), change=change, notices=list(notices(spec)), differences=rows
@@ -68,10 +73,12 @@ def delete_endpoint(name: str, platform: Platform, actor: Actor) -> Response | d
 
 
 @router.post("/{name}/rollback")
-def roll_back(name: str, platform: Platform, actor: Actor) -> Changed:
-    """Back to the traffic before the last change."""
-    done = platform.endpoints.rollback(name, actor=actor)
-    return Changed(resource=shown(done.endpoint, platform.gateway_url), change=done.change, message=done.message)
+def roll_back(name: str, platform: Platform, actor: Actor, *, force: bool = Query(default=False)) -> Changed:
+    """Back to the traffic before the last change. Repeating it changes nothing more."""
+    done = platform.rollbacks.roll_back(RollbackRequest(endpoint=name, force=force), actor=actor)
+    endpoint = platform.resources.get(ONLINE_ENDPOINT, name)
+    change = Change.UPDATED if done.edits else Change.UNCHANGED
+    return Changed(resource=shown(endpoint, platform.gateway_url), change=change, message=done.message)
 
 
 @router.get("/{name}/credentials")

@@ -29,6 +29,8 @@ from penstock.online.inspector import Inspector
 from penstock.online.minutes import Minutes
 from penstock.online.models import Models
 from penstock.online.rollbacks import Rollbacks
+from penstock.online.rollouts import Rollouts
+from penstock.online.shadow import Shadows
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
 from penstock.telemetry.series import Windows
@@ -46,7 +48,9 @@ class Services:
     endpoints: Endpoints
     deployments: Deployments
     contracts: Contracts
+    rollouts: Rollouts
     rollbacks: Rollbacks
+    shadows: Shadows
     golden: Golden
     golden_recorder: GoldenRecorder
     models: Models

@@ -16,6 +16,7 @@ from penstock.domain.environment import Environment
 from penstock.domain.errors import PenstockError
 from penstock.domain.model import Model
 from penstock.domain.resource import Frozen
+from penstock.domain.rollout import Rollout
 
 if TYPE_CHECKING:
     from penstock.client.client import Client
@@ -27,6 +28,7 @@ _SPECS: Mapping[DocumentKind, type[Frozen]] = {
     DocumentKind.ENDPOINT: OnlineEndpoint,
     DocumentKind.DEPLOYMENT: OnlineDeployment,
     DocumentKind.CONTRACT: Contract,
+    DocumentKind.ROLLOUT: Rollout,
 }
 
 
@@ -46,7 +48,7 @@ class Application:
 
         1. Environments and models, then endpoints and contracts; an error here ends the run, as others build on them.
         2. All deployments are sent, then waited for together; one that fails does not stop the others.
-        3. Traffic of the endpoints all of whose deployments serve.
+        3. Traffic of the endpoints all of whose deployments serve, and rollouts: these are begun, not waited for.
         """
         for document in plan.documents:
             checked(_SPECS[document.kind], document)
@@ -61,6 +63,7 @@ class Application:
             self._contract(document)
         self._deployments(plan.deployments)
         self._traffic(plan.traffic)
+        self._rollouts(plan.rollouts)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per document: kind, name, change, state."""
@@ -112,6 +115,14 @@ class Application:
             earlier = self._rows[_key(document)]["change"]
             change = applied.change if earlier == "unchanged" else earlier
             self._note(document, change, self._awaited(applied), what="traffic")
+
+    def _rollouts(self, documents: Iterable[Document]) -> None:
+        for document in documents:
+            if document.text("endpoint_name") in self._failed:
+                notice(f"rollout {name_of(document)!r} is not begun: a deployment of its endpoint failed")
+                continue
+            applied = self._client.rollouts.start(uploaded(self._client, Rollout, document))
+            self._note(document, applied.change, applied.resource.provisioning_state)
 
     def _awaited(self, applied: "AppliedEndpoint") -> str:
         resource = applied.resource

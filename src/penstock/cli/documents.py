@@ -18,6 +18,7 @@ class DocumentKind(StrEnum):
     ENDPOINT = "online-endpoint"
     DEPLOYMENT = "online-deployment"
     CONTRACT = "contract"
+    ROLLOUT = "rollout"
 
 
 _SCHEMAS = {
@@ -31,7 +32,7 @@ _SCHEMAS = {
     "environment": DocumentKind.ENVIRONMENT,
 }
 # What Azure has no schema for says what it is by its `type`.
-_OWN_TYPES = {"contract": DocumentKind.CONTRACT}
+_OWN_TYPES = {"contract": DocumentKind.CONTRACT, "rollout": DocumentKind.ROLLOUT}
 # Fields that only one kind has; the first kind with one of them is meant.
 _MARKS = (
     (DocumentKind.DEPLOYMENT, {"endpoint_name", "code_configuration", "instance_count", "request_settings", "model"}),

@@ -21,6 +21,9 @@ Files = Annotated[
     list[Path], typer.Option("--file", "-f", help="YAML file, or folder of them; any number.", show_default=False)
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is done.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Also while a rollout decides about the traffic, which then ends.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Version = Annotated[str | None, typer.Option("--version", "-v", help="Version.")]
 

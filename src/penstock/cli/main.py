@@ -25,6 +25,8 @@ _COMMANDS = {
     "data-collection": _Entry("data_collection", "What deployments have collected of their requests."),
     "model": _Entry("model", "Registered models."),
     "contract": _Entry("contract", "Contracts: what the rows of requests must be."),
+    "rollout": _Entry("rollout", "Rollouts: a new deployment gets the traffic step by step."),
+    "shadow": _Entry("shadow", "Shadows: how answers to copies of requests compare with the live ones."),
     "golden": _Entry("golden", "Golden requests: requests with the answers that a deployment must give."),
     "image": _Entry("image", "Container images: build, extend, send to a registry."),
     "environment": _Entry("environment", "Registered environments."),

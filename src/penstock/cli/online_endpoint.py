@@ -13,7 +13,7 @@ from penstock.cli.connection import connect
 from penstock.cli.documents import Document, DocumentKind, read_bytes, read_one
 from penstock.cli.edits import Edits, Sets, edited
 from penstock.cli.errors import notice
-from penstock.cli.flags import Name, NoWait, OptionalFile, OptionalName, Yes
+from penstock.cli.flags import Force, Name, NoWait, OptionalFile, OptionalName, Yes
 from penstock.cli.progress import Progress
 from penstock.cli.show import table
 from penstock.cli.traffic import parse_traffic
@@ -86,6 +86,7 @@ def update(
     traffic: _Traffic = None,
     mirror_traffic: _MirrorTraffic = None,
     edits: Edits,
+    force: Force = False,
     no_wait: NoWait = False,
 ) -> Any:
     """Change an endpoint; fields that are not named stay as they are."""
@@ -102,7 +103,7 @@ def update(
         if mirror_traffic is not None:
             fields["mirror_traffic"] = parse_traffic("--mirror-traffic", mirror_traffic)
         spec = _parsed(fields, f"endpoint {name!r}")
-        applied = client.online_endpoints.create_or_update(spec, if_match=present.generation)
+        applied = client.online_endpoints.create_or_update(spec, if_match=present.generation, force=force)
         return _finished(client, applied, no_wait=no_wait)
 
 
@@ -174,10 +175,10 @@ def regenerate_keys(name: Name, key_type: _KeyType = "primary") -> Any:
 
 
 @command(app, "rollback", example="penstock online-endpoint rollback -n fraud", text=shapes.ENDPOINTS)
-def rollback(name: Name, no_wait: NoWait = False) -> Any:
+def rollback(name: Name, force: Force = False, no_wait: NoWait = False) -> Any:
     """Give an endpoint the traffic that it had before the last change; nothing is restarted."""
     with connect() as client:
-        return _finished(client, client.online_endpoints.rollback(name), no_wait=no_wait)
+        return _finished(client, client.online_endpoints.rollback(name, force=force), no_wait=no_wait)
 
 
 def _parsed(fields: dict[str, Any], source: str) -> "OnlineEndpoint":

@@ -40,6 +40,10 @@ def previewed(client: "Client", document: Document) -> dict[str, Any]:
             from penstock.domain.contract import Contract
 
             return _row(document, client.contracts.preview(compared(Contract, document)))
+        case DocumentKind.ROLLOUT:
+            from penstock.domain.rollout import Rollout
+
+            return _row(document, client.rollouts.preview(compared(Rollout, document)))
         case DocumentKind.MODEL:
             return _model(client, document)
         case DocumentKind.ENVIRONMENT:

@@ -8,7 +8,7 @@ import typer
 from penstock.cli.command import command, noun
 from penstock.cli.connection import connect
 from penstock.cli.errors import notice
-from penstock.cli.flags import NoWait
+from penstock.cli.flags import Force, NoWait
 from penstock.cli.previews import plan_text
 from penstock.cli.progress import Progress
 from penstock.domain.errors import unavailable
@@ -45,6 +45,7 @@ class Target:
     prune: Annotated[
         bool, typer.Option("--prune", help="Delete the endpoints and deployments created after the event.")
     ] = False
+    force: Force = False
 
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]

@@ -17,13 +17,14 @@ class Sequenced:
     deployments: tuple[Document, ...]
     traffic: tuple[Document, ...]
     contracts: tuple[Document, ...] = ()
+    rollouts: tuple[Document, ...] = ()
 
     @property
     def documents(self) -> Sequence[Document]:
         """Each document once, as it is written."""
         held_back = {name_of(document): document for document in self.traffic}
         endpoints = (held_back.get(name_of(endpoint), endpoint) for endpoint in self.endpoints)
-        return (*self.environments, *self.models, *endpoints, *self.contracts, *self.deployments)
+        return (*self.environments, *self.models, *endpoints, *self.contracts, *self.deployments, *self.rollouts)
 
 
 def sequenced(documents: Iterable[Document]) -> Sequenced:
@@ -50,18 +51,21 @@ def sequenced(documents: Iterable[Document]) -> Sequenced:
         deployments=tuple(deployments),
         traffic=tuple(late),
         contracts=tuple(by_kind[DocumentKind.CONTRACT]),
+        rollouts=tuple(by_kind[DocumentKind.ROLLOUT]),
     )
 
 
 def name_of(document: Document) -> str:
     """How results name it: `fraud`, `fraud/blue`, `sklearn:1`; raises `invalid` where the name is missing."""
     name = document.text("name")
+    if document.kind is DocumentKind.ROLLOUT:
+        name = name or document.text("to")
     if name is None:
         raise invalid(f"{document.source}: this {document.kind} has no name: give `name`")
-    if document.kind is DocumentKind.DEPLOYMENT:
+    if document.kind in (DocumentKind.DEPLOYMENT, DocumentKind.ROLLOUT):
         owner = document.text("endpoint_name")
         if owner is None:
-            raise invalid(f"{document.source}: deployment {name!r} has no endpoint: give `endpoint_name`")
+            raise invalid(f"{document.source}: {document.kind} {name!r} has no endpoint: give `endpoint_name`")
         return f"{owner}/{name}"
     version = document.fields.get("version")
     return name if version is None or document.kind is DocumentKind.ENDPOINT else f"{name}:{version}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from penstock.cli.documents import Document, DocumentKind, read_bytes
+from penstock.cli.golden_files import read_golden
 from penstock.cli.yaml_text import read_documents
 from penstock.domain.errors import invalid
 
@@ -28,6 +29,8 @@ def inlined(document: Document) -> Document:
             return document.replaced(_model(fields, document.folder))
         case DocumentKind.DEPLOYMENT:
             return document.replaced(_deployment(fields, document.folder, document.source))
+        case DocumentKind.ROLLOUT:
+            return document.replaced(_rollout(fields, document.folder))
         case DocumentKind.ENDPOINT | DocumentKind.CONTRACT:
             return document
 
@@ -78,6 +81,14 @@ def _deployment(fields: dict[str, Any], folder: Path, source: str) -> dict[str, 
     if isinstance(code, dict):
         result["code_configuration"] = _absolute(cast(dict[str, Any], code), "code", folder)
     return result
+
+
+def _rollout(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
+    golden = fields.get("golden")
+    if not isinstance(golden, str):
+        return fields
+    requests = read_golden(folder / golden)
+    return {**fields, "golden": [request.model_dump(mode="json", exclude_defaults=True) for request in requests]}
 
 
 def _model(fields: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from penstock.client.models import Models
 from penstock.client.observations import Observations
 from penstock.client.resources import Answer, AnyRemote, understood, understood_items
 from penstock.client.rollbacks import Rollbacks
+from penstock.client.rollouts import Rollouts
+from penstock.client.shadows import Shadows
 from penstock.client.transport import OnWaiting, Transport
 from penstock.client.validations import Validations
 from penstock.client.waiting import OnProgress, wait_gone, wait_ready
@@ -75,6 +77,8 @@ class Client:
         self.collections = Collections(self._transport)
         self.contracts = Contracts(self._transport)
         self.rollbacks = Rollbacks(self._transport)
+        self.rollouts = Rollouts(self._transport)
+        self.shadows = Shadows(self._transport)
         self.golden = GoldenClient(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)

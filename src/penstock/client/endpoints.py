@@ -47,21 +47,25 @@ class OnlineEndpoints:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create_or_update(self, endpoint: OnlineEndpoint, *, if_match: int | None = None) -> AppliedEndpoint:
+    def create_or_update(
+        self, endpoint: OnlineEndpoint, *, if_match: int | None = None, force: bool = False
+    ) -> AppliedEndpoint:
         """Make the endpoint be as `endpoint` says; the same content again changes nothing.
 
         A spec in which `traffic` or `mirror_traffic` was not given keeps what the endpoint has: applying an
         endpoint's file never takes its traffic away. `if_match` is the generation that the edit was made on; raises
-        `conflict` if it is no longer the present one.
+        `conflict` if it is no longer the present one, and while a rollout decides about the traffic that would
+        change: `force` ends that.
         """
         name = _name(endpoint)
         if if_match is not None or endpoint.model_fields_set >= _TRAFFIC:
-            return self._put(endpoint, if_match)
+            return self._put(endpoint, if_match, force=force)
         for _ in range(_TRIES):
             found = self.find(name)
             generation = found.generation if found else _ABSENT
             try:
-                return self._put(with_kept_traffic(endpoint, found.spec) if found else endpoint, generation)
+                wanted = with_kept_traffic(endpoint, found.spec) if found else endpoint
+                return self._put(wanted, generation, force=force)
             except PenstockError as err:
                 # Only an edit under our feet is worth another look.
                 now = self.find(name)
@@ -96,9 +100,11 @@ class OnlineEndpoints:
         answer = self._transport.delete(_path(name))
         return understood(Endpoint, answer["resource"]) if answer else None
 
-    def rollback(self, name: str) -> AppliedEndpoint:
-        """Back to the traffic before its last change."""
-        return understood(AppliedEndpoint, self._transport.post(f"{_path(name)}/rollback"))
+    def rollback(self, name: str, *, force: bool = False) -> AppliedEndpoint:
+        """Back to the traffic before its last change; `force` ends a rollout that decides about it."""
+        return understood(
+            AppliedEndpoint, self._transport.post(f"{_path(name)}/rollback{'?force=true' if force else ''}")
+        )
 
     def credentials(self, name: str) -> Credentials:
         return understood(Credentials, self._transport.get(f"{_path(name)}/credentials"))
@@ -130,10 +136,12 @@ class OnlineEndpoints:
             headers["azureml-model-deployment"] = check_name("deployment", deployment_name)
         return _score(uri, body, headers)
 
-    def _put(self, endpoint: OnlineEndpoint, if_match: int | None) -> AppliedEndpoint:
+    def _put(self, endpoint: OnlineEndpoint, if_match: int | None, *, force: bool) -> AppliedEndpoint:
         headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = endpoint.model_dump_json().encode()
-        return understood(AppliedEndpoint, self._transport.put(_path(_name(endpoint)), content, headers=headers))
+        query = {"force": "true"} if force else None
+        path = _path(_name(endpoint))
+        return understood(AppliedEndpoint, self._transport.put(path, content, query=query, headers=headers))
 
 
 def with_kept_traffic(wanted: OnlineEndpoint, present: OnlineEndpoint) -> OnlineEndpoint:

@@ -13,6 +13,7 @@ from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
 from penstock.domain.environment import Environment, EnvironmentStatus
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.resource import Frozen, Status
+from penstock.domain.rollout import Rollout, RolloutStatus
 
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
@@ -84,10 +85,12 @@ Endpoint = RemoteResource[OnlineEndpoint, OnlineEndpointStatus]
 Deployment = RemoteResource[OnlineDeployment, OnlineDeploymentStatus]
 RegisteredEnvironment = RemoteResource[Environment, EnvironmentStatus]
 RemoteContract = RemoteResource[Contract, ContractStatus]
+RemoteRollout = RemoteResource[Rollout, RolloutStatus]
 AppliedEndpoint = Applied[OnlineEndpoint, OnlineEndpointStatus]
 AppliedDeployment = Applied[OnlineDeployment, OnlineDeploymentStatus]
 AppliedEnvironment = Applied[Environment, EnvironmentStatus]
 AppliedContract = Applied[Contract, ContractStatus]
+AppliedRollout = Applied[Rollout, RolloutStatus]
 AnyRemote = RemoteResource[Any, Any]
 
 

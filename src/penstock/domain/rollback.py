@@ -11,7 +11,7 @@ class RollbackRequest(Frozen):
     """One of three: an endpoint's traffic, a deployment's spec, or everything as it was at an event.
 
     `generation` is the deployment's to go back to; without it the last that was ready and differs. `prune` deletes the
-    endpoints and deployments that were created after the event.
+    endpoints and deployments that were created after the event. `force` ends rollouts that decide about the traffic.
     """
 
     endpoint: str | None = None
@@ -19,6 +19,7 @@ class RollbackRequest(Frozen):
     generation: int | None = Field(default=None, ge=1)
     event: int | None = Field(default=None, ge=1)
     prune: bool = False
+    force: bool = False
     dry_run: bool = False
 
     @model_validator(mode="after")

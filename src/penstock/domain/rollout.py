@@ -7,11 +7,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from penstock.domain.durations import Span
+from penstock.domain.golden import MOST_REQUESTS, GoldenRequest
 from penstock.domain.resource import Frozen, Kind, Status
 
 _MOST_STEPS = 100
 _LONGEST = timedelta(days=30)
-_MOST_GOLDEN_BYTES = 1_000_000
 
 
 class Step(Frozen):
@@ -147,7 +147,7 @@ class Rollout(Frozen):
     maximum_wait: Span = timedelta(hours=1)  # for that many, and for the new deployment to be ready
     when_data_is_missing: MissingData = "hold"
     shadow: ShadowStage | None = None
-    golden: str | None = Field(default=None, max_length=_MOST_GOLDEN_BYTES)  # the file's content once it is sent
+    golden: str | tuple[GoldenRequest, ...] | None = None  # a file, and what is in it once it is sent
     guards: Guards = Guards()
     keep_warm: Span = timedelta(hours=1)  # no deletion of the old deployment for so long after promotion
     after_warm: AfterWarm = "keep"
@@ -172,6 +172,8 @@ class Rollout(Frozen):
             raise ValueError(f"steps: give 1 to {_MOST_STEPS} of them")
         if percents != sorted(set(percents)) or percents[-1] != 100:
             raise ValueError(f"steps {percents}: each must be above the one before, and the last 100")
+        if self.golden is not None and not 0 < len(self.golden) <= MOST_REQUESTS:
+            raise ValueError(f"golden: give 1 to {MOST_REQUESTS} requests")
         if self.to == self.from_:
             raise ValueError(f"from and to are both {self.to!r}: a rollout goes from one deployment to another")
         spans = [self.bake_time, self.maximum_wait, self.keep_warm, *(s.bake_time for s in self.stages if s.bake_time)]
@@ -274,7 +276,7 @@ class RolloutStatus(Status):
     traffic_before: dict[str, int] = {}  # the one before `traffic`
     mirror_before: dict[str, int] = {}
     to_uid: str | None = None
-    to_generation: int = 0
+    to_revision: str | None = None  # the one that is rolled out, once it is ready
     step: int = 0
     phase_since: datetime | None = None
     step_since: datetime | None = None

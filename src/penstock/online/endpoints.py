@@ -1,28 +1,18 @@
 """What users do with online endpoints."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from penstock.control.resources import Change, Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint, OnlineEndpointStatus, ignored_fields
-from penstock.domain.errors import conflict, invalid
+from penstock.domain.errors import invalid
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource
 from penstock.online.keys import EndpointKeys, Keyring, KeyType
-from penstock.online.rollback import ROLLBACK, already_rolled_back, previous_traffic
+from penstock.online.ownership import claim
 from penstock.online.routing import Routing
 
 Endpoint = Resource[OnlineEndpoint, OnlineEndpointStatus]
-
-
-@dataclass(frozen=True)
-class Rollback:
-    """An endpoint after a rollback, whether that changed it, and what was done in a sentence."""
-
-    endpoint: Endpoint
-    change: Change
-    message: str
 
 
 class Endpoints:
@@ -52,9 +42,13 @@ class Endpoints:
         return self.named(name, spec)
 
     def apply(
-        self, name: str, spec: OnlineEndpoint, *, actor: str, generation: int | None = None
+        self, name: str, spec: OnlineEndpoint, *, actor: str, generation: int | None = None, force: bool = False
     ) -> tuple[Endpoint, Change]:
-        """Create or change an endpoint. Raises as `check`, and `conflict` if `generation` is not the present one."""
+        """Create or change an endpoint.
+
+        Raises as `check`, and `conflict` if `generation` is not the present one, or the traffic would change while a
+        rollout decides about it; `force` ends that.
+        """
         spec = self.check(name, spec)
         before = self._resources.find(ONLINE_ENDPOINT, name)
         event = None
@@ -62,38 +56,13 @@ class Endpoints:
             spec.traffic,
             spec.mirror_traffic,
         ):
-            event = ("TrafficChanged", f"traffic {_shown(before.spec)} -> {_shown(spec)}")
+            claim(self._resources, name, actor=actor, force=force)
+            event = ("TrafficChanged", f"traffic {shares_shown(before.spec)} -> {shares_shown(spec)}")
         return self._resources.apply(ONLINE_ENDPOINT, name, spec, actor=actor, generation=generation, event=event)
 
     def delete(self, name: str, *, actor: str) -> Endpoint | None:
         """Begin to delete an endpoint and its deployments; None if there is none."""
         return self._resources.delete(ONLINE_ENDPOINT, name, actor=actor)
-
-    def rollback(self, name: str, *, actor: str) -> Rollback:
-        """Give the endpoint the traffic that it had before the last change. Repeating it changes nothing more."""
-        endpoint = self._resources.get(ONLINE_ENDPOINT, name)
-        history = self._resources.history(ONLINE_ENDPOINT, name)
-        if already_rolled_back(history):
-            return Rollback(endpoint, Change.UNCHANGED, f"already rolled back to {_shown(endpoint.spec)}")
-        earlier = previous_traffic(history)
-        if earlier is None:
-            raise conflict(
-                f"endpoint {name!r} has no earlier traffic to go back to; see `penstock events --name {name}`"
-            )
-        spec = endpoint.spec.model_copy(
-            update={"traffic": earlier.spec.traffic, "mirror_traffic": earlier.spec.mirror_traffic}
-        )
-        message = f"traffic {_shown(endpoint.spec)} -> {_shown(spec)}, as in generation {earlier.generation}"
-        changed, change = self._resources.apply(
-            ONLINE_ENDPOINT,
-            name,
-            self.check(name, spec),
-            actor=actor,
-            generation=endpoint.generation,
-            action=ROLLBACK,
-            event=("RolledBack", message),
-        )
-        return Rollback(changed, change, message)
 
     def keys(self, name: str) -> EndpointKeys:
         endpoint = self._resources.get(ONLINE_ENDPOINT, name)
@@ -126,7 +95,7 @@ def notices(spec: OnlineEndpoint) -> Sequence[str]:
     return [f"ignored, as it has no meaning on your own machines: {', '.join(fields)}"] if fields else []
 
 
-def _shown(spec: OnlineEndpoint) -> str:
+def shares_shown(spec: OnlineEndpoint) -> str:
     shares = " ".join(f"{name}={percent}" for name, percent in sorted(spec.traffic.items())) or "none"
     mirrors = " ".join(f"{name}={percent}" for name, percent in sorted(spec.mirror_traffic.items()) if percent)
     return f"{shares} (mirror {mirrors})" if mirrors else shares

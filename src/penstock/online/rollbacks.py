@@ -8,12 +8,13 @@ from penstock.control.resources import Edit, Resources
 from penstock.domain.contract import CONTRACT
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.diff import differences
-from penstock.domain.endpoint import ONLINE_ENDPOINT
+from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint
 from penstock.domain.errors import Code, PenstockError, conflict, not_found
 from penstock.domain.resource import AnyKind, AnyResource, Frozen, Resource, Revision
 from penstock.domain.rollback import RollbackRequest
 from penstock.online.deployments import Deployments
-from penstock.online.endpoints import Endpoints
+from penstock.online.endpoints import Endpoints, shares_shown
+from penstock.online.ownership import claim
 from penstock.online.restoration import edits, held_back, previous_spec
 from penstock.online.rollback import ROLLBACK, already_rolled_back, previous_traffic
 from penstock.online.routing import Routing
@@ -56,6 +57,8 @@ class Rollbacks:
             planned = self._planned(wanted)
             if wanted.dry_run or not planned.edits:
                 return planned
+            for endpoint in moved(planned.edits):
+                claim(self._resources, endpoint, actor=actor, force=wanted.force)
             try:
                 written = self._resources.apply_all(planned.edits, actor=actor)
             except PenstockError as err:
@@ -77,7 +80,7 @@ class Rollbacks:
         endpoint = self._resources.get(ONLINE_ENDPOINT, name)
         history = self._resources.history(ONLINE_ENDPOINT, name)
         if already_rolled_back(history):
-            return RolledBack((), f"the traffic of endpoint {name!r} is rolled back already")
+            return RolledBack((), f"endpoint {name!r} is already rolled back to {shares_shown(endpoint.spec)}")
         earlier = previous_traffic(history)
         if earlier is None:
             raise conflict(
@@ -141,6 +144,18 @@ class Rollbacks:
         """Deployments that serve, with however many instances."""
         deployments = self._resources.list(ONLINE_DEPLOYMENT)
         return frozenset(d.name for d in deployments if d.status.revision is not None and d.deleting_since is None)
+
+
+def moved(edits: Sequence[Edit]) -> Sequence[str]:
+    """The endpoints whose traffic these edits change."""
+    return [edit.name for edit in edits if edit.kind is ONLINE_ENDPOINT and edit.present and _moves(edit)]
+
+
+def _moves(edit: Edit) -> bool:
+    before, after = edit.present.spec if edit.present else None, edit.spec
+    if not isinstance(before, OnlineEndpoint) or not isinstance(after, OnlineEndpoint):
+        return True
+    return (before.traffic, before.mirror_traffic) != (after.traffic, after.mirror_traffic)
 
 
 def _one(kind: AnyKind, present: AnyResource, spec: Frozen, generation: int) -> RolledBack:

@@ -21,11 +21,12 @@ _ROWS_PER_SECOND = 300  # exchanges on tape: enough for the test, and little wor
 
 @dataclass
 class Look:
-    """One step of one attempt. `until` is how far windows, and `taped` how far tapes have been read."""
+    """One step of one attempt. `until` is how far windows, and `taped` how far each deployment's tape has been read."""
 
     mark: tuple[str, int, int]
     until: datetime
-    taped: datetime
+    tapes_read_at: datetime
+    taped: dict[str, datetime] = field(default_factory=dict[str, datetime])
     evidence: Evidence = field(default_factory=Evidence)
     checks: Checks = field(default_factory=Checks)
 
@@ -46,7 +47,7 @@ class Looks:
         look = self._of(name, status, now)
         endpoint, _, _ = name.partition("/")
         self._read_windows(look, endpoint, spec, status, now)
-        if spec.guards.predictions is not None and now - look.taped >= _TAPE_INTERVAL:
+        if spec.guards.predictions is not None and now - look.tapes_read_at >= _TAPE_INTERVAL:
             self._read_tapes(look, endpoint, spec, status, now)
         alone = spec.stages[status.step].percent == 100
         patient = now - (status.step_since or now) >= min(PATIENCE, spec.bake_of(status.step))
@@ -80,12 +81,13 @@ class Looks:
         rows: dict[bool, list[Row]] = {True: [], False: []}
         for name in (spec.to, *status.old):
             self._tapes.roll(endpoint, name, _ROLLING, share)
-            for exchange in self._tapes.exchanges(endpoint, name, look.taped):
+            for exchange in self._tapes.exchanges(endpoint, name, look.taped.get(name, status.step_since or now)):
+                look.taped[name] = exchange.at
                 if exchange.status < 300:
                     rows[name == spec.to] += predictions(exchange.answer, columns)
         if len(look.evidence.new_rows) < MOST_ROWS:
             look.evidence = look.evidence.with_rows(rows[True], rows[False])
-        look.taped = now
+        look.tapes_read_at = now
 
 
 def _together(windows: Sequence[Window], start: datetime, end: datetime) -> Window:

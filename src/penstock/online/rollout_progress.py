@@ -21,11 +21,10 @@ _REASONS = {
 }
 
 
-def begun(spec: Rollout, endpoint: OnlineEndpoint, new: tuple[str, int], now: datetime) -> RolloutStatus:
-    """The beginning of an attempt. `new` is uid and generation of the new deployment."""
+def begun(spec: Rollout, endpoint: OnlineEndpoint, uid: str, now: datetime) -> RolloutStatus:
+    """The beginning of an attempt. `uid` is the new deployment's."""
     traffic = positive(endpoint.traffic)
     old = (spec.from_,) if spec.from_ is not None else tuple(sorted(name for name in traffic if name != spec.to))
-    uid, generation = new
     return RolloutStatus(
         attempt=spec.attempt,
         phase=Phase.PENDING,
@@ -35,10 +34,14 @@ def begun(spec: Rollout, endpoint: OnlineEndpoint, new: tuple[str, int], now: da
         traffic_before=traffic,
         mirror_before=positive(endpoint.mirror_traffic),
         to_uid=uid,
-        to_generation=generation,
         phase_since=now,
         started_at=now,
     )
+
+
+def with_revision(status: RolloutStatus, revision: str | None) -> RolloutStatus:
+    """With what is rolled out: the revision that the new deployment was found ready with."""
+    return status.model_copy(update={"to_revision": revision})
 
 
 def entered(status: RolloutStatus, phase: Phase, now: datetime) -> RolloutStatus:

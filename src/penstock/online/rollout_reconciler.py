@@ -3,7 +3,6 @@
 So whatever is killed in between, the next step finds in the status what the traffic shall be, and goes on from there.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from penstock.control.clock import Clock
@@ -57,8 +56,8 @@ class RolloutReconciler:
 
     def _begin(self, rollout: RolloutResource, endpoint: Endpoint) -> timedelta:
         new = self._new(rollout)
-        mark = (new.uid, new.generation) if new is not None else ("", 0)
-        return self._write(rollout, progress.begun(rollout.spec, endpoint.spec, mark, self._clock.now()))
+        uid = new.uid if new is not None else ""
+        return self._write(rollout, progress.begun(rollout.spec, endpoint.spec, uid, self._clock.now()))
 
     def _in_place(self, rollout: RolloutResource, endpoint: Endpoint) -> bool:
         """Give the endpoint the traffic and mirror that the status says; False if it had to be done."""
@@ -97,7 +96,7 @@ class RolloutReconciler:
         new = self._new(rollout)
         if new is None or new.uid != status.to_uid:
             return self._end(rollout, Phase.ROLLED_BACK, _verdict(Choice.ROLL_BACK, "DeploymentGone", _gone(spec)))
-        if new.generation != status.to_generation:
+        if status.to_revision is not None and new.status.revision != status.to_revision:
             message = f"deployment {spec.to!r} was changed meanwhile: start the rollout again"
             return self._end(rollout, Phase.ROLLED_BACK, _verdict(Choice.ROLL_BACK, "DeploymentChanged", message))
         if status.phase is Phase.PENDING:
@@ -117,27 +116,23 @@ class RolloutReconciler:
     def _pending(self, rollout: RolloutResource, new: Deployment, now: datetime) -> timedelta:
         spec, status = rollout.spec, rollout.status
         if new.ready:
-            return self._enter(rollout, now)
+            return self._enter(rollout, now, progress.with_revision(status, new.status.revision))
         waited = now - (status.phase_since or now)
         if waited >= spec.maximum_wait:
             message = f"deployment {spec.to!r} is not ready after {waited}: see `penstock online-deployment show`"
             return self._end(rollout, Phase.FAILED, _verdict(Choice.ROLL_BACK, "NotReady", message))
         return _LOOK
 
-    def _enter(self, rollout: RolloutResource, now: datetime) -> timedelta:
+    def _enter(self, rollout: RolloutResource, now: datetime, status: RolloutStatus) -> timedelta:
         """The next phase before the first step, or that step."""
-        spec, status = rollout.spec, rollout.status
+        spec = rollout.spec
         if spec.golden is not None and status.phase is Phase.PENDING:
             return self._write(rollout, progress.entered(status, Phase.GOLDEN, now))
         if spec.shadow is not None and status.phase in (Phase.PENDING, Phase.GOLDEN) and status.before:
             return self._write(rollout, progress.entered(status, Phase.SHADOW, now))
-        return self._enter_step(rollout, 0, now)
-
-    def _enter_step(self, rollout: RolloutResource, step: int, now: datetime) -> timedelta:
-        spec = rollout.spec
-        percent = spec.stages[step].percent
-        what = ("RolloutStep", f"step {step + 1} of {len(spec.stages)}: {percent} % of the traffic to {spec.to!r}")
-        return self._write(rollout, progress.stepped(spec, rollout.status, step, now), what)
+        percent = spec.stages[0].percent
+        what = ("RolloutStep", f"step 1 of {len(spec.stages)}: {percent} % of the traffic to {spec.to!r}")
+        return self._write(rollout, progress.stepped(spec, status, 0, now), what)
 
     def _step(self, rollout: RolloutResource, now: datetime) -> timedelta:
         spec, status = rollout.spec, rollout.status
@@ -159,7 +154,7 @@ class RolloutReconciler:
             case Choice.DONE:
                 return self._end(rollout, Phase.PROMOTED, verdict, after)
             case Choice.ADVANCE if seen is None:
-                return self._enter(rollout, now)
+                return self._enter(rollout, now, rollout.status)
             case Choice.ADVANCE:
                 recorded = progress.recorded(rollout.spec, after, verdict, now)
                 step = rollout.status.step + 1
@@ -253,6 +248,3 @@ def _gone(spec: Rollout) -> str:
 
 def _own_name(rollout: RolloutResource) -> str:
     return rollout.name.partition("/")[2]
-
-
-Metrics = Callable[[], bytes]

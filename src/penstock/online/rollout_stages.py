@@ -54,7 +54,8 @@ class Stages:
         endpoint, _, _ = rollout.name.partition("/")
         attempt, check = self._checks.get(rollout.name, (0, None))
         if check is None or attempt != rollout.status.attempt:
-            check = self._pool.submit(self._golden.check, endpoint, rollout.spec.to, rollout.spec.golden)
+            requests = rollout.spec.golden if isinstance(rollout.spec.golden, tuple) else ()
+            check = self._pool.submit(self._golden.check, endpoint, rollout.spec.to, requests)
             self._checks[rollout.name] = (rollout.status.attempt, check)
         if not check.done():
             return _verdict(Choice.WAIT, "CheckingGoldenRequests", "golden requests are being asked")

@@ -10,7 +10,7 @@ from penstock.domain.errors import conflict, invalid, not_found
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource
 from penstock.domain.rollout import ROLLOUT, Ending, Rollout, RolloutStatus, unfinished
-from penstock.online.ownership import owner_of, owned
+from penstock.online.ownership import owned, owner_of
 
 RolloutResource = Resource[Rollout, RolloutStatus]
 
@@ -26,6 +26,8 @@ class Rollouts:
         for field, said, meant in (("name", spec.name, name), ("endpoint_name", spec.endpoint_name, endpoint)):
             if said not in (None, meant):
                 raise invalid(f"rollout {name!r}: the file says {field}: {said!r}, the command says {meant!r}")
+        if isinstance(spec.golden, str):
+            raise invalid(f"rollout {name!r}: golden is {spec.golden[:200]!r}: send the requests, not a file's name")
         return spec.model_copy(update={"name": name, "endpoint_name": endpoint}).plan()
 
     def start(
@@ -64,7 +66,7 @@ class Rollouts:
         return self._edit(endpoint, name, {"paused": False}, ("RolloutResumed", "resumed"), actor)
 
     def end(self, endpoint: str, name: str, ending: Ending, *, actor: str) -> tuple[RolloutResource, Change]:
-        """Give the new deployment all traffic at once, or the old ones theirs again. Raises `conflict` if it is over."""
+        """Give the new deployment all traffic, or the old ones theirs, at once. Raises `conflict` if it is over."""
         event = {
             "promote": ("RolloutPromoted", f"{actor} promoted it"),
             "abort": ("RolloutAborted", f"{actor} aborted it"),

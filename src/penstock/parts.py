@@ -1,0 +1,108 @@
+"""Parts of the platform, as the settings want them."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+
+from penstock.control.clock import SystemClock
+from penstock.control.resources import Resources
+from penstock.environments.base import BuiltEnvironment
+from penstock.online.assembly import Assembly, Defaults
+from penstock.online.background import Background
+from penstock.online.compiler import Compiler
+from penstock.online.environment_collector import EnvironmentCollector
+from penstock.online.fleet import Places
+from penstock.online.models import Models
+from penstock.online.preparation import Preparation
+from penstock.online.record_keeper import RecordKeeper
+from penstock.online.rehearsal import Rehearsal
+from penstock.outside import Outside, own_environments
+from penstock.registry.files import MlflowFiles
+from penstock.registry.known import KnownVersions
+from penstock.registry.mlflow import MlflowRegistry
+from penstock.settings import Settings
+
+_MEMORY_SHARE = 0.8  # of the host's memory, the limit of an instance that sets none
+
+# What instances inherit from the host; everything else of the platform's environment is kept from them.
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "CUDA_VISIBLE_DEVICES",
+)
+
+
+def registry_models(home: Path, outside: Outside) -> Models:
+    registry, files = MlflowRegistry(outside.registry), MlflowFiles(outside.registry)
+    return Models(registry, files, outside.artifacts, KnownVersions(home / "registry"))
+
+
+def environment_collector(settings: Settings, resources: Resources, outside: Outside) -> EnvironmentCollector:
+    return EnvironmentCollector(
+        outside.environments,
+        resources,
+        settings.home / "apps",
+        lambda: own_environments(settings, outside.environments),
+        timedelta(days=settings.environment_days) if settings.environment_days > 0 else None,
+    )
+
+
+def record_keeper(settings: Settings, clock: SystemClock) -> RecordKeeper:
+    keep = timedelta(days=settings.collected_days) if settings.collected_days > 0 else None
+    return RecordKeeper(settings.collected_folder, keep, clock.now)
+
+
+def rehearsal(
+    settings: Settings, preparation: Preparation, outside: Outside, builds: Background[BuiltEnvironment]
+) -> Rehearsal:
+    """What validations run on: the same parts as deployments, with folders of their own."""
+    folder, defaults = settings.home / "validations", instance_defaults(settings)
+    places = Places(run=settings.run_folder, logs=folder / "logs", collected=folder / "collected")
+    return Rehearsal(
+        preparation=preparation,
+        assembly=Assembly(preparation, outside.environments, builds, folder / "apps", places, defaults),
+        artifacts=outside.artifacts,
+        engine=outside.engine,
+        places=places,
+        folder=folder,
+        memory_bytes=defaults.memory_bytes,
+        stopping=threading.Event(),
+    )
+
+
+def compiler(settings: Settings, models: Models, outside: Outside, builds: Background[BuiltEnvironment]) -> Compiler:
+    defaults = instance_defaults(settings)
+    return Compiler(
+        models=models,
+        artifacts=outside.artifacts,
+        environments=outside.environments,
+        builds=builds,
+        engine=outside.engine,
+        folder=settings.home / "compilations",
+        base_environment=defaults.base_environment,
+        memory_bytes=defaults.memory_bytes,
+        now=SystemClock().now,
+        stopping=threading.Event(),
+    )
+
+
+def instance_defaults(settings: Settings) -> Defaults:
+    memory = settings.instance_memory_bytes or int(psutil.virtual_memory().total * _MEMORY_SHARE)
+    return Defaults(
+        base_environment={name: settings.environ[name] for name in _INHERITED if name in settings.environ},
+        memory_bytes=memory,
+        max_body_bytes=settings.max_body_bytes,
+        log_bytes=settings.log_bytes,
+    )
