@@ -14,7 +14,6 @@ from penstock.api.services import Services
 from penstock.control.clock import SystemClock
 from penstock.control.events import EventFollower
 from penstock.online.meter import Meter
-from penstock.online.tapes import DeploymentTapes
 from penstock.settings import from_environment
 from penstock.telemetry.series import Window
 from penstock.wiring import build
@@ -57,7 +56,7 @@ def services(platform: Platform) -> Iterator[Services]:
     """Those of a control plane that does not lead, as far as it looks at what goes on."""
     home = Path(platform.environment["PENSTOCK_HOME"])
     other = build(from_environment({"PENSTOCK_HOME": str(home)}), "token", lambda: None)
-    parts = [part for part in other.parts if isinstance(part, Meter | DeploymentTapes | EventFollower)]
+    parts = [part for part in other.parts if isinstance(part, Meter | EventFollower)]
     for part in parts:
         part.start()
     yield other.services
