@@ -47,6 +47,10 @@ class Places:
     def socket(self, name: InstanceName) -> Path:
         return self.run / f"{_short(name)}.sock"
 
+    def member_sockets(self, name: InstanceName) -> Iterable[Path]:
+        """Those of the processes of an instance that has several."""
+        return list(self.run.glob(f"{self.socket(name).name}.*"))
+
     def report(self, name: InstanceName) -> Path:
         return self.run / f"{_short(name)}.json"
 
@@ -185,6 +189,8 @@ class Fleet:
         self._prober.forget(str(name))
         for place in (self.places.socket, self.places.report, self.places.whereabouts, self.places.measures):
             place(name).unlink(missing_ok=True)
+        for file in self.places.member_sockets(name):
+            file.unlink(missing_ok=True)
         shutil.rmtree(self.places.shared(name), ignore_errors=True)
         with self._lock:
             self._draining.pop(str(name), None)

@@ -25,6 +25,7 @@ class Sums:
     making: str
     at: float
     latency: Histogram
+    processes: int = 1
     cpu_seconds: float = 0.0
     memory_bytes: int = 0
     memory_limit_bytes: int | None = None
@@ -81,6 +82,7 @@ def _sums(places: list[_Place]) -> Sums:
             counts[bucket] = counts.get(bucket, 0) + count
     return Sums(
         making=places[0].making,
+        processes=places[0].processes,
         at=sum(place.at for place in places) / len(places),
         cpu_seconds=sum(place.cpu for place in places),
         memory_bytes=sum(place.memory for place in places),

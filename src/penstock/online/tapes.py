@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import quote
 
@@ -36,6 +37,14 @@ class _Roll:
 
     until: datetime
     share: float
+
+
+@dataclass(frozen=True)
+class _Reel:
+    """Where a process of an instance tells of its tape, and to whom."""
+
+    address: str
+    key: str
 
 
 class _Row(Told):
@@ -115,37 +124,32 @@ class DeploymentTapes:
         untold = [(i, r) for i in instances for r in rolls if (str(i.name), i.pid, r) not in self._told]
         answers = self._all([lambda i=i, r=r: self._start(i, r) for i, r in untold])
         with self._lock:
-            self._told |= {
-                (str(i.name), i.pid, r) for (i, r), answer in zip(untold, answers, strict=True) if answer is not None
-            }
+            self._told |= {(str(i.name), i.pid, r) for (i, r), heard in zip(untold, answers, strict=True) if heard}
 
     def _living(self, endpoint: str, deployment: str) -> Sequence[Instance]:
         serving = (Phase.READY, Phase.UNREADY, Phase.DRAINING)
         return [i for i in self._fleet.instances(endpoint, deployment) if i.phase in serving]
 
-    def _start(self, instance: Instance, roll: _Roll) -> bytes | None:
+    def _start(self, instance: Instance, roll: _Roll) -> bool:
+        """True if all of its processes have heard of it."""
         seconds = (roll.until - self._clock.now()).total_seconds()
-        return self._page(instance, "POST", f"seconds={max(0.0, seconds):.3f}&share={roll.share}")
+        query = f"seconds={max(0.0, seconds):.3f}&share={roll.share}"
+        reels = self._reels(instance)
+        return bool(reels) and all([_page(reel, "POST", query) is not None for reel in reels])
 
     def _tape_of(self, instance: Instance, since: datetime) -> Sequence[Exchange]:
-        found: list[Exchange] = []
-        at = max(0, round(since.timestamp() * 1_000_000))
-        for _ in range(_MOST_CALLS):
-            body = self._page(instance, "GET", f"since={at}")
-            page, exchanges = _understood(str(instance.name), body or b"")
-            found += exchanges
-            if not page.more or not page.exchanges:
-                break
-            at = page.exchanges[-1].at
-        return found
+        reels = self._reels(instance)
+        return [each for reel in reels for each in _exchanges(reel, str(instance.name), since)]
 
-    def _page(self, instance: Instance, method: str, query: str) -> bytes | None:
-        """None also of a server that keeps no sums: it has no tape."""
-        sums = sums_of(self._fleet.places, instance.name)
+    def _reels(self, instance: Instance) -> Sequence[_Reel]:
+        """One for each process; none of a server that keeps no sums."""
+        sums, address = sums_of(self._fleet.places, instance.name), self._fleet.address(instance.name)
         if sums is None:
-            return None
-        target = f"{contract.TAPE_ROUTE}?key={quote(sums.making)}&{query}"
-        return ask(self._fleet.address(instance.name), method, target, timeout=_SECONDS, most_bytes=_MOST_BYTES)
+            return ()
+        if sums.processes == 1 or not address.startswith("/"):
+            return (_Reel(address, sums.making),)
+        paths = (contract.member_socket(Path(address), number) for number in range(sums.processes))
+        return [_Reel(str(path), sums.making) for path in paths]
 
     def _all(self, calls: Iterable[Callable[[], T]]) -> list[T | None]:
         """What the calls give, in their order; None for those that take too long."""
@@ -158,6 +162,23 @@ class DeploymentTapes:
 
 def _covers(one: _Roll, other: _Roll) -> bool:
     return one.until >= other.until and one.share >= other.share
+
+
+def _exchanges(reel: _Reel, instance: str, since: datetime) -> Sequence[Exchange]:
+    found: list[Exchange] = []
+    at = max(0, round(since.timestamp() * 1_000_000))
+    for _ in range(_MOST_CALLS):
+        page, exchanges = _understood(instance, _page(reel, "GET", f"since={at}") or b"")
+        found += exchanges
+        if not page.more or not page.exchanges:
+            break
+        at = page.exchanges[-1].at
+    return found
+
+
+def _page(reel: _Reel, method: str, query: str) -> bytes | None:
+    target = f"{contract.TAPE_ROUTE}?key={quote(reel.key)}&{query}"
+    return ask(reel.address, method, target, timeout=_SECONDS, most_bytes=_MOST_BYTES)
 
 
 def _understood(instance: str, body: bytes) -> tuple[_Page, Sequence[Exchange]]:

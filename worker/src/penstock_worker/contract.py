@@ -128,6 +128,11 @@ class Report:
     notices: tuple[str, ...] = ()  # what the author should know, in sentences
 
 
+def member_socket(path: Path, number: int) -> Path:
+    """Where one of several processes listens that serve as one instance, which listens at `path`."""
+    return path.with_name(f"{path.name}.{number}")
+
+
 def write_report(path: Path, report: Report) -> None:
     """Replace the report at `path` in one step, readable by its owner only."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")

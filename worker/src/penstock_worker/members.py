@@ -122,7 +122,7 @@ class Members:
             for line in (ours, *(other.line for other in self._places)):
                 if line is not None:
                     line.close()
-            shared = Listener(self._listener.socket, shared=True)
+            shared = self._listener.of_member(place.number)
             code = self._serve(Member(place.number, shared, place.report, (theirs, self._life)))
         finally:
             for stream in (sys.stdout, sys.stderr):
