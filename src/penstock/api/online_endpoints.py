@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
 from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.control.resources import Change
 from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint
 from penstock.domain.fields import parse
 from penstock.domain.rollback import RollbackRequest
@@ -38,7 +39,7 @@ def get_endpoint(name: str, platform: Platform, _: Actor) -> Any:
 
 
 @router.put("/{name}")
-def put_endpoint(
+def put_endpoint(  # noqa: PLR0913 - one parameter for each part of the request
     name: str,
     platform: Platform,
     actor: Actor,

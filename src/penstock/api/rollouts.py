@@ -36,7 +36,7 @@ def get_rollout(endpoint: str, name: str, platform: Platform, _: Actor) -> Any:
 
 
 @router.put(_ROOT + "/{name}")
-def put_rollout(  # noqa: PLR0913 - FastAPI passes each part of a request
+def put_rollout(  # noqa: PLR0913 - one parameter for each part of the request
     endpoint: str,
     name: str,
     platform: Platform,

@@ -16,7 +16,7 @@ from penstock.cli.errors import notice
 from penstock.cli.flags import Force, Name, NoWait, OptionalFile, OptionalName, Yes
 from penstock.cli.progress import Progress
 from penstock.cli.show import table
-from penstock.cli.traffic import parse_traffic
+from penstock.cli.traffic import Shares
 from penstock.domain.errors import invalid
 
 if TYPE_CHECKING:
@@ -37,14 +37,6 @@ _DeploymentName = Annotated[
 _RequestFile = Annotated[Path | None, typer.Option("--request-file", "-r", help="File with the body; - is stdin.")]
 _AuthMode = Annotated[str | None, typer.Option("--auth-mode", help="Only key is served.")]
 _KeyType = Annotated[str, typer.Option("--key-type", help="primary or secondary.")]
-_Traffic = Annotated[
-    list[str] | None,
-    typer.Option("--traffic", "-r", metavar="SHARES", help='Percents by deployment: "blue=90 green=10".'),
-]
-_MirrorTraffic = Annotated[
-    list[str] | None,
-    typer.Option("--mirror-traffic", metavar="SHARE", help='Percent of requests copied to one deployment: "green=10".'),
-]
 
 
 @command(
@@ -83,8 +75,7 @@ def update(
     *,
     name: OptionalName = None,
     file: OptionalFile = None,
-    traffic: _Traffic = None,
-    mirror_traffic: _MirrorTraffic = None,
+    shares: Shares,
     edits: Edits,
     force: Force = False,
     no_wait: NoWait = False,
@@ -98,11 +89,7 @@ def update(
         present = client.online_endpoints.get(name)
         fields = {**present.spec.model_dump(mode="json"), **(document.fields if document else {}), "name": name}
         fields = edited(fields, edits)
-        if traffic is not None:
-            fields["traffic"] = parse_traffic("--traffic", traffic)
-        if mirror_traffic is not None:
-            fields["mirror_traffic"] = parse_traffic("--mirror-traffic", mirror_traffic)
-        spec = _parsed(fields, f"endpoint {name!r}")
+        spec = _parsed({**fields, **shares.fields()}, f"endpoint {name!r}")
         applied = client.online_endpoints.create_or_update(spec, if_match=present.generation, force=force)
         return _finished(client, applied, no_wait=no_wait)
 

@@ -69,6 +69,7 @@ def rollback(*, target: Target, dry_run: _DryRun = False, no_wait: NoWait = Fals
         "generation": target.to_generation,
         "event": target.to_event,
         "prune": target.prune,
+        "force": target.force,
         "dry_run": dry_run,
     }
     wanted = parse(RollbackRequest, fields, "rollback")

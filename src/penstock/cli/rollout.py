@@ -147,7 +147,7 @@ def _command(endpoint: str, name: str | None, verb: Literal["pause", "resume", "
         client.rollouts.command(endpoint, found, verb)
         rollout = client.rollouts.get(endpoint, found)
         deadline = time.monotonic() + 10
-        while verb in ("promote", "abort") and not rollout.status.phase.finished and time.monotonic() < deadline:
+        while verb in ("promote", "abort") and not rollout.status.settled and time.monotonic() < deadline:
             time.sleep(0.05)
             rollout = client.rollouts.get(endpoint, found)
         return rollout_row(rollout)
@@ -177,7 +177,7 @@ def _exit_code(rollout: "RemoteRollout") -> int | None:
     status = rollout.status
     if status.attempt != rollout.spec.attempt:
         return None
-    if status.phase.finished:
+    if status.settled:
         return PROMOTED if status.phase == "promoted" else ROLLED_BACK
     held = status.verdict is not None and status.verdict.choice == "hold"
     waits = held and status.verdict is not None and status.verdict.reason in ("Paused", "DataMissing")

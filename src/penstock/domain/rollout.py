@@ -287,7 +287,7 @@ class RolloutStatus(Status):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     warm_until: datetime | None = None
-    looked_at: datetime | None = None
+    settled: bool = False  # it is over, and the traffic is as its end wants it
 
 
 ROLLOUT: Kind[Rollout, RolloutStatus] = Kind("rollout", Rollout, RolloutStatus)
@@ -295,4 +295,4 @@ ROLLOUT: Kind[Rollout, RolloutStatus] = Kind("rollout", Rollout, RolloutStatus)
 
 def unfinished(spec: Rollout, status: RolloutStatus) -> bool:
     """True while the rollout owns its endpoint's traffic."""
-    return spec.ending != "override" and (status.attempt != spec.attempt or not status.phase.finished)
+    return spec.ending != "override" and (status.attempt != spec.attempt or not status.settled)

@@ -34,13 +34,13 @@ class History:
             self._coarse.popleft()
 
     def window(self, start: datetime, end: datetime) -> Window:
-        """All that lies wholly within."""
+        """All that ended within: so spans that follow each other have all of it, and nothing twice."""
         return _joined(self._within(start, end), start, end).window
 
     def _within(self, start: datetime, end: datetime) -> Sequence[Measured]:
         found: list[Measured] = []
         for measured in (*reversed(self._fine), *reversed(self._coarse)):
-            if measured.window.start < start:
+            if measured.window.end <= start:
                 break
             if measured.window.end <= end:
                 found.append(measured)

@@ -65,7 +65,7 @@ class Looks:
         look = self._looks.get(name)
         if look is None or look.mark != mark:
             since = max(status.step_since or now, now - timedelta(minutes=50))
-            look = self._looks[name] = Look(mark, since, since)
+            look = self._looks[name] = Look(mark, since, since - _TAPE_INTERVAL)
         return look
 
     def _read_windows(self, look: Look, endpoint: str, spec: Rollout, status: RolloutStatus, now: datetime) -> None:

@@ -60,7 +60,7 @@ def stepped(spec: Rollout, status: RolloutStatus, step: int, now: datetime) -> R
             "requests": 0,
             "verdict": None,
             "traffic_before": status.traffic,
-            "traffic": shares(status.before, spec.to, spec.stages[step].percent),
+            "traffic": positive(shares(status.before, spec.to, spec.stages[step].percent)),
         }
     )
 

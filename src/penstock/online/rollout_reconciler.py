@@ -68,8 +68,7 @@ class RolloutReconciler:
         present = endpoint.spec
         placed = progress.positive(present.traffic) == status.traffic
         mirrored = progress.positive(present.mirror_traffic) == mirror
-        over = status.phase.finished and endpoint.updated_at > (status.finished_at or endpoint.updated_at)
-        if (placed and mirrored) or over:
+        if (placed and mirrored) or status.settled:
             return True
         if progress.positive(present.traffic) not in (status.traffic, status.traffic_before):
             if not status.phase.finished:
@@ -185,6 +184,8 @@ class RolloutReconciler:
     def _after(self, rollout: RolloutResource) -> timedelta | None:
         """The old deployments stay warm for a while; then they go, if that is wanted."""
         status, now = rollout.status, self._clock.now()
+        if not status.settled:
+            return self._write(rollout, status.model_copy(update={"settled": True}))
         if status.warm_until is None or rollout.spec.after_warm == "keep":
             return None
         if now < status.warm_until:

@@ -33,6 +33,7 @@ from penstock.store.writes import (
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
 
+_PARTS = {"online-endpoint": ("online-deployment", "rollout", "autoscale", "scale")}  # what lies under ENDPOINT/
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -160,7 +161,7 @@ def _about(key: Key | None) -> ColumnElement[bool]:
     if key is None:
         return events.c.id > 0
     own = and_(events.c.kind == key.kind, events.c.name == key.name)
-    if not key.kind.endswith("-endpoint"):
-        return own
-    parts = f"{key.kind.removesuffix('-endpoint')}-deployment"
-    return or_(own, and_(events.c.kind == parts, _begins_with(events.c.name, f"{key.name}/")))
+    parts = _PARTS.get(key.kind)
+    return (
+        own if parts is None else or_(own, and_(events.c.kind.in_(parts), _begins_with(events.c.name, f"{key.name}/")))
+    )

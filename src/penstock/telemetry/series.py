@@ -108,7 +108,11 @@ class Windows(Protocol):
     """What was measured in the last hour, by deployment (ENDPOINT/DEPLOYMENT), second by second."""
 
     def window(self, deployment: str, start: datetime, end: datetime) -> Window:
-        """What is known of that time. Never raises: what was not measured is missing from `Window.seconds`."""
+        """What was measured in that time, to within the second or so that one measurement takes.
+
+        Spans that follow each other have every measurement once. Never raises: what was not measured is missing from
+        `Window.seconds`.
+        """
         ...
 
 

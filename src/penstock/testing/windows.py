@@ -7,7 +7,7 @@ from penstock.telemetry.series import Window, joined
 
 
 class RecordedWindows:
-    """A `Windows` of the windows that a test has put in. One counts where it lies wholly within what is asked for."""
+    """A `Windows` of the windows that a test has put in. One counts where it ended in the time that is asked for."""
 
     def __init__(self) -> None:
         self._windows: defaultdict[str, list[Window]] = defaultdict(list)
@@ -16,5 +16,5 @@ class RecordedWindows:
         self._windows[deployment].append(window)
 
     def window(self, deployment: str, start: datetime, end: datetime) -> Window:
-        inside = (each for each in self._windows[deployment] if start <= each.start and each.end <= end)
+        inside = (each for each in self._windows[deployment] if start < each.end <= end)
         return joined(inside, start, end)
