@@ -38,6 +38,11 @@ class Evidence:
         return sum(block.new.requests for block in self.blocks)
 
     @property
+    def looks(self) -> int:
+        """Spans in which the new deployment answered; they are joined only where there are many."""
+        return sum(block.new.requests > 0 for block in self.blocks)
+
+    @property
     def new(self) -> Window | None:
         return _total([block.new for block in self.blocks])
 

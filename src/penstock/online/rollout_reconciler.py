@@ -136,7 +136,13 @@ class RolloutReconciler:
     def _step(self, rollout: RolloutResource, now: datetime) -> timedelta:
         spec, status = rollout.spec, rollout.status
         evidence, found = self._looks.look(rollout.name, spec, status, now)
-        view = View(step=status.step, since=status.step_since or now, requests=evidence.requests, findings=found)
+        view = View(
+            step=status.step,
+            since=status.step_since or now,
+            requests=evidence.requests,
+            looks=evidence.looks,
+            findings=found,
+        )
         verdict = decide(spec, view, now)
         reference = reference_of(evidence, status.reference)
         seen = progress.looked(status, evidence.requests, verdict, reference)

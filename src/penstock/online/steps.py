@@ -8,13 +8,20 @@ from penstock.domain.durations import written
 from penstock.domain.rollout import Choice, Finding, Rollout, Verdict
 
 
+_FEWEST_LOOKS = 5
+
+
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A step of a rollout as it is now; `requests` were answered by the new deployment in it."""
+    """A step of a rollout as it is now.
+
+    `requests` were answered by the new deployment in it, in so many `looks`: no guard believes what one look alone says.
+    """
 
     step: int
     since: datetime
     requests: int
+    looks: int
     findings: tuple[Finding, ...]
 
 
@@ -27,7 +34,8 @@ def decide(spec: Rollout, view: View, now: datetime) -> Verdict:
         return Verdict(choice=Choice.ROLL_BACK, reason="GuardFailed", message=reasons[:2000], findings=view.findings)
     baked, bake = now - view.since, spec.bake_of(view.step)
     missing = max(0, spec.minimum_requests - view.requests)
-    verdict = _short_of_data(spec, missing, baked) if missing else None
+    looks = max(0, _FEWEST_LOOKS - view.looks)
+    verdict = _short_of_data(spec, missing, looks, baked) if missing or looks else None
     if verdict is None and baked < bake:
         left = written(timedelta(seconds=-(-(bake - baked).total_seconds() // 1)))
         verdict = Verdict(choice=Choice.WAIT, reason="Baking", message=f"{left} of {written(bake)} left")
@@ -38,8 +46,10 @@ def decide(spec: Rollout, view: View, now: datetime) -> Verdict:
     return verdict.model_copy(update={"missing": missing, "findings": view.findings})
 
 
-def _short_of_data(spec: Rollout, missing: int, baked: timedelta) -> Verdict:
+def _short_of_data(spec: Rollout, missing: int, looks: int, baked: timedelta) -> Verdict:
     needed = f"{missing:,} more requests to the new deployment are needed (of {spec.minimum_requests:,})"
+    if not missing:
+        needed = f"{looks} more seconds with requests to the new deployment are needed (of {_FEWEST_LOOKS})"
     if baked < spec.maximum_wait:
         return Verdict(choice=Choice.HOLD, reason="NotEnoughData", message=needed)
     waited = f"{needed}, and {written(spec.maximum_wait)} are over"
