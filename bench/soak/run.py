@@ -109,8 +109,12 @@ def _happen(stage: Stage, report: Report, name: str, began: float) -> None:
 
 
 def _at_random(names: list[str], dice: random.Random, end: float) -> Iterator[str]:
-    while time.monotonic() < end:
-        yield dice.choice(names)
+    """Each as often as the others: rounds in random order."""
+    while True:
+        for name in dice.sample(names, len(names)):
+            if time.monotonic() >= end:
+                return
+            yield name
 
 
 @contextmanager
