@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test check fuzz bench clean
+.PHONY: help setup system demo test check fuzz bench soak clean
 
 # The interpreter of the platform; by default the first of these that is new enough.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
@@ -29,7 +29,8 @@ help:
 	  'make system  install podman and what else tests of containers need, where no password is asked for' \
 	  'make check   format, lint, types, layers and the unit tests' \
 	  'make bench   side-by-side benchmarks (about 45 minutes, 3 GB of packages)' \
-	  'make fuzz    a minute of searching for bytes that a parser cannot take; SECONDS=600 searches longer' \
+	  'make soak    ten minutes of requests and a random fault every ten seconds; SECONDS=120 SEED=7 change that' \
+  'make fuzz    a minute of searching for bytes that a parser cannot take; SECONDS=600 searches longer' \
 	  'make clean   remove what the targets above have made' \
 	  '' \
 	  'PYTHON=/path/to/python chooses the interpreter (3.11 or newer).'
@@ -66,6 +67,10 @@ bench: .venv/run.done
 	$(call patiently,sh bench/system.sh)
 	@.venv/bin/python bench/online/run.py --open
 	@.venv/bin/python bench/environments/run.py
+
+# As root it has a fault more, a full disk.
+soak: .venv/setup.done
+	@.venv/bin/python bench/soak/run.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 clean:
 	rm -rf .venv .uv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

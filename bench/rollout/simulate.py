@@ -145,7 +145,9 @@ def simulate(scenario: Scenario, spec: Rollout, rate: float, seed: int, look: fl
         patient = now - since >= min(PATIENCE, spec.bake_of(step))
         setting = setting_of(spec.guards, len(spec.stages), alone=percent == 100, reference=reference, patient=patient)
         found = findings(spec.guards, evidence, setting)
-        verdict = decide(spec, View(step=step, since=since, requests=evidence.requests, looks=evidence.looks, findings=found), now)
+        verdict = decide(
+            spec, View(step=step, since=since, requests=evidence.requests, looks=evidence.looks, findings=found), now
+        )
         if verdict.choice is Choice.ROLL_BACK:
             return Result(True, _failed(found), step, answered, (now - _BEGIN).total_seconds())
         if verdict.choice is Choice.DONE:

@@ -1,11 +1,10 @@
 """Puts the platform together."""
 
-import hashlib
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from penstock.api.readiness import Readiness, checks
 from penstock.api.services import Services
 from penstock.control.clock import SystemClock
 from penstock.control.controller import Controller, Reconciler
@@ -54,7 +53,7 @@ from penstock.online.routing import Routing
 from penstock.online.shadow import Shadows
 from penstock.online.tapes import DeploymentTapes
 from penstock.online.watch import Watch
-from penstock.outside import connect
+from penstock.outside import connect, identity
 from penstock.parts import (
     compiler,
     environment_collector,
@@ -133,7 +132,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     controller = Controller(
         reconcilers, clock, acting=lambda: leadership.held, all_keys=lambda: _all_keys(resources, outside.engine)
     )
-    leadership = Leadership(outside.store, clock, _identity(settings), controller.enqueue_all)
+    leadership = Leadership(outside.store, clock, identity(settings), controller.enqueue_all)
     watch = Watch(outside.engine, controller.enqueue)
     services = Services(
         resources=resources,
@@ -160,6 +159,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         tapes=tapes,
         gateway=outside.gateway,
         mlflow=outside.mlflow,
+        readiness=Readiness(checks(outside.store, outside.gateway, leadership)),
         token=token,
         home=str(home),
         host=settings.host,
@@ -215,9 +215,3 @@ def _all_keys(resources: Resources, engine: Engine) -> Iterable[Key]:
         name = parse_instance_name(process.name)
         if name is not None:
             yield Key(ONLINE_DEPLOYMENT.name, f"{name.endpoint}/{name.deployment}")
-
-
-def _identity(settings: Settings) -> str:
-    """The same for every process of this home on this host, so that a restart need not wait for its own lease."""
-    digest = hashlib.sha256(str(settings.home).encode()).hexdigest()[:12]
-    return f"{socket.gethostname()}/{digest}"

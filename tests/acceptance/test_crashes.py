@@ -13,6 +13,8 @@ import pytest
 from support import crashing
 from support.running import ECHO, Platform, a_platform, wait_until, write_deployment, write_endpoint
 
+from penstock import durable
+
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
@@ -20,6 +22,53 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
     with a_platform(folder / "home") as platform:
         platform.run("online-endpoint", "create", "-f", write_endpoint(folder, "fraud"))
         yield platform
+
+
+class Doomed:
+    """The platform's control plane in one that crashes where it is told to, and is then started anew."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.end()
+        with open(self._platform.home / "logs" / "crashing.log", "ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, crashing.__file__, *CREATE, *UPDATE, *DELETE],
+                env=self._platform.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._process = process
+        wait_until(lambda: listening(self._platform, process.pid))
+
+    def death(self) -> int:
+        """Await it; the exit status."""
+        assert self._process is not None
+        return self._process.wait(timeout=20)
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def doomed(platform: Platform) -> Generator[Doomed]:
+    platform.kill_control_plane()  # gateway and instances live on
+    doomed = Doomed(platform)
+    doomed.start()
+    yield doomed
+    doomed.end()
+
+
+def listening(platform: Platform, pid: int) -> bool:
+    try:
+        return platform.server["pid"] == pid
+    except FileNotFoundError:
+        return False
 
 
 CREATE = [
@@ -49,27 +98,33 @@ DELETE = [
 
 
 @pytest.mark.parametrize("point", CREATE)
-def test_a_create_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
+def test_a_create_survives_the_control_planes_death(
+    platform: Platform, doomed: Doomed, tmp_path: Path, point: str
+) -> None:
     path = write_deployment(tmp_path, "fraud", "blue", variables={"POINT": point})
-    run_with_a_crash(platform, point, "online-deployment", "create", "-f", path)
+    run_with_a_crash(platform, doomed, point, "online-deployment", "create", "-f", path)
     assert_serving(platform, count=1)
     platform.run("online-deployment", "delete", "-n", "blue", "-e", "fraud", "--yes")
     assert platform.instance_pids("fraud.blue") == []
 
 
 @pytest.mark.parametrize("point", UPDATE)
-def test_an_update_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
+def test_an_update_survives_the_control_planes_death(
+    platform: Platform, doomed: Doomed, tmp_path: Path, point: str
+) -> None:
     platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue"))
     path = write_deployment(tmp_path, "fraud", "blue", script=ECHO + f"# {point}\n", variables={"VERSION": point})
-    run_with_a_crash(platform, point, "online-deployment", "update", "-f", path)
+    run_with_a_crash(platform, doomed, point, "online-deployment", "update", "-f", path)
     assert_serving(platform, count=1)
     assert answer(platform).json()["version"] == point
 
 
 @pytest.mark.parametrize("point", DELETE)
-def test_a_delete_survives_the_control_planes_death(platform: Platform, tmp_path: Path, point: str) -> None:
+def test_a_delete_survives_the_control_planes_death(
+    platform: Platform, doomed: Doomed, tmp_path: Path, point: str
+) -> None:
     platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue"))
-    run_with_a_crash(platform, point, "online-deployment", "delete", "-n", "blue", "-e", "fraud", "--yes")
+    run_with_a_crash(platform, doomed, point, "online-deployment", "delete", "-n", "blue", "-e", "fraud", "--yes")
     assert platform.json("online-deployment", "list", "-e", "fraud") == []
     assert platform.instance_pids("fraud.blue") == []
     assert answer(platform).status_code == 404
@@ -128,54 +183,29 @@ def test_nothing_is_left_after_down_even_if_the_control_plane_was_killed(platfor
 def test_a_second_start_serves_five_deployments_within_five_seconds(platform: Platform, tmp_path: Path) -> None:
     names = [f"dep{n}" for n in range(5)]
     for name in names:
-        path = write_deployment(tmp_path, "fraud", name, variables={"VERSION": name})
-        platform.run("online-deployment", "create", "-f", path)
+        write_deployment(tmp_path, "fraud", name, variables={"VERSION": name})
+    platform.run("apply", "-f", tmp_path)
     platform.down()
     platform.up()
     probes = [prober(platform, name) for name in names]
     assert wait_until(lambda: all(probe() for probe in probes), timeout=20) < 5
 
 
-def run_with_a_crash(platform: Platform, point: str, *command: object) -> None:
+def run_with_a_crash(platform: Platform, doomed: Doomed, point: str, *command: object) -> None:
     """Run a command against a control plane that dies at `point`; the command goes through once it is back."""
-    stop_control_plane(platform)
-    with open(platform.home / "logs" / "crashing.log", "ab") as log:
-        doomed = subprocess.Popen(
-            [sys.executable, crashing.__file__, *point.split(" ")],
-            env=platform.environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    armed = platform.home / "armed"
+    durable.replace(armed, point.encode())
+    running = platform.begin(*command)
     try:
-        wait_until(lambda: listening(platform, doomed.pid))
-        (platform.home / "armed").touch()
-        running = platform.begin(*command)
-        assert doomed.wait(timeout=20) == -signal.SIGKILL
-        (platform.home / "armed").unlink()
-        platform.up()
-        _, said = running.communicate(timeout=60)
-        if "no platform answers" in said:  # it died before the command's first call, which then has nobody to wait for
-            platform.run(*command)
-        else:
-            assert running.returncode == 0, said
+        assert doomed.death() == -signal.SIGKILL
     finally:
-        if doomed.poll() is None:
-            doomed.kill()
-            doomed.wait()
-
-
-def stop_control_plane(platform: Platform) -> None:
-    """Without ending gateway and instances, as a crash would."""
-    platform.kill_control_plane()
-    (platform.home / "server.json").unlink(missing_ok=True)
-
-
-def listening(platform: Platform, pid: int) -> bool:
-    try:
-        return platform.server["pid"] == pid
-    except FileNotFoundError:
-        return False
+        armed.unlink()
+        doomed.start()
+        said = running.communicate(timeout=60)[1]
+    if "no platform answers" in said:  # it died before the command's first call, which then has nobody to wait for
+        platform.run(*command)
+    else:
+        assert running.returncode == 0, said
 
 
 def assert_serving(platform: Platform, count: int) -> None:

@@ -30,7 +30,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
 def load(platform: Platform) -> Generator[Load]:
     """32 connections while the test runs; blue takes all traffic at first, and every answer must be a 200."""
     platform.run("online-endpoint", "update", "-n", "fraud", "--traffic", "blue=100 green=0")
-    load = Load(platform.gateway_port, "/endpoints/fraud/score", {"Authorization": f"Bearer {platform.key('fraud')}"})
+    headers = {"Authorization": f"Bearer {platform.key('fraud')}"}
+    load = Load(platform.gateway_port, "/endpoints/fraud/score", headers, pause=0.02)  # leaves time for what is tested
     with load:
         yield load
         load.wait_for(100)

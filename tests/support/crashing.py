@@ -1,6 +1,7 @@
-"""A control plane that kills itself (SIGKILL) before or after a named call: `crashing.py after LocalEngine.start`.
+"""A control plane that kills itself (SIGKILL) before or after a call: `crashing.py "after LocalEngine.start" ...`.
 
-It crashes only once the file `armed` lies in its home, at the first such call from then on.
+It crashes at the point that the file `armed` in its home names, at the first such call from then on; so that one
+which was started anew after a crash serves until the next.
 """
 
 import os
@@ -22,24 +23,28 @@ from penstock.store.sql import SqlStore
 OWNERS = (FileArtifacts, LocalEngine, UvEnvironments, HaproxyGateway, Fleet, Keyring, SqlStore)
 
 
-def arm(moment: str, point: str) -> None:
-    """Replace the named method by one that ends this process."""
-    class_name, _, method = point.partition(".")
+def arm(point: str) -> None:
+    """Replace the named method by one that ends this process once the point is armed."""
+    moment, _, name = point.partition(" ")
+    class_name, _, method = name.partition(".")
     owner = next(c for c in OWNERS if c.__name__ == class_name)
     original = getattr(owner, method)
     mark = Path(os.environ["PENSTOCK_HOME"]) / "armed"
 
+    def end_if_armed(now: str) -> None:
+        if now == moment and mark.exists() and mark.read_text() == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     def crashing(*args: Any, **kwargs: Any) -> Any:
-        if moment == "before" and mark.exists():
-            os.kill(os.getpid(), signal.SIGKILL)
+        end_if_armed("before")
         done = original(*args, **kwargs)
-        if moment == "after" and mark.exists():
-            os.kill(os.getpid(), signal.SIGKILL)
+        end_if_armed("after")
         return done
 
     setattr(owner, method, crashing)
 
 
 if __name__ == "__main__":
-    arm(sys.argv[1], sys.argv[2])
+    for point in sys.argv[1:]:
+        arm(point)
     sys.exit(server.serve(from_environment()))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.trained import python_with
+from support.trained import python_with
 
 MLFLOW = ("mlflow>=3.17,<4", "psycopg[binary]", "boto3", "scikit-learn", "pandas")
 

@@ -167,3 +167,15 @@ core.register_fetches("broken_answer", function(txn, backend)
     local name = backend:gsub("%.", "/")
     return string.format('"code":"%s","message":"an instance of deployment \'%s\' %s"', code, name, message)
 end)
+
+-- True if one of the deployments that have traffic has an instance that is up. The map's entry is 90|blue|100|green.
+core.register_fetches("ready", function(txn)
+    local endpoint, traffic = txn:get_var("txn.endpoint"), txn:get_var("txn.shares")
+    for name in string.gmatch(traffic or "", "|([^|]+)") do
+        local backend = core.backends[endpoint .. "." .. name]
+        if backend and backend:get_srv_act() > 0 then
+            return true
+        end
+    end
+    return false
+end)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from penstock.domain.durations import written
 from penstock.domain.rollout import Choice, Finding, Rollout, Verdict
 
-
 _FEWEST_LOOKS = 5
 
 
@@ -15,7 +14,7 @@ _FEWEST_LOOKS = 5
 class View:
     """A step of a rollout as it is now.
 
-    `requests` were answered by the new deployment in it, in so many `looks`: no guard believes what one look alone says.
+    `requests` were answered by the new deployment in it, in so many `looks`: no guard believes one look alone.
     """
 
     step: int

@@ -22,6 +22,11 @@ COMMANDS = [
     *(f"online-endpoint {verb}" for verb in ("create", "update", "show", "list", "delete", "invoke", "rollback")),
     *(f"online-endpoint {verb}" for verb in ("get-credentials", "regenerate-keys")),
     *(f"online-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "get-logs")),
+    *(
+        f"rollout {verb}"
+        for verb in ("start", "show", "list", "watch", "pause", "resume", "promote", "abort", "delete")
+    ),
+    "shadow show",
     *(f"model {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "deployments")),
     *(f"model {verb}" for verb in ("download", "export", "import", "share", "validate")),
     *(f"contract {verb}" for verb in ("create", "update", "show", "list", "delete", "learn", "check")),

@@ -19,7 +19,7 @@ def test_shadows_get_any_percent_unless_the_endpoint_is_strict(traffic: dict[str
     endpoint = OnlineEndpoint(traffic=traffic, mirror_traffic=mirror)
     assert endpoint.shadows == {name: percent for name, percent in mirror.items() if percent}
     if len(endpoint.shadows) > 1 or traffic.get("green") or mirror["green"] > 50:
-        with pytest.raises(ValueError, match="without property penstock.compat"):
+        with pytest.raises(ValueError, match=r"without property penstock\.compat"):
             OnlineEndpoint(traffic=traffic, mirror_traffic=mirror, properties=STRICT)
     else:
         assert OnlineEndpoint(traffic=traffic, mirror_traffic=mirror, properties=STRICT).shadows == mirror

@@ -116,7 +116,8 @@ async def _drain(traffic: Traffic, listener: Listener, server: Acceptor | Turns)
 
     1. Nobody new finds the socket. Since the signal, an answer closes its connection if nothing else is under way.
     2. For a moment, connections that wait in the backlog are accepted and what they sent is read.
-    3. Idle connections are closed; the others end with their last answer, or by the sweeps.
+    3. After another moment, in which who came last sends his request, idle connections are closed; the others end with
+       their last answer, or by the sweeps.
     """
     log.info("stopping: %d connections are open", len(traffic.open))
     listener.unlink()
@@ -126,6 +127,7 @@ async def _drain(traffic: Traffic, listener: Listener, server: Acceptor | Turns)
     for _ in range(_LAST_TURNS):
         await traffic.pause(0)
     server.close()
+    await traffic.pause(_QUIET_SECONDS)
     for connection in list(traffic.open):
         connection.finish()
     await traffic.emptied()
