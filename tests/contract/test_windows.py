@@ -134,13 +134,14 @@ def test_a_window_has_what_the_seconds_in_it_had(world: World) -> None:
     assert last(world, 1).requests == 50
 
 
-def test_seconds_that_lie_only_partly_within_do_not_count(world: World) -> None:
+def test_a_second_counts_where_it_ended_so_that_spans_in_a_row_have_each_once(world: World) -> None:
     world.second({0.01: 1})
     world.second({0.01: 2})
     now = world.clock.now()
     found = world.windows.window("fraud/blue", now - 1.5 * SECOND, now)
-    assert (found.start, found.end, found.seconds, found.requests) == (now - 1.5 * SECOND, now, 1, 2)
-    assert world.windows.window("fraud/blue", now - 2 * SECOND, now - SECOND / 2).requests == 1
+    assert (found.start, found.end, found.seconds, found.requests) == (now - 1.5 * SECOND, now, 2, 3)
+    spans = [now - 2 * SECOND, now - 1.3 * SECOND, now - SECOND / 2, now]
+    assert [world.windows.window("fraud/blue", *span).requests for span in pairwise(spans)] == [0, 1, 2]
 
 
 def test_of_what_was_not_measured_nothing_is_known(world: World) -> None:

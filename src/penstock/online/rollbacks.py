@@ -88,7 +88,8 @@ class Rollbacks:
             )
         shares = {"traffic": earlier.spec.traffic, "mirror_traffic": earlier.spec.mirror_traffic}
         spec = self._endpoints.check(name, endpoint.spec.model_copy(update=shares))
-        return _one(ONLINE_ENDPOINT, endpoint, spec, earlier.generation)
+        change = f"traffic {shares_shown(endpoint.spec)} -> {shares_shown(spec)}"
+        return _one(ONLINE_ENDPOINT, endpoint, spec, earlier.generation, change)
 
     def _spec(self, name: str, generation: int | None) -> RolledBack:
         deployment = self._resources.get(ONLINE_DEPLOYMENT, name)
@@ -158,8 +159,8 @@ def _moves(edit: Edit) -> bool:
     return (before.traffic, before.mirror_traffic) != (after.traffic, after.mirror_traffic)
 
 
-def _one(kind: AnyKind, present: AnyResource, spec: Frozen, generation: int) -> RolledBack:
-    """A rollback of one resource to what it was in a generation."""
-    message = f"as in generation {generation}: {sentence(differences(present.spec, spec))}"
+def _one(kind: AnyKind, present: AnyResource, spec: Frozen, generation: int, change: str = "") -> RolledBack:
+    """A rollback of one resource to what it was in a generation; `change` says what that means."""
+    message = f"{change or sentence(differences(present.spec, spec))}, as in generation {generation}"
     edit = Edit(kind=kind, name=present.name, present=present, spec=spec, what=("RolledBack", message), action=ROLLBACK)
     return RolledBack((edit,), f"{kind.name} {present.name!r} {message}")

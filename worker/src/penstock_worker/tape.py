@@ -104,14 +104,15 @@ class Tape:
         self._score(request, partial(self._deliver, request, deliver) if wanted else deliver)
 
     def _deliver(self, request: Request, deliver: Deliver, response: Response) -> None:
+        # Taken before the answer goes: its caller may ask another instance before this one goes on.
+        at, took = time.time_ns() // 1000, time.perf_counter() - request.arrived
         deliver(response)
         if response.stream is None and len(response.body) <= LARGEST_BODY and self._until:
-            self._keep(request, response)
+            self._keep(request, response, at, took)
 
-    def _keep(self, request: Request, response: Response) -> None:
-        self._last = max(self._last + 1, time.time_ns() // 1000)
+    def _keep(self, request: Request, response: Response, at: int, took: float) -> None:
+        self._last = max(self._last + 1, at)
         identifier, content_type = (request.headers.get(name, b"")[:_LONGEST_HEADER] for name in (_ID, b"content-type"))
-        took = time.perf_counter() - request.arrived
         exchange = _Exchange(self._last, took, response.status, identifier, content_type, request.body, response.body)
         self._kept.append(exchange)
         self._bytes += exchange.size
