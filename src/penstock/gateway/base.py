@@ -49,6 +49,10 @@ class Gateway(Protocol):
         """State of every server in the running gateway, by server name. Raises `unavailable` if it does not answer."""
         ...
 
+    def held(self) -> Mapping[str, int]:
+        """How many requests wait for a deployment (ENDPOINT/DEPLOYMENT) that is asleep. Raises `unavailable`."""
+        ...
+
     def alive(self) -> bool:
         """True if the gateway's process runs and answers on its admin socket."""
         ...

@@ -3,16 +3,18 @@
 import re
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from penstock.domain.errors import Code, PenstockError, unavailable
 from penstock.gateway import maps
 from penstock.gateway.observed import (
+    Crowd,
     Observed,
     RunningServer,
     parse_active,
+    parse_crowds,
     parse_map,
     parse_old_workers,
     parse_servers,
@@ -49,6 +51,14 @@ class Runtime:
 
     def servers(self) -> tuple[RunningServer, ...]:
         return parse_servers(self.server_states())
+
+    def asleep(self) -> Collection[str]:
+        """Backends whose requests are held."""
+        return parse_map(_ask(self._admin, f"show map {maps.ASLEEP}"))
+
+    def crowds(self) -> Mapping[str, Crowd]:
+        """Requests that no server has yet, by backend."""
+        return parse_crowds(_ask(self._admin, "show stat"))
 
     def server_states(self) -> str:
         """The states of all servers as HAProxy writes them, and reads them after a reload."""

@@ -13,8 +13,8 @@ _PORT = 8080
 class FakeGateway:
     """A `Gateway` for tests of controllers.
 
-    `table` is what was applied last and `tables` all that was. `active` and `down` may be set: how many requests a
-    server works on, and which servers do not answer.
+    `table` is what was applied last and `tables` all that was. `active`, `down` and `waiting` may be set: how many
+    requests a server works on, which servers do not answer, and how many requests are held for a deployment.
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class FakeGateway:
         self.tables: list[RoutingTable] = []
         self.active: dict[str, int] = {}
         self.down: set[str] = set()
+        self.waiting: dict[str, int] = {}
         self._running = False
 
     @property
@@ -49,7 +50,16 @@ class FakeGateway:
 
     def observe(self) -> Mapping[str, ServerState]:
         self._check_running()
-        return {server.name: self._state(server) for backend in self.table.backends for server in backend.servers}
+        return {
+            server.name: self._state(server, asleep=backend.asleep)
+            for backend in self.table.backends
+            for server in backend.servers
+        }
+
+    def held(self) -> Mapping[str, int]:
+        self._check_running()
+        asleep = [backend.name for backend in self.table.backends if backend.asleep and backend.hold is not None]
+        return {name: self.waiting.get(name, 0) for name in asleep}
 
     def alive(self) -> bool:
         return self._running
@@ -61,9 +71,9 @@ class FakeGateway:
     def stop(self) -> None:
         self._running = False
 
-    def _state(self, server: Server) -> ServerState:
+    def _state(self, server: Server, *, asleep: bool) -> ServerState:
         up = server.name not in self.down
-        return ServerState(up=up, draining=server.draining, active=self.active.get(server.name, 0))
+        return ServerState(up=up, draining=server.draining or asleep, active=self.active.get(server.name, 0))
 
     def _check_running(self) -> None:
         if not self._running:
