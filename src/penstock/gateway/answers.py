@@ -95,7 +95,9 @@ def too_many_held(name: str) -> str:
 
 def cannot_start(name: str) -> str:
     """gateway.lua has the reason."""
-    body = f'{{"error":{{"code":"InstanceCannotStart","message":"deployment \'{name}\' cannot start: %[var(txn.why)]"}}}}'
+    body = (
+        f'{{"error":{{"code":"InstanceCannotStart","message":"deployment \'{name}\' cannot start: %[var(txn.why)]"}}}}'
+    )
     return f"status 503 content-type application/json hdr Retry-After 30 lf-string {quoted(body)}"
 
 

@@ -180,9 +180,7 @@ class HaproxyGateway:
         return True
 
 
-def _state(
-    server: RunningServer, active: int, asleep: Collection[str], crowds: Mapping[str, Crowd]
-) -> ServerState:
+def _state(server: RunningServer, active: int, asleep: Collection[str], crowds: Mapping[str, Crowd]) -> ServerState:
     """A server of a deployment that is asleep gets nothing new, but for what is in the queue already."""
     queued = crowds[server.backend].queued if server.backend in asleep and server.backend in crowds else 0
     return ServerState(
