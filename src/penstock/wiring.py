@@ -44,12 +44,15 @@ from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet, Places
 from penstock.online.inspector import Inspector
 from penstock.online.keys import Keyring
+from penstock.online.meter import Meter
+from penstock.online.minutes import Minutes
 from penstock.online.models import Models
 from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
 from penstock.online.record_keeper import RecordKeeper
 from penstock.online.rehearsal import Rehearsal
 from penstock.online.routing import Routing
+from penstock.online.tapes import DeploymentTapes
 from penstock.online.watch import Watch
 from penstock.outside import Outside, connect, own_environments
 from penstock.registry.files import MlflowFiles
@@ -136,6 +139,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
     leadership = Leadership(outside.store, clock, _identity(settings), controller.enqueue_all)
     watch = Watch(outside.engine, controller.enqueue)
+    meter, tapes = Meter(outside.gateway, places, clock), DeploymentTapes(fleet, clock)
     services = Services(
         resources=resources,
         endpoints=Endpoints(resources, keyring, routing),
@@ -151,6 +155,9 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         fleet=fleet,
         records=Records(settings.collected_folder),
         inspector=Inspector(resources, fleet, outside.gateway, clock),
+        windows=meter,
+        minutes=Minutes(resources, meter, clock),
+        tapes=tapes,
         gateway=outside.gateway,
         mlflow=outside.mlflow,
         token=token,
@@ -168,7 +175,9 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         parts=(
             routing,
             prober,
-            EventFollower(outside.store, lambda event: _follow(controller, event)),
+            EventFollower(outside.store, lambda event: _follow(controller, meter, event)),
+            meter,
+            tapes,
             leadership,
             controller,
             watch,
@@ -244,8 +253,9 @@ def _compiler(settings: Settings, models: Models, outside: Outside, builds: Back
     )
 
 
-def _follow(controller: Controller, event: Event) -> None:
-    """What another control plane wrote concerns this one too, if it leads."""
+def _follow(controller: Controller, meter: Meter, event: Event) -> None:
+    """What another control plane wrote concerns this one too: the controller if it leads."""
+    meter.note(event)
     controller.enqueue(Key(event.kind, event.name))
 
 

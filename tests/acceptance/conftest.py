@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from support.bystander import Bystander
@@ -30,11 +31,18 @@ def run(raw_data):
 
 
 @pytest.fixture(scope="session")
-def harassed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
+def environments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Where the platforms of this run have their environments: each is built once, by the first that needs it."""
+    base = tmp_path_factory.getbasetemp()
+    return (base if worker_id == "master" else base.parent) / "environments"
+
+
+@pytest.fixture(scope="session")
+def harassed(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Generator[Platform]:
     """`steady` must notice nothing, `rough` is sent bad requests, `doomed` is given bad deployments."""
     folder = tmp_path_factory.mktemp("bad")
     files = folder / "files"
-    with a_platform(folder / "home") as platform:
+    with a_platform(folder / "home", environments=environments) as platform:
         write_yaml(
             files / "endpoints.yml",
             {"name": "steady", "auth_mode": "key", "traffic": {"blue": 100}},

@@ -30,8 +30,8 @@ def run(raw_data):
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
-    with a_platform(tmp_path_factory.mktemp("apply") / "home") as platform:
+def platform(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Generator[Platform]:
+    with a_platform(tmp_path_factory.mktemp("apply") / "home", environments=environments) as platform:
         yield platform
 
 

@@ -47,8 +47,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def platform(folder: Path) -> Generator[Platform]:
-    with a_platform(folder / "home", {"PENSTOCK_MLFLOW": str(mlflow_command())}) as platform:
+def platform(folder: Path, environments: Path) -> Generator[Platform]:
+    variables = {"PENSTOCK_MLFLOW": str(mlflow_command())}
+    with a_platform(folder / "home", variables, environments=environments) as platform:
         for name in ("wine", "price"):
             platform.run("model", "create", "-n", name, "-p", folder / name)
         yield platform

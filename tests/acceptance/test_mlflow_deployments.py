@@ -133,10 +133,11 @@ class Mlflow:
 
 
 @pytest.fixture(scope="module")
-def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Generator[Mlflow]:
+def mlflow(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Generator[Mlflow]:
     packages = installed(tmp_path_factory.mktemp("packages"))
     home = tmp_path_factory.mktemp("platform") / "home"
-    with a_platform(home, {"PENSTOCK_MLFLOW": str(mlflow_command())}) as platform:
+    variables = {"PENSTOCK_MLFLOW": str(mlflow_command())}
+    with a_platform(home, variables, environments=environments) as platform:
         yield Mlflow(platform, packages, tmp_path_factory.mktemp("user"))
 
 

@@ -39,10 +39,10 @@ print(json.dumps(found))
 """
 
 
-def test_tritons_client_and_v1_predict_through_the_gateway_as_score_does(tmp_path: Path) -> None:
+def test_tritons_client_and_v1_predict_through_the_gateway_as_score_does(tmp_path: Path, environments: Path) -> None:
     files = a_trained_example("mlflow", tmp_path)
     split = json.loads((files / "sample-request.json").read_text())["input_data"]
-    with a_platform(tmp_path / "home") as platform:
+    with a_platform(tmp_path / "home", environments=environments) as platform:
         platform.run("online-endpoint", "create", "-f", files / "endpoint.yml")
         platform.run("online-deployment", "create", "-f", files / "blue-deployment.yml", "--all-traffic")
         expected = platform.score("diabetes", json.dumps({"input_data": split})).json()

@@ -50,8 +50,9 @@ def run(raw_data, request_headers):
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
-    with a_platform(tmp_path_factory.mktemp("predictions") / "home") as platform:
+def platform(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Generator[Platform]:
+    home = tmp_path_factory.mktemp("predictions") / "home"
+    with a_platform(home, environments=environments) as platform:
         yield platform
 
 

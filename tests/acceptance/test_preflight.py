@@ -56,7 +56,7 @@ def write_model(folder: Path, *, column: str = "x", named: str = "code") -> Path
     (folder / "code").mkdir(parents=True)
     (folder / "code" / "doubling.py").write_text(LOADER % column)
     (folder / "input_example.json").write_text(json.dumps({"columns": ["x"], "data": [[1.5]]}))
-    (folder / "requirements.txt").write_text("mlflow-skinny\npandas\n")
+    (folder / "requirements.txt").write_text("mlflow-skinny>=3\npandas\nscikit-learn\n")
     (folder / "MLmodel").write_text(json.dumps(model))
     return folder
 

@@ -59,9 +59,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Generator[Platform]:
+def platform(tmp_path_factory: pytest.TempPathFactory, registry: Registry, environments: Path) -> Generator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
-    with a_platform(folder / "home", {"PENSTOCK_MLFLOW": str(registry.command)}) as platform:
+    variables = {"PENSTOCK_MLFLOW": str(registry.command)}
+    with a_platform(folder / "home", variables, environments=environments) as platform:
         platform.run("online-endpoint", "create", "-f", write_endpoint(folder, "threshold"))
         yield platform
 

@@ -1,6 +1,6 @@
 """What every gateway promises to the controllers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from support.gateway import a_backend, a_gateway, a_route, a_server, a_socket_fo
 from support.instances import Instance
 
 from penstock.domain.errors import Code, PenstockError
-from penstock.gateway.base import Applied, Gateway
+from penstock.gateway.base import Applied, Counts, Gateway, ServerLoad
 from penstock.gateway.table import RoutingTable
 from penstock.testing.gateway import FakeGateway
 
@@ -51,7 +51,7 @@ def test_a_started_gateway_is_alive_until_it_is_stopped_and_both_may_be_repeated
 
 
 def test_a_gateway_that_does_not_run_says_so(gateway: Gateway) -> None:
-    for call in (lambda: gateway.apply(RoutingTable()), gateway.observe, gateway.metrics):
+    for call in (lambda: gateway.apply(RoutingTable()), gateway.observe, gateway.tallies, gateway.metrics):
         with pytest.raises(PenstockError) as caught:
             call()
         assert caught.value.code is Code.UNAVAILABLE
@@ -70,6 +70,28 @@ def test_servers_are_reported_as_the_table_has_them(gateway: Gateway, instances:
     assert gateway.observe()["blue1"].draining
     assert not gateway.apply(a_table(replace(blue, servers=blue.servers[:1]))).reloaded
     assert set(gateway.observe()) == {"blue0"}
+
+
+def test_what_was_counted_is_told_by_deployment(gateway: Gateway, instances: list[Instance]) -> None:
+    gateway.start()
+    blue = a_backend("blue", *(a_server(i) for i in instances))
+    gateway.apply(a_table(replace(blue, servers=(blue.servers[0], replace(blue.servers[1], draining=True)))))
+
+    def current() -> Mapping[str, Counts]:
+        return next(tally.deployments for tally in gateway.tallies() if not tally.finishing)
+
+    idle = Counts(
+        answered=0,
+        refused=0,
+        failed=0,
+        waiting=0,
+        servers={n: ServerLoad(active=0, waiting=0, up=n == "blue0") for n in ("blue0", "blue1")},
+    )
+    assert eventually(current, lambda seen: seen == {"fraud/blue": idle}) == {"fraud/blue": idle}
+    process = gateway.tallies()[0].process
+    gateway.apply(a_table(a_backend("blue")))
+    assert current() == {"fraud/blue": replace(idle, servers={})}
+    assert gateway.tallies()[0].process == process
 
 
 def test_applying_the_same_table_again_does_nothing(gateway: Gateway, instances: list[Instance]) -> None:

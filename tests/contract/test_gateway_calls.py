@@ -349,6 +349,8 @@ def test_a_slow_client_is_cut_off_and_holds_no_instance(site: Site) -> None:
         said = slow.recv(65536)
     assert b" 408 " in said
     assert b"RequestTimeout" in said
+    counts = site.gateway.tallies()[0].deployments["fraud/blue"]
+    assert (counts.answered, counts.refused, counts.failed) == (2, 1, 0)
     assert b"x-request-id" in said
     assert len(site.instances["blue0"].seen) == 1
 

@@ -106,13 +106,14 @@ def by_azure(requests: list[dict[str, Any]], variables: dict[str, str]) -> list[
 
 
 def by_ours(requests: list[dict[str, Any]], variables: dict[str, str]) -> list[Any]:
+    from penstock_worker.measures import Measures
     from penstock_worker.messages import Request
-    from penstock_worker.start import load, routes_of
+    from penstock_worker.start import Seat, load, routes_of
     from penstock_worker.variables import read_variables
     from penstock_worker.wire import split_target
 
     given = read_variables({**variables, "PENSTOCK_SOCKET": "unused"})
-    routes, _ = routes_of(load(given), given)
+    routes, _ = routes_of(load(given), given, Seat(Measures(None)))
     answers: list[Any] = []
     for request in requests:
         headers = {name.lower().encode(): value.encode() for name, value in request["headers"].items()}

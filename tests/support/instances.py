@@ -15,7 +15,8 @@ from pathlib import Path
 
 @dataclass
 class Instance:
-    """Answers its name on a unix socket or a free port. Headers of a request say what else to do: x-sleep, x-status."""
+    """Answers its name on a unix socket or a free port. Headers of a request say what else to do: x-sleep, x-status,
+    x-halves (seconds between the halves of the answer)."""
 
     name: str
     path: Path | None = None
@@ -69,7 +70,12 @@ class Instance:
                 status = headers.get("x-status", "200")
                 length = f"content-length: {len(answer)}\r\n" if status != "204" else ""
                 head = f"HTTP/1.1 {status} Said\r\n{length}\r\n"
-                connection.sendall(head.encode() + (answer if length else b""))
+                whole = head.encode() + (answer if length else b"")
+                pause = float(headers.get("x-halves", 0))
+                connection.sendall(whole[:-5] if pause else whole)
+                if pause:
+                    time.sleep(pause)
+                    connection.sendall(whole[-5:])
         self.connections.discard(connection)
 
 

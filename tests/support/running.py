@@ -124,9 +124,18 @@ class Platform:
 
 
 @contextmanager
-def a_platform(home: Path, variables: Mapping[str, str] | None = None) -> Generator[Platform]:
-    """A platform that is up, and down with nothing left at the end."""
+def a_platform(
+    home: Path, variables: Mapping[str, str] | None = None, *, environments: Path | None = None
+) -> Generator[Platform]:
+    """A platform that is up, and down with nothing left at the end.
+
+    `environments` is a folder in which several platforms have theirs, so that each is built once.
+    """
     platform = Platform(home, variables)
+    if environments is not None:
+        environments.mkdir(mode=0o700, exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)
+        (home / "environments").symlink_to(environments)
     platform.up()
     try:
         yield platform

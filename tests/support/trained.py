@@ -1,4 +1,4 @@
-"""The examples' own models, trained by their own `train.py` in an environment that is made once per machine."""
+"""What is made once per machine for all tests: environments of other interpreters, and models that scripts train."""
 
 import fcntl
 import hashlib
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -14,27 +15,46 @@ REQUIREMENTS = ("mlflow-skinny>=3", "pandas", "scikit-learn", "httptools", "orjs
 
 
 def a_trained_example(name: str, folder: Path) -> Path:
-    """A copy of an example below `folder`, with its models."""
+    """A copy of an example below `folder`, with the models that its own `train.py` makes."""
     copy = folder / name
-    ignored = shutil.ignore_patterns("models", "model", "test.json", "__pycache__")
-    shutil.copytree(EXAMPLES / name, copy, ignore=ignored)
-    subprocess.run([python_with(REQUIREMENTS), "train.py"], check=True, cwd=copy, timeout=120, capture_output=True)
+    made = shutil.ignore_patterns("models", "model", "test.json", "train.csv", "__pycache__")
+    shutil.copytree(EXAMPLES / name, copy, ignore=made)
+    shutil.copytree(made_by((copy / "train.py").read_text(), REQUIREMENTS), copy, dirs_exist_ok=True)
     return copy
 
 
+def made_by(script: str, requirements: tuple[str, ...]) -> Path:
+    """A folder with what `script` writes to its working folder, for reading only."""
+    python = python_with(requirements)
+
+    def run(folder: Path) -> None:
+        (folder / "train.py").write_text(script)
+        done = subprocess.run(
+            [python, "-W", "ignore", "train.py"], cwd=folder, timeout=120, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    return _made_once((str(python), script), run)
+
+
 def python_with(requirements: tuple[str, ...]) -> Path:
-    """The interpreter of an environment with `requirements`, moved into its place when it is complete."""
+    """The interpreter of an environment with `requirements`."""
+    return _made_once(requirements, lambda folder: _install(requirements, folder / "venv")) / "venv" / "bin" / "python"
+
+
+def _made_once(facts: tuple[str, ...], make: Callable[[Path], None]) -> Path:
+    """The folder that `make` fills, moved into its place when it is complete; another one for other `facts`."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-tests"
-    key = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join((sys.version, *facts)).encode()).hexdigest()[:16]
     place = cache / key
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{key}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several processes of one run make one
         if not place.exists():
             fresh = Path(tempfile.mkdtemp(dir=cache, prefix=f"{key}-"))
-            _install(requirements, fresh / "venv")
+            make(fresh)
             fresh.rename(place)
-    return place / "venv" / "bin" / "python"
+    return place
 
 
 def _install(requirements: tuple[str, ...], folder: Path) -> None:

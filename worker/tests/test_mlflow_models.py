@@ -1,10 +1,8 @@
 """Real MLflow models in an environment of their own, served by the real worker."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.trained import REQUIREMENTS, python_with
+from support.trained import REQUIREMENTS, made_by, python_with
 
 from penstock_worker import contract
 
@@ -20,7 +18,7 @@ pytestmark = pytest.mark.timeout(300)
 
 # Trains the models that the tests serve, one folder each.
 TRAIN = """
-    import datetime, sys
+    import datetime
     from pathlib import Path
     import mlflow, numpy as np, pandas as pd
     from mlflow.models import ModelSignature, infer_signature
@@ -29,7 +27,7 @@ TRAIN = """
     from sklearn.datasets import load_diabetes
     from sklearn.linear_model import LinearRegression
 
-    root = Path(sys.argv[1])
+    root = Path.cwd()
 
     class Echo(mlflow.pyfunc.PythonModel):
         def predict(self, context, model_input, params=None):
@@ -96,13 +94,8 @@ def python() -> str:
 
 
 @pytest.fixture(scope="module")
-def models(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("models")
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"file:{root}/runs"}
-    script = root / "train.py"
-    script.write_text(textwrap.dedent(TRAIN))
-    subprocess.run([python, str(script), str(root)], check=True, env=environment, timeout=120, cwd=root)
-    return root
+def models() -> Path:
+    return made_by(textwrap.dedent(TRAIN), REQUIREMENTS)
 
 
 @pytest.fixture

@@ -12,21 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.trained import REQUIREMENTS, python_with
+from support.trained import REQUIREMENTS, made_by, python_with
 
 from penstock_worker import contract
 
 pytestmark = pytest.mark.timeout(300)
 
 TRAIN = """
-    import sys
     from pathlib import Path
     import mlflow, numpy as np, pandas as pd
     from mlflow.models import ModelSignature, infer_signature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
     from sklearn.linear_model import LinearRegression
 
-    root = Path(sys.argv[1])
+    root = Path.cwd()
     data = pd.DataFrame({"a": [0.0, 1.0, 2.0, 5.0], "b": [1.0, 0.0, 3.0, 2.0]})
     regression = LinearRegression().fit(data, 2 * data["a"] + 10 * data["b"])
     mlflow.sklearn.save_model(
@@ -162,13 +161,8 @@ def python() -> str:
 
 
 @pytest.fixture(scope="module")
-def models(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("models")
-    script = root / "train.py"
-    script.write_text(textwrap.dedent(TRAIN))
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"file:{root}/runs"}
-    subprocess.run([python, str(script), str(root)], check=True, env=environment, timeout=120, cwd=root)
-    return root
+def models() -> Path:
+    return made_by(textwrap.dedent(TRAIN), REQUIREMENTS)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import textwrap
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.trained import REQUIREMENTS, python_with
+from support.trained import REQUIREMENTS, made_by, python_with
 
 from penstock_worker import contract
 from penstock_worker.collection import Collections
@@ -51,7 +50,6 @@ COLLECTING = """
 
 # Its model writes into what it is given.
 TRAIN = """
-    import sys
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -63,7 +61,7 @@ TRAIN = """
 
     inputs = Schema([ColSpec("long", "n"), ColSpec("double", "x"), ColSpec("string", "s")])
     mlflow.pyfunc.save_model(
-        sys.argv[1], python_model=Sum(), signature=ModelSignature(inputs=inputs), pip_requirements=[]
+        "m", python_model=Sum(), signature=ModelSignature(inputs=inputs), pip_requirements=[]
     )
 """
 
@@ -163,10 +161,8 @@ def test_what_a_script_collects_is_kept_whether_or_not_azures_package_is_install
 
 
 @pytest.fixture(scope="module")
-def model(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    subprocess.run([python, "-c", textwrap.dedent(TRAIN), str(folder / "m")], check=True, capture_output=True)
-    return folder / "m"
+def model() -> Path:
+    return made_by(textwrap.dedent(TRAIN), REQUIREMENTS) / "m"
 
 
 def test_inputs_and_outputs_of_an_mlflow_model_are_kept_and_join(

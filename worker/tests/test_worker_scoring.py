@@ -24,7 +24,7 @@ def answer(result: Any = None, method: str = "POST", path: str = "/score", **hea
 
     encoded = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
     script, counters, answers = Script(run), Counters(), list[Response]()
-    routes = Routes(script, Scorer(script, counters), swagger_page(script.schemas(), Service(), None), counters)
+    routes = Routes(script, Scorer(script, counters), swagger_page(script.schemas(), Service(), None))
     routes.take(Request(method, path, "", encoded, b"{}"), answers.append)
     [answered] = answers
     return answered

@@ -6,12 +6,16 @@ from pydantic import BaseModel
 from penstock.api.services import Actor, JsonBody, Platform
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.fields import parse
-from penstock.domain.observation import Diagnosis, Evidence, Look
+from penstock.domain.observation import Diagnosis, Evidence, Look, Minute
 
 router = APIRouter(tags=["observations"])
 
 _DEPLOYMENT = "/online-endpoints/{endpoint}/deployments/{name}"
 _MOST_SECONDS = 120.0
+
+
+class Minutes(BaseModel):
+    items: list[Minute]
 
 
 class Looks(BaseModel):
@@ -24,6 +28,23 @@ def look(platform: Platform, _: Actor, endpoint: str = "", deployment: str = "")
     if endpoint:
         platform.resources.get(ONLINE_ENDPOINT, endpoint)
     return Looks(items=list(platform.inspector.looks(endpoint, deployment)))
+
+
+@router.get("/online-endpoints/{endpoint}/metrics")
+def list_minutes(
+    endpoint: str,
+    platform: Platform,
+    _: Actor,
+    deployment: str = "",
+    metric: str = "",
+    minutes: int = Query(default=10, ge=1, le=60),
+) -> Minutes:
+    """Azure Monitor's metrics of the last minutes, by deployment: latency in milliseconds, utilization in percent.
+
+    `metric` names those that are wanted, by commas; without it, all.
+    """
+    wanted = [name for name in metric.split(",") if name]
+    return Minutes(items=list(platform.minutes.last(endpoint, deployment, wanted, minutes)))
 
 
 @router.get(f"{_DEPLOYMENT}/sample", response_model=None)

@@ -24,9 +24,12 @@ from penstock.online.environment_doctor import EnvironmentDoctor
 from penstock.online.errands import Errands
 from penstock.online.fleet import Fleet
 from penstock.online.inspector import Inspector
+from penstock.online.minutes import Minutes
 from penstock.online.models import Models
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
+from penstock.telemetry.series import Windows
+from penstock.telemetry.tape import Tapes
 
 _ACTOR = re.compile(r"[^\x20-\x7e]")
 _LONGEST_ACTOR = 100
@@ -50,6 +53,9 @@ class Services:
     fleet: Fleet
     records: Records
     inspector: Inspector
+    windows: Windows
+    minutes: Minutes
+    tapes: Tapes
     gateway: Gateway
     mlflow: MlflowServer
     token: str

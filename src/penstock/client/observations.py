@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from penstock.client.resources import understood, understood_items
 from penstock.client.transport import Transport
 from penstock.domain.names import check_name
-from penstock.domain.observation import Diagnosis, Evidence, Look
+from penstock.domain.observation import Diagnosis, Evidence, Look, Minute
 
 
 class Observations:
@@ -16,6 +16,14 @@ class Observations:
         """What instances say of themselves, by deployment."""
         query = {"endpoint": endpoint, "deployment": deployment}
         return understood_items(Look, self._transport.get("/observations", query))
+
+    def minutes(
+        self, endpoint: str, deployment: str | None = None, minutes: int = 10, metrics: Sequence[str] = ()
+    ) -> Sequence[Minute]:
+        """Azure Monitor's metrics of the last minutes, by deployment; without `metrics`, all of them."""
+        query = {"deployment": deployment, "minutes": minutes, "metric": ",".join(metrics) or None}
+        path = f"/online-endpoints/{check_name('endpoint', endpoint)}/metrics"
+        return understood_items(Minute, self._transport.get(path, query))
 
     def trace(self, endpoint: str, deployment: str, seconds: float) -> Look:
         """Have the instances note for so many seconds what run() does; the look from just before."""

@@ -1,6 +1,7 @@
 """What is seen of a deployment that serves: one look at its instances, and what follows from several."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -126,6 +127,18 @@ class Look(Seen):
     @property
     def requests(self) -> int:
         return sum(i.requests for i in self.instances)
+
+
+class Minute(Seen):
+    """What a deployment did in the minute from `at`, of which it was measured for so many seconds.
+
+    `values` are Azure Monitor's metrics; None for what is not known of that time.
+    """
+
+    deployment: str
+    at: datetime
+    seconds: float
+    values: Mapping[str, float | None]
 
 
 class Step(Seen):

@@ -39,6 +39,7 @@ def backend_section(backend: Backend, settings: GatewaySettings) -> str:
         *_model_answer(backend),
         f"http-after-response set-header azureml-model-deployment {backend.deployment}",
         *_handover(backend),
+        *_counting(name),
         f"server {LAST_RESORT} unix@run/{LAST_RESORT}.sock backup no-check maxconn 0",
     ]
     return section(f"backend {name}", *lines)
@@ -157,6 +158,17 @@ def _last_resort(backend: Backend) -> list[str]:
         f"acl nobody srv_name -m str {LAST_RESORT}",
         f"http-response return {answers.instance_died(backend.name)} if nobody {{ lua.died({name}) -m bool }}",
         f"http-response return {answers.no_healthy_instance_of(backend.name)} if nobody",
+    ]
+
+
+def _counting(name: str) -> list[str]:
+    """Who is at fault, noted for `show failures`. Where Azure is followed strictly, a refusal has become 424 here."""
+    return [
+        "http-after-response allow if { status lt 400 }",
+        f"http-after-response set-var(txn.counted) lua.refused({name})"
+        " if { status lt 500 } !{ res.fhdr(ms-azureml-model-error-reason) -m found }"
+        " || { res.hdr_val(ms-azureml-model-error-statuscode) 400:499 }",
+        f"http-after-response set-var(txn.counted) lua.failed({name}) unless {{ var(txn.counted) -m found }}",
     ]
 
 

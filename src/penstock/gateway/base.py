@@ -1,6 +1,6 @@
 """The port for the gateway: the one process between clients and instances."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,42 @@ class ServerState:
     active: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServerLoad:
+    """An instance as one process of the gateway sees it now: requests that it works on, and that wait for it alone."""
+
+    active: int
+    waiting: int
+    up: bool  # and takes new requests
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What one process of the gateway has done for a deployment since it started, and what there is at this moment.
+
+    `answered` counts every answer to a caller or mirror, `refused` those of them that are the caller's fault, `failed`
+    those that are not, and answers that broke off. `waiting` are requests for which no instance is free.
+    """
+
+    answered: int
+    refused: int
+    failed: int
+    waiting: int
+    servers: Mapping[str, ServerLoad]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """The counts of one process of the gateway, by deployment (ENDPOINT/DEPLOYMENT).
+
+    A reload starts another process, whose counts begin at zero; the one before is `finishing` what it has.
+    """
+
+    process: str  # told apart from all others
+    finishing: bool
+    deployments: Mapping[str, Counts]
+
+
 class Gateway(Protocol):
     """Calls may come from any thread; `apply` calls are serialised inside."""
 
@@ -51,6 +87,10 @@ class Gateway(Protocol):
 
     def held(self) -> Mapping[str, int]:
         """How many requests wait for a deployment (ENDPOINT/DEPLOYMENT) that is asleep. Raises `unavailable`."""
+        ...
+
+    def tallies(self) -> Sequence[Tally]:
+        """What each of the gateway's processes has counted. Raises `unavailable` if it does not answer."""
         ...
 
     def alive(self) -> bool:

@@ -14,7 +14,7 @@ from penstock.gateway.settings import GatewaySettings
 from penstock.gateway.table import Backend, RoutingTable, Server
 from penstock.gateway.validity import check_table
 
-SCRIPT = Path(__file__).with_name("gateway.lua").read_text(encoding="utf-8")
+SCRIPTS = {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("gateway.lua", "counts.lua")}
 CLIENT_SECONDS = 10  # for a request to arrive: all of it, or as much as is buffered
 
 _BUFFER_HEADROOM = 8 * 1024  # for the headers of a request that is kept for a retry
@@ -62,7 +62,7 @@ def render(table: RoutingTable, settings: GatewaySettings, host: Host) -> Config
     sections = {maps.backend_name(b.name): backends.backend_section(b, settings) for b in ordered}
     inner = INNER_FRONTENDS + refusals(settings.max_body_bytes)
     frame = _process(settings, host) + _defaults() + frontend(settings, host.port, slots=0) + inner
-    structure = {"gateway": _digest(frame + SCRIPT), "slots": str(slots)}
+    structure = {"gateway": _digest(frame + "".join(SCRIPTS.values())), "slots": str(slots)}
     structure |= {name: _digest(text) for name, text in sections.items()}
     servers = tuple(_wanted(b, s, settings) for b in ordered for s in sorted(b.servers))
     return Config(
@@ -98,6 +98,7 @@ def _process(settings: GatewaySettings, host: Host) -> str:
         f"tune.memory.hot-size {_HOT_BUFFERS * buffer_bytes}",
         "server-state-file servers.state",
         "lua-load-per-thread gateway.lua",
+        "lua-load counts.lua",
         "httpclient.resolvers.disabled on",
         "httpclient.ssl.verify none",
         "httpclient.retries 0",

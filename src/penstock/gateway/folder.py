@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from penstock import durable
 from penstock.domain.errors import PenstockError, unavailable
 from penstock.gateway import maps
-from penstock.gateway.config import SCRIPT, Config
+from penstock.gateway.config import SCRIPTS, Config
 from penstock.gateway.settings import GatewaySettings
 from penstock.gateway.table import RoutingTable
 
@@ -65,7 +65,8 @@ class Folder:
         """Replace HAProxy's files, those that differ: the maps first, then the configuration that names them."""
         for file in maps.ALL:
             self._write(file, maps.written(config.maps[file]).encode())
-        self._write("gateway.lua", SCRIPT.encode())
+        for name, script in SCRIPTS.items():
+            self._write(name, script.encode())
         self._write("haproxy.cfg", config.text.encode())
 
     def write_states(self, text: str) -> None:

@@ -3,14 +3,15 @@
 import logging
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from penstock.domain.errors import Code, PenstockError
 from penstock.gateway import maps
-from penstock.gateway.base import Applied, ServerState
+from penstock.gateway.base import Applied, ServerState, Tally
 from penstock.gateway.changes import plan
 from penstock.gateway.config import Config, render
 from penstock.gateway.folder import Folder, Saved
+from penstock.gateway.ledger import Ledger
 from penstock.gateway.observed import Crowd, RunningServer
 from penstock.gateway.process import end_all, ended, find_program, free_port, launch, marked, measure_host, port_taken
 from penstock.gateway.runtime import Runtime
@@ -36,6 +37,7 @@ class HaproxyGateway:
         self._settings = settings
         self._folder = Folder(settings)
         self._runtime = Runtime(settings.run_folder)
+        self._ledger = Ledger()
         self._lock = threading.RLock()
         self._port = 0
         self._child: int | None = None
@@ -89,7 +91,10 @@ class HaproxyGateway:
     def held(self) -> Mapping[str, int]:
         asleep = self._runtime.asleep()
         crowds = self._runtime.crowds() if asleep else {}
-        return {maps.deployment_of(name): crowds[name].held for name in asleep if name in crowds}
+        return {maps.deployment_name(name): crowds[name].held for name in asleep if name in crowds}
+
+    def tallies(self) -> Sequence[Tally]:
+        return self._ledger.whole((self._runtime.tally(), *self._runtime.finishing_tallies()))
 
     def alive(self) -> bool:
         self._reap()
@@ -151,6 +156,7 @@ class HaproxyGateway:
         """States of servers go with the reload, so that a draining instance gets nothing from the new worker either."""
         self._folder.write_states(self._runtime.server_states())
         start = self._folder.log_end()
+        self._ledger.note(self._runtime.tally())
         self._runtime.reload()
         self._await(config, start)
 

@@ -54,8 +54,8 @@ def backend_name(name: str) -> str:
     return name.replace("/", ".")
 
 
-def deployment_of(backend: str) -> str:
-    """ENDPOINT/DEPLOYMENT of a backend by HAProxy's name."""
+def deployment_name(backend: str) -> str:
+    """ENDPOINT/DEPLOYMENT of a backend's name."""
     return backend.replace(".", "/")
 
 

@@ -4,11 +4,14 @@ import re
 import socket
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from penstock.domain.errors import Code, PenstockError, unavailable
 from penstock.gateway import maps
+from penstock.gateway.base import Tally
+from penstock.gateway.counting import COMMANDS, parse_tally
 from penstock.gateway.observed import (
     Crowd,
     Observed,
@@ -71,6 +74,22 @@ class Runtime:
             for server, count in parse_active(self._ask_master(f"@!{pid} show stat")).items():
                 total[server] = total.get(server, 0) + count
         return total
+
+    def tally(self) -> Tally:
+        """What the process that takes new requests has counted."""
+        try:
+            return parse_tally(_ask(self._admin, ";".join(COMMANDS)), finishing=False)
+        except ValueError as err:
+            raise _silent(self._admin, err) from err
+
+    def finishing_tallies(self) -> Sequence[Tally]:
+        """The same of those that only finish what they had before a reload; but for any that ends meanwhile."""
+        found: list[Tally] = []
+        for pid in self.old_workers():
+            with suppress(ValueError):
+                text = "".join(self._ask_master(f"@!{pid} {command}") for command in COMMANDS)
+                found.append(parse_tally(text, finishing=True))
+        return found
 
     def old_workers(self) -> tuple[int, ...]:
         """Pids of workers that only finish what they had before a reload."""

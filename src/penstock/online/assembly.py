@@ -158,6 +158,7 @@ class Assembly:
             contract.SOCKET: str(self._places.socket(name)),
             contract.REPORT: str(self._places.report(name)),
             contract.LOG: str(self._places.log(name)),
+            contract.MEASURES: str(self._places.measures(name)),
             contract.INFLIGHT: str(self._places.inflight(name.endpoint, name.deployment)),
             contract.LOG_BYTES: str(self._defaults.log_bytes),
             contract.COLLECTED: str(self._places.collected_folder(name)),

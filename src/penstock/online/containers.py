@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from penstock.domain.environment import InferenceConfig, Route
 from penstock.engines.base import Mount
-from penstock.online.fleet import CONTRACTS_FILE, SHARED_REPORT
+from penstock.online.fleet import CONTRACTS_FILE, SHARED_MEASURES, SHARED_REPORT
 from penstock.online.revisions import Ingredients, PlacedImage, PlacedModel, code_folder, model_folder
 from penstock.online.whereabouts import Question, Whereabouts
 from penstock_worker import contract
@@ -58,6 +58,7 @@ def container_variables(ingredients: Ingredients, image: PlacedImage, listen: st
     """
     variables = {"PYTHONUNBUFFERED": "1", **ingredients.environment_variables}
     variables |= {contract.LISTEN: listen, contract.REPORT: str(SHARED / SHARED_REPORT)}
+    variables |= {contract.MEASURES: str(SHARED / SHARED_MEASURES)}
     variables[contract.CONTRACT] = str(CONTRACTS / CONTRACTS_FILE)
     if ingredients.code is not None:
         script = PurePosixPath(ingredients.code.scoring_script)

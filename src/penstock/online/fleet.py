@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 CONTRACTS_FILE = "contracts.json"
 SHARED_REPORT = "report.json"  # in the folder that a container may write to
+SHARED_MEASURES = "sums"
 
 _STOP_GRACE = timedelta(seconds=10)
 _LONG_LIVED = timedelta(seconds=60)  # an instance that lived this long starts counting its crashes anew
@@ -46,6 +47,10 @@ class Places:
     def socket(self, name: InstanceName) -> Path:
         return self.run / f"{_short(name)}.sock"
 
+    def member_sockets(self, name: InstanceName) -> Iterable[Path]:
+        """Those of the processes of an instance that has several."""
+        return list(self.run.glob(f"{self.socket(name).name}.*"))
+
     def report(self, name: InstanceName) -> Path:
         return self.run / f"{_short(name)}.json"
 
@@ -56,6 +61,10 @@ class Places:
         """What the instances of a deployment work on; the gateway looks for it by this name too."""
         return self.run / f"{endpoint}.{deployment}.inflight"
 
+    def measures(self, name: InstanceName) -> Path:
+        """Where the instance's processes write what they do, if they are no container's."""
+        return self.run / f"{_short(name)}.sums"
+
     def shared(self, name: InstanceName) -> Path:
         """Folder that a container may write to; nothing in it is to be trusted."""
         return self.run / f"{_short(name)}.shared"
@@ -63,6 +72,10 @@ class Places:
     def shared_report(self, name: InstanceName) -> Path:
         """The report of a worker in a container. Its pid is the one inside."""
         return self.shared(name) / SHARED_REPORT
+
+    def shared_measures(self, name: InstanceName) -> Path:
+        """The same of a worker in a container."""
+        return self.shared(name) / SHARED_MEASURES
 
     def contracts(self, endpoint: str, deployment: str) -> Path:
         """The file with the contracts of a deployment, in a folder of its own, which containers see."""
@@ -136,6 +149,7 @@ class Fleet:
             self._draining.pop(str(name), None)
             self._stopping.discard(str(name))
         self.places.report(name).unlink(missing_ok=True)
+        self.places.measures(name).unlink(missing_ok=True)
         if spec.container is not None:
             _make_shared(self.places.shared(name))
         spec.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -175,7 +189,9 @@ class Fleet:
         """Drop what is kept of an ended instance, but for its log."""
         self._engine.forget(str(name))
         self._prober.forget(str(name))
-        for file in (self.places.socket(name), self.places.report(name), self.places.whereabouts(name)):
+        for place in (self.places.socket, self.places.report, self.places.whereabouts, self.places.measures):
+            place(name).unlink(missing_ok=True)
+        for file in self.places.member_sockets(name):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.places.shared(name), ignore_errors=True)
         with self._lock:

@@ -127,6 +127,7 @@ class Rehearsal:
             end(self.engine, spec.name)
             self.places.socket(name).unlink(missing_ok=True)
             self.places.report(name).unlink(missing_ok=True)
+            self.places.measures(name).unlink(missing_ok=True)
             self.places.inflight(name.endpoint, name.deployment).unlink(missing_ok=True)
             shutil.rmtree(spec.log.parent, ignore_errors=True)
 

@@ -1,10 +1,10 @@
 """A gateway in memory: remembers the table, and reports its servers as the test says they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from penstock.domain.errors import unavailable
-from penstock.gateway.base import Applied, ServerState
-from penstock.gateway.table import RoutingTable, Server
+from penstock.gateway.base import Applied, Counts, ServerLoad, ServerState, Tally
+from penstock.gateway.table import Backend, RoutingTable, Server
 from penstock.gateway.validity import check_table
 
 _PORT = 8080
@@ -13,8 +13,9 @@ _PORT = 8080
 class FakeGateway:
     """A `Gateway` for tests of controllers.
 
-    `table` is what was applied last and `tables` all that was. `active`, `down` and `waiting` may be set: how many
-    requests a server works on, which servers do not answer, and how many requests are held for a deployment.
+    `table` is what was applied last and `tables` all that was. `active`, `down`, `waiting` and `counts` may be set: how
+    many requests a server works on, which servers do not answer, how many requests are held for a deployment, and what
+    was counted for it.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class FakeGateway:
         self.active: dict[str, int] = {}
         self.down: set[str] = set()
         self.waiting: dict[str, int] = {}
+        self.counts: dict[str, Counts] = {}
         self._running = False
 
     @property
@@ -61,6 +63,11 @@ class FakeGateway:
         asleep = [backend.name for backend in self.table.backends if backend.asleep and backend.hold is not None]
         return {name: self.waiting.get(name, 0) for name in asleep}
 
+    def tallies(self) -> Sequence[Tally]:
+        self._check_running()
+        counts = {b.name: self.counts.get(b.name) or self._nothing(b) for b in self.table.backends}
+        return (Tally(process="only", finishing=False, deployments=counts),)
+
     def alive(self) -> bool:
         return self._running
 
@@ -74,6 +81,13 @@ class FakeGateway:
     def _state(self, server: Server, *, asleep: bool) -> ServerState:
         up = server.name not in self.down
         return ServerState(up=up, draining=server.draining or asleep, active=self.active.get(server.name, 0))
+
+    def _nothing(self, backend: Backend) -> Counts:
+        loads: dict[str, ServerLoad] = {}
+        for server in backend.servers:
+            state = self._state(server, asleep=backend.asleep)
+            loads[server.name] = ServerLoad(active=state.active, waiting=0, up=state.up and not state.draining)
+        return Counts(answered=0, refused=0, failed=0, waiting=0, servers=loads)
 
     def _check_running(self) -> None:
         if not self._running:

@@ -47,6 +47,7 @@ def test_code_and_model_lie_where_azure_has_them_and_cannot_be_changed() -> None
         "PYTHONUNBUFFERED": "1",
         "PENSTOCK_LISTEN": "0.0.0.0:5001",
         "PENSTOCK_REPORT": "/var/penstock/report.json",
+        "PENSTOCK_MEASURES": "/var/penstock/sums",
         "PENSTOCK_CONTRACT": "/var/penstock-contracts/contracts.json",
         "AML_APP_ROOT": "/var/azureml-app/code/sub",
         "AZUREML_ENTRY_SCRIPT": "score.py",

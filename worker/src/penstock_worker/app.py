@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Callable
 
 from penstock_worker.acceptor import Acceptor
 from penstock_worker.connection import connections
+from penstock_worker.failure import LoadError
+from penstock_worker.listener import listen
 from penstock_worker.logs import log
 from penstock_worker.traffic import Traffic
 from penstock_worker.turns import Turns
@@ -76,13 +78,29 @@ async def _serve(routes: Routes, listener: Listener, max_body_bytes: int, on_lis
     else:
         server = Turns(loop, listener.socket, connections(traffic), lambda: not traffic.open)
         traffic.left = server.look
+    own = _listen_alone(listener)
+    private = None if own is None else Acceptor(loop, own.socket, connections(traffic))
     on_listening()
     # Scripts may use asyncio.run() in run(), as they can where no loop runs in their thread. So what follows here uses
     # no part of asyncio that looks for the running loop.
     _set_running_loop(None)
     traffic.sweep_every(_SWEEP_SECONDS)
     await terminated
+    if own is not None and private is not None:
+        own.unlink()
+        private.close()
     await _drain(traffic, listener, server)
+
+
+def _listen_alone(listener: Listener) -> Listener | None:
+    """For who wants this process and no other of the instance's; without it, it serves all the same."""
+    if listener.alone is None:
+        return None
+    try:
+        return listen(listener.alone)
+    except LoadError as error:
+        log.warning("%s", error.message)
+        return None
 
 
 def _repeat(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:

@@ -44,6 +44,7 @@ BATCH_ROWS = "PENSTOCK_BATCH_ROWS"  # most rows of requests that are run togethe
 FAST_PATH = "PENSTOCK_FAST_PATH"  # `off`: predictions of MLflow models by pyfunc alone, though a shorter way is proven
 COMPAT = "PENSTOCK_COMPAT"  # `strict`: as Azure does it, also where that is a trap; unset: the better way
 INFLIGHT = "PENSTOCK_INFLIGHT"  # file that the instances of a deployment share: what each works on; unset: none
+MEASURES = "PENSTOCK_MEASURES"  # file that the processes of an instance write their sums to; unset: none
 MODEL_NAMES = "PENSTOCK_MODEL_NAMES"  # what clients of /v1 and /v2 may call the model, by commas; its own name first
 MODEL_VERSION = "PENSTOCK_MODEL_VERSION"  # its version there; unset: 1
 COLLECTED = "PENSTOCK_COLLECTED"  # folder of the deployment's collected records; unset: nothing is collected
@@ -66,6 +67,7 @@ SWAGGER_ROUTE = "/swagger.json"
 METRICS_ROUTE = "/metrics"  # counters, as Prometheus reads them
 STAGES_ROUTE = "/stages"  # where the time of the last requests went, as JSON; ?since=ANSWERED: of those after it
 TRACE_ROUTE = "/trace"  # what run() opens, imports and connects to; POST ?seconds=N starts to look
+TAPE_ROUTE = "/tape"  # the last requests with their answers, once somebody has asked for them (penstock_worker/tape.py)
 FACTS_ROUTE = "/facts"  # threads, memory, what is served
 SAMPLE_ROUTE = "/sample"  # the sample request, 404 if there is none
 
@@ -124,6 +126,11 @@ class Report:
     sample_seconds: float = 0.0
     batch_requests: int = 0  # most requests that are run together; zero: each is run alone
     notices: tuple[str, ...] = ()  # what the author should know, in sentences
+
+
+def member_socket(path: Path, number: int) -> Path:
+    """Where one of several processes listens that serve as one instance, which listens at `path`."""
+    return path.with_name(f"{path.name}.{number}")
 
 
 def write_report(path: Path, report: Report) -> None:

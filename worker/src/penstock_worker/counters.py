@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
 
@@ -13,6 +16,14 @@ class Counters:
     def __init__(self) -> None:
         self._counts: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
+
+    @classmethod
+    def of(cls, told: Iterable[Any]) -> Counters:
+        """What `told` told."""
+        counters = cls()
+        for name, labels, amount in told:
+            counters.add(name, amount, **labels)
+        return counters
 
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
         """Count. Names end in `_total`; label values must come from a bounded set."""
@@ -26,6 +37,12 @@ class Counters:
     def value(self, name: str, **labels: str) -> float:
         """What has been counted; zero for what never was."""
         return self._counts.get(name, {}).get(tuple(sorted(labels.items())), 0)
+
+    def told(self) -> list[Any]:
+        """Name, labels and amount of each, as JSON has it."""
+        return [
+            [name, dict(labels), amount] for name, series in self._counts.items() for labels, amount in series.items()
+        ]
 
     def text(self) -> str:
         lines: list[str] = []

@@ -8,13 +8,25 @@ from urllib.parse import parse_qs
 
 from penstock_worker import contract
 from penstock_worker.facts import facts
+from penstock_worker.instance_metrics import metrics_text
 from penstock_worker.messages import JSON_LINE, Request, Response, json_response, message_response
 
 if TYPE_CHECKING:
+    from penstock_worker.measures import Place
+    from penstock_worker.stages import Stages
     from penstock_worker.tracing import Traced
 
+    Page = Callable[[Request], Response]
 
-def inspection_pages(traced: Traced, sample: Callable[[], bytes | None]) -> dict[str, Callable[[Request], Response]]:
+_METRICS_LINE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
+
+
+def metrics_page(place: Place, stages: Stages) -> Page:
+    """The metrics of all processes of the instance."""
+    return lambda _request: Response(200, metrics_text(place.whole(), stages).encode(), _METRICS_LINE)
+
+
+def inspection_pages(traced: Traced, sample: Callable[[], bytes | None]) -> dict[str, Page]:
     """Facts, the sample request, and what run() does: GET tells it, POST `?seconds=N` starts to look."""
 
     def trace(request: Request) -> Response:

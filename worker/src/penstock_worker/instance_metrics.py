@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from time import process_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from penstock_worker.memory import resident
+from penstock_worker.counters import Counters
+from penstock_worker.latency import cumulated
+from penstock_worker.measures import totals_of
 from penstock_worker.stages import STAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from penstock_worker.counters import Counters
     from penstock_worker.stages import Stages, Totals
 
 _QUANTILES = (0.5, 0.95, 0.99)
 _RECENT = 1024  # requests that quantiles are of
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+# Those that OpenTelemetry advises for http.server.request.duration, and some for models that answer sooner.
+_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
-def metrics_text(counters: Counters, stages: Stages) -> str:
-    """All of it in the exposition format 0.0.4."""
-    totals = stages.totals()
+def metrics_text(sums: Mapping[str, Any], stages: Stages) -> str:
+    """All of it in the exposition format 0.0.4: `sums` over all processes of the instance, as `Place` has them.
+
+    Quantiles are of the process whose `stages` these are.
+    """
+    totals = totals_of(sums)
     lines = [
-        *_requests(counters, totals),
+        *_requests(totals),
         *_batches(totals),
         *_stages(stages, totals),
+        *_latency(totals),
         "# TYPE penstock_cpu_seconds_total counter",
-        f"penstock_cpu_seconds_total {process_time():.6f}",
+        f"penstock_cpu_seconds_total {sums['cpu']:.6f}",
         "# TYPE penstock_memory_bytes gauge",
-        f"penstock_memory_bytes {resident()[0]}",
+        f"penstock_memory_bytes {sums['memory']}",
     ]
-    return "\n".join(lines) + "\n" + counters.text()
+    return "\n".join(lines) + "\n" + Counters.of(sums["counters"]).text()
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -40,12 +46,10 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-def _requests(counters: Counters, totals: Totals) -> Iterable[str]:
+def _requests(totals: Totals) -> Iterable[str]:
     classes: Counter[int] = Counter()
-    for status, count in totals.statuses.items():
+    for status, count in (totals.statuses + totals.others).items():
         classes[status // 100] += count
-    classes[4] += int(counters.value("penstock_requests_refused_total"))
-    classes[5] += int(counters.value("penstock_requests_failed_total"))
     yield "# TYPE penstock_requests_total counter"
     for number in (2, 3, 4, 5):
         yield f'penstock_requests_total{{status="{number}xx"}} {classes[number]}'
@@ -63,6 +67,16 @@ def _batches(totals: Totals) -> Iterable[str]:
     yield f'penstock_batch_requests_bucket{{le="+Inf"}} {sum(runs.values()):.0f}'
     yield f"penstock_batch_requests_sum {totals.requests}"
     yield f"penstock_batch_requests_count {sum(runs.values()):.0f}"
+
+
+def _latency(totals: Totals) -> Iterable[str]:
+    name, count = "penstock_request_duration_seconds", sum(totals.latency.values())
+    yield f"# TYPE {name} histogram"
+    for bound, within in zip(_BOUNDS, cumulated(totals.latency, _BOUNDS)):  # noqa: B905 - Python 3.9
+        yield f'{name}_bucket{{le="{bound:g}"}} {within}'
+    yield f'{name}_bucket{{le="+Inf"}} {count}'
+    yield f"{name}_sum {totals.latency_seconds:.9f}"
+    yield f"{name}_count {count}"
 
 
 def _stages(stages: Stages, totals: Totals) -> Iterable[str]:

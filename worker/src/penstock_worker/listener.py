@@ -21,7 +21,7 @@ class Listener:
     """A bound socket; `path` and where it is until `publish`, if it is a unix socket.
 
     `shared`: other processes accept from it too. So this one had better not keep its connections: they lead to it, busy
-    or not, while a new one is accepted by a process that is idle.
+    or not, while a new one is accepted by a process that is idle. `alone` is a path for who wants this very process.
     """
 
     def __init__(
@@ -29,9 +29,16 @@ class Listener:
     ) -> None:
         self.socket = bound
         self.keeps = not shared
+        self.alone: Path | None = None
         self._path = path
         self._at = at
         self._inode = None if at is None else os.stat(at).st_ino
+
+    def of_member(self, number: int) -> Listener:
+        """The same for one of several processes."""
+        listener = Listener(self.socket, shared=True)
+        listener.alone = None if self._path is None else contract.member_socket(self._path, number)
+        return listener
 
     def publish(self) -> None:
         """Let clients connect. Raises `LoadError`."""

@@ -39,11 +39,13 @@ _WORD = b"1"  # a member's: loaded; the parent's: go
 
 
 class Member:
-    """A member's side. `report` is the path that its own report goes to, for the parent to read."""
+    """The side of the `number`-th. `report` is the path that its own report goes to, for the parent to read."""
 
-    def __init__(self, listener: Listener, report: Path | None, parent: socket.socket, life: int) -> None:
+    def __init__(self, number: int, listener: Listener, report: Path | None, lines: tuple[socket.socket, int]) -> None:
+        self.number = number
         self.report = report
         self._listener = listener
+        parent, life = lines
         self._parent = parent
         self._life = life
 
@@ -63,6 +65,7 @@ class Member:
 class _Place:
     """One of the members: its process and the line to it, whether it serves, and when the next one may start."""
 
+    number: int
     report: Path | None
     pid: int = 0
     line: socket.socket | None = None
@@ -76,7 +79,7 @@ class Members:
     """The parent's side. `serve` is what a member does; it returns the exit code."""
 
     def __init__(self, size: int, listener: Listener, progress: Progress, serve: Callable[[Member], int]) -> None:
-        self._places = [_Place(progress.path_of(number)) for number in range(size)]
+        self._places = [_Place(number, progress.path_of(number)) for number in range(size)]
         self._listener = listener
         self._progress = progress
         self._serve = serve
@@ -119,8 +122,8 @@ class Members:
             for line in (ours, *(other.line for other in self._places)):
                 if line is not None:
                     line.close()
-            shared = Listener(self._listener.socket, shared=True)
-            code = self._serve(Member(shared, place.report, theirs, self._life))
+            shared = self._listener.of_member(place.number)
+            code = self._serve(Member(place.number, shared, place.report, (theirs, self._life)))
         finally:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError, ValueError):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker import contract
 from penstock_worker.ids import LONGEST, IdTooLongError, id_lines
-from penstock_worker.instance_metrics import metrics_text
 from penstock_worker.messages import Request, Response, json_response, message_response
 from penstock_worker.open_inference import PREFIXES
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from penstock_worker.capture import Capture
-    from penstock_worker.counters import Counters
     from penstock_worker.entry import Entry, Reader
     from penstock_worker.open_inference import OpenInference
     from penstock_worker.scoring import Deliver, Scorer
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     Page = Callable[[Request], Response]
     Take = Callable[[Request, Deliver], None]
 
-_POSTED = ("POST", contract.TRACE_ROUTE)
+_POSTED = (("POST", contract.TRACE_ROUTE), ("POST", contract.TAPE_ROUTE))
 _VERSION_LINE = b"x-ms-server-version: penstock/%b\r\n" % contract.VERSION.encode("ascii")
 _NOT_FAILED = b"x-ms-run-function-failed: False\r\n"
 _HEALTHY = Response(200, b"Healthy", b"content-type: text/html; charset=utf-8\r\n")
@@ -40,22 +38,19 @@ class Routes:
         entry: Entry,
         scorer: Scorer,
         swagger: Page,
-        counters: Counters,
         capture: Capture | None = None,
     ) -> None:
         self._read: Reader = entry.read if capture is None else capture.reading(entry.read)
         self._capture = capture
         self.scorer = scorer
         self.open_inference: OpenInference | None = None
+        self.score: Take = self._score  # takes what comes to the scoring route; a tape that rolls comes before it
         self.outermost: Take = self.take  # and what is put around it
         self.runs_options = False  # OPTIONS at the scoring route is the script's to answer
         self._pages: dict[str, Page] = {
             contract.LIVENESS_ROUTE: lambda _request: _HEALTHY,
             contract.READINESS_ROUTE: lambda _request: _READY,
             contract.SWAGGER_ROUTE: swagger,
-            contract.METRICS_ROUTE: lambda _request: Response(
-                200, metrics_text(counters, scorer.stages).encode(), _METRICS_LINE
-            ),
             contract.STAGES_ROUTE: lambda request: json_response(200, _stages(scorer, request.query)),
         }
 
@@ -66,7 +61,7 @@ class Routes:
     def take(self, request: Request, deliver: Deliver) -> None:
         """Answer `request`: `deliver` is called with the answer, now or at the end of the loop's turn. Never raises."""
         if request.path == contract.SCORE_ROUTE:
-            self._score(request, deliver)
+            self.score(request, deliver)
             return
         page = self._pages.get(request.path)
         if page is None and self.open_inference is not None and request.path.startswith(PREFIXES):
@@ -80,7 +75,7 @@ class Routes:
         elif page is None:
             known = f"{contract.SCORE_ROUTE}, {contract.SWAGGER_ROUTE}, {contract.LIVENESS_ROUTE}"
             deliver(message_response(404, f"There is nothing at {request.path}; try {known}", _NOT_FAILED))
-        elif request.method not in ("GET", "HEAD") and (request.method, request.path) != _POSTED:
+        elif request.method not in ("GET", "HEAD") and (request.method, request.path) not in _POSTED:
             deliver(_wrong_method(request, "GET, HEAD"))
         else:
             lines, refusal = _marks(request)
@@ -100,9 +95,6 @@ class Routes:
             deliver(_with(refusal, lines))
             return
         self.scorer.take(request, self._read, deliver, lines)
-
-
-_METRICS_LINE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 
 
 def _stages(scorer: Scorer, query: str) -> dict[str, Any]:

@@ -75,6 +75,7 @@ class Scorer:
         verdict = self._inflight.admit(request)
         if verdict is Verdict.REFUSE:
             self._counters.add("penstock_requests_poison_total")
+            self._counters.add("penstock_requests_failed_total")
             self._deliver(exchange, poison_response())
             return
         try:
@@ -149,6 +150,7 @@ class Scorer:
         try:
             status, body, lines, stream = call.answer(result)
         except Exception as error:  # noqa: BLE001 - a result may raise anything while it is turned into bytes
+            self._counters.add("penstock_requests_failed_total")
             self._deliver(exchange, _logged(error, _INTERNAL))
             return
         lines = b"%bx-ms-run-fn-exec-ms: %.3f\r\n%b" % (lines, (ended - began) * 1000, exchange.lines)
@@ -157,9 +159,10 @@ class Scorer:
         read, started = exchange.read, exchange.started
         parsed = call.parsed or read
         wait = started - exchange.arrived + began - read
-        encode = perf_counter() - encoding
+        answered = perf_counter()
+        encode, took = answered - encoding, answered - exchange.arrived
         stages = self.stages
-        stages.note((wait, parsed - started, read - parsed, ended - began, encode, call.rows, batch, status))
+        stages.note((wait, parsed - started, read - parsed, ended - began, encode, call.rows, batch, status, took))
         stages.answered += 1
         if stages.answered >= stages.due:
             stages.totals()
@@ -167,6 +170,7 @@ class Scorer:
     def _deliver(self, exchange: Exchange, response: Response) -> None:
         self._inflight.done(exchange.request)
         exchange.deliver(response._replace(lines=response.lines + exchange.lines))
+        self.stages.note_other(response.status, perf_counter() - exchange.arrived)
 
     def _refused(self, error: BadInputError) -> Response:
         self._counters.add("penstock_requests_refused_total")

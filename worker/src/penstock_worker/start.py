@@ -17,9 +17,10 @@ from penstock_worker.failure import LoadError
 from penstock_worker.guarded_script import guarded
 from penstock_worker.guarding import Guarding
 from penstock_worker.inflight import Inflight
-from penstock_worker.inspection import inspection_pages
+from penstock_worker.inspection import inspection_pages, metrics_page
 from penstock_worker.listener import Listener, bind, listen
 from penstock_worker.logs import follow, keep_small, log, set_up, write_error
+from penstock_worker.measures import Measures
 from penstock_worker.members import Member, Members
 from penstock_worker.progress import Progress
 from penstock_worker.routes import Routes
@@ -29,6 +30,7 @@ from penstock_worker.script import ScriptPlace, load_script
 from penstock_worker.script_run import Behaviour
 from penstock_worker.sealed import seal_environment
 from penstock_worker.swagger import swagger_page
+from penstock_worker.tape import Tape
 from penstock_worker.tracing import Traced
 from penstock_worker.tree import tree_lines
 from penstock_worker.trial import Trial, Tried, try_sample
@@ -62,7 +64,9 @@ def start(variables: Variables, oddity: str = "") -> int:
         if variables.settings.processes > 1:
             return _start_members(variables, progress)
         _limit_memory(variables.memory_bytes)
-        return _serve(_prepare(variables, progress), variables, listen(variables.address), progress.ready)
+        loaded = _prepare(variables, progress)
+        measures = Measures(variables.measures, memory_bytes=variables.memory_bytes)
+        return _serve(loaded, variables, listen(variables.address), progress.ready, Seat(measures))
     except LoadError as failure:
         progress.fail(failure)
 
@@ -86,10 +90,12 @@ def _start_members(variables: Variables, progress: Progress) -> int:
                 _limit_memory(share)
             served = loaded or _prepare(variables, own)
             own.tell()
-            return _serve(served, variables, member.join(), lambda: log.info("ready, as one of several processes"))
+            listener, seat = member.join(), Seat(measures, member.number)
+            return _serve(served, variables, listener, lambda: log.info("ready, as one of several processes"), seat)
         except LoadError as failure:
             own.fail(failure)
 
+    measures = Measures(variables.measures, settings.processes, limit)
     members = Members(settings.processes, bind(variables.address), progress, serve_one)
     if loaded is None or loaded.collecting is None:
         return members.run()
@@ -121,15 +127,24 @@ def _prepare(variables: Variables, progress: Progress) -> Loaded:
     return loaded
 
 
-def _serve(loaded: Loaded, variables: Variables, listener: Listener, on_listening: Callable[[], None]) -> int:
+def _serve(
+    loaded: Loaded, variables: Variables, listener: Listener, on_listening: Callable[[], None], seat: Seat
+) -> int:
     listener.keeps = listener.keeps or loaded.entry.batch_rows > 0
-    routes, each_second = routes_of(loaded, variables)
+    routes, each_second = routes_of(loaded, variables, seat)
     serve(routes, listener, variables.max_body_bytes, on_listening, each_second)
     end(loaded.collecting)
     return contract.EXIT_OK
 
 
-def routes_of(loaded: Loaded, variables: Variables) -> tuple[Routes, Callable[[], None]]:
+class Seat(NamedTuple):
+    """Which of an instance's processes this one is, and where they write what they do."""
+
+    measures: Measures
+    number: int = 0
+
+
+def routes_of(loaded: Loaded, variables: Variables, seat: Seat) -> tuple[Routes, Callable[[], None]]:
     """All that answers requests to what is loaded, and what is to be called each second while they do."""
     counters, collecting = loaded.counters, loaded.collecting
     guarding = Guarding(variables.policy, counters, variables.contracts)
@@ -138,12 +153,21 @@ def routes_of(loaded: Loaded, variables: Variables) -> tuple[Routes, Callable[[]
     traced = Traced(entry, loaded.root)
     scorer = Scorer(traced, counters, _timeout(variables), inflight)
     capture = None if collecting is None else collecting.open(loaded.model)
-    routes = Routes(traced, scorer, loaded.swagger, counters, capture)
+    place = seat.measures.place(seat.number, scorer.stages, counters)
+    routes = Routes(traced, scorer, loaded.swagger, capture)
     routes.open_inference = open_inference(entry, loaded.model, scorer, variables, capture)
     routes.add_pages(inspection_pages(traced, lambda: sample_body(variables, loaded.example)))
+    routes.add_pages({contract.METRICS_ROUTE: metrics_page(place, scorer.stages)})
     routes.runs_options = loaded.raw
     routes.outermost = surrounded(routes.take, variables.settings)
-    return routes, guarding.look
+    tape = Tape(routes, seat.measures.making)
+    routes.add_pages({contract.TAPE_ROUTE: tape.page})
+    return routes, lambda: _each(guarding.look, tape.look, place.write)
+
+
+def _each(*steps: Callable[[], object]) -> None:
+    for step in steps:
+        step()
 
 
 class Loaded(NamedTuple):

@@ -38,6 +38,7 @@ class Variables:
     batch_rows: int
     fast_path: bool
     inflight: Path | None
+    measures: Path | None
     making: str  # ENDPOINT.DEPLOYMENT.REVISION
     model_names: tuple[str, ...]
     model_version: str
@@ -72,6 +73,7 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         batch_rows=_default(_number(environ, contract.BATCH_ROWS), _BATCH_ROWS),
         fast_path=environ.get(contract.FAST_PATH, "on").lower() != "off",
         inflight=_path(environ, contract.INFLIGHT),
+        measures=_path(environ, contract.MEASURES),
         making=environ.get(contract.INSTANCE, "").rpartition(".")[0],
         model_names=tuple(name for name in environ.get(contract.MODEL_NAMES, "").split(",") if name),
         model_version=environ.get(contract.MODEL_VERSION) or "1",
