@@ -28,12 +28,14 @@ from penstock.domain.validation import Validation
 from penstock.engines.base import Engine
 from penstock.environments.base import BuiltEnvironment
 from penstock.gateway.haproxy import HaproxyGateway
+from penstock.online import machine
 from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
 from penstock.online.compiler import Compiler
 from penstock.online.contract_files import ContractFiles
 from penstock.online.contract_reconciler import ContractReconciler
 from penstock.online.contracts import Contracts
+from penstock.online.counts import Counts
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.endpoint_reconciler import EndpointReconciler
@@ -52,7 +54,9 @@ from penstock.online.probes import Prober
 from penstock.online.record_keeper import RecordKeeper
 from penstock.online.rehearsal import Rehearsal
 from penstock.online.routing import Routing
+from penstock.online.scaler import Scaler
 from penstock.online.tapes import DeploymentTapes
+from penstock.online.waker import Waker
 from penstock.online.watch import Watch
 from penstock.outside import Outside, connect, own_environments
 from penstock.registry.files import MlflowFiles
@@ -131,13 +135,14 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
         CONTRACT.name: ContractReconciler(resources, contract_files, preparation, clock),
         ONLINE_DEPLOYMENT.name: DeploymentReconciler(
-            resources, assembly, fleet, routing, clock, memory_bytes=defaults.memory_bytes
+            resources, assembly, fleet, routing, clock, Counts(resources, fleet, machine.measure)
         ),
     }
     controller = Controller(
         reconcilers, clock, acting=lambda: leadership.held, all_keys=lambda: _all_keys(resources, outside.engine)
     )
     leadership = Leadership(outside.store, clock, _identity(settings), controller.enqueue_all)
+    leading = lambda: leadership.held  # noqa: E731
     watch = Watch(outside.engine, controller.enqueue)
     meter, tapes = Meter(outside.gateway, places, clock), DeploymentTapes(fleet, clock)
     services = Services(
@@ -166,7 +171,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         max_blob_bytes=_MAX_BLOB_BYTES,
         started_at=clock.now(),
         now=clock.now,
-        leading=lambda: leadership.held,
+        leading=leading,
         shut_down=shut_down,
     )
     return Platform(
@@ -181,6 +186,8 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             leadership,
             controller,
             watch,
+            Waker(resources, outside.gateway, leading),
+            Scaler(resources, fleet, outside.gateway, meter, clock, leading),
             services.validations,
             services.compilations,
             services.mlflow,

@@ -80,9 +80,7 @@ class Bench:
         )
         routing = Routing(self.resources, self.fleet, self.gateway)
         counts = Counts(self.resources, self.fleet, lambda: self.machine)
-        self.reconciler = DeploymentReconciler(
-            self.resources, self.assembly, self.fleet, routing, self.clock, counts
-        )
+        self.reconciler = DeploymentReconciler(self.resources, self.assembly, self.fleet, routing, self.clock, counts)
 
     def restart(self) -> None:
         """kill -9 of the control plane, and its next start."""

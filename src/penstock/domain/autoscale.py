@@ -98,7 +98,8 @@ class Autoscale(Capacity):
     """The file of an autoscale; what Azure Monitor's autoscale settings say in their JSON is understood as well.
 
     Its limits and rules are those of the default profile. With `min: 0` the last instance ends once no request came
-    for `idle_time`. `source` is set for one that the platform made from the deployment's own scale_settings.
+    for `idle_time`; requests that come then are held until an instance is ready, `hold_time` at most. `source` is
+    set for one that the platform made from the deployment's own scale_settings.
     """
 
     type: Literal["autoscale"] = "autoscale"
@@ -112,6 +113,7 @@ class Autoscale(Capacity):
     prewarm: tuple[PreWarm, ...] = Field(default=(), max_length=_MOST_PROFILES)
     concurrency: Concurrency = Concurrency()
     idle_time: Span = Field(default=timedelta(minutes=5), ge=timedelta(seconds=5), le=timedelta(minutes=50))
+    hold_time: Span = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1), le=timedelta(minutes=10))
     ignored: tuple[str, ...] = ()  # fields of Azure's JSON that have no effect here
     source: Literal["scale_settings"] | None = None
 

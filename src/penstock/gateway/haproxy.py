@@ -81,7 +81,7 @@ class HaproxyGateway:
     def observe(self) -> Mapping[str, ServerState]:
         asleep = self._runtime.asleep()
         # The queue is looked at before the servers, so that a request on its way from one to the other is seen.
-        crowds = self._runtime.crowds() if asleep else {}
+        crowds: Mapping[str, Crowd] = self._runtime.crowds() if asleep else {}
         active = dict(self._runtime.active())
         states = {s.name: _state(s, active.pop(s.name, 0), asleep, crowds) for s in self._runtime.servers()}
         # What is left is in a worker from before a reload, which finishes it.
@@ -90,7 +90,7 @@ class HaproxyGateway:
 
     def held(self) -> Mapping[str, int]:
         asleep = self._runtime.asleep()
-        crowds = self._runtime.crowds() if asleep else {}
+        crowds: Mapping[str, Crowd] = self._runtime.crowds() if asleep else {}
         return {maps.deployment_name(name): crowds[name].held for name in asleep if name in crowds}
 
     def tallies(self) -> Sequence[Tally]:

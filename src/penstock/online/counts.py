@@ -8,7 +8,7 @@ from penstock.domain.autoscale import AUTOSCALE
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.instance import Instance, Phase
 from penstock.domain.quantities import memory_bytes
-from penstock.domain.resource import AnyKind, Resource
+from penstock.domain.resource import Resource
 from penstock.domain.scale import SCALE
 from penstock.online.fleet import Fleet
 from penstock.online.room import Demand, Machine, room_for
@@ -62,11 +62,11 @@ class Counts:
 
     def forget(self, name: str) -> None:
         """Remove what scales a deployment that is gone."""
-        kinds: tuple[AnyKind, ...] = (AUTOSCALE, SCALE)
-        for kind in kinds:
-            found = self._resources.find(kind, name)
-            if found is not None:
-                self._resources.remove(kind, found)
+        autoscale, scale = self._resources.find(AUTOSCALE, name), self._resources.find(SCALE, name)
+        if autoscale is not None:
+            self._resources.remove(AUTOSCALE, autoscale)
+        if scale is not None:
+            self._resources.remove(SCALE, scale)
 
     def _need(self, instances: Sequence[Instance]) -> int:
         """The most that one of them took while it loaded and answered its sample; 0 if none has said."""
