@@ -129,12 +129,12 @@ def _instances(before: OnlineDeploymentStatus, found: Findings, revision: str) -
     if ready == count.run == len(current) and not leaving:
         reason = "Limited" if count.limit else "Ready"
         return [("Instances", Truth.TRUE, reason, message), ("Ready", Truth.TRUE, "Serving", message)]
-    return _dying(current, ready, message) or _on_the_way(before, found, revision, ready, message)
+    return _dying(found, current, ready, message) or _on_the_way(before, found, revision, ready, message)
 
 
-def _dying(current: Sequence[Instance], ready: int, message: str) -> list[Row]:
+def _dying(found: Findings, current: Sequence[Instance], ready: int, message: str) -> list[Row]:
     failure = next((i.failure for i in current if i.failure), "")
-    if failure and not ready:
+    if failure and not ready and found.count.scaled:  # those who are held are told
         return [(name, Truth.FALSE, "CannotStart", f"{failure}; see get-logs") for name in ("Instances", "Ready")]
     if any(i.phase is Phase.EXITED and i.restart_at is not None for i in current):
         truth = Truth.TRUE if ready else Truth.FALSE

@@ -10,7 +10,8 @@ from penstock.telemetry.series import Histogram, Spread, Window, Windows
 from penstock_worker.contract import LATENCY_FLOOR, LATENCY_GROWTH
 
 _ENOUGH = 0.5  # of a window must have been measured, or it cannot be read
-_ALL = 0.9  # of a time in which nobody came; the last second may not be measured yet
+_ALL = 0.9  # of a time in which nobody came
+_LATEST = 2.0  # the last seconds may not be measured yet
 _PERCENTILES = {"P50": 0.5, "P90": 0.9, "P95": 0.95, "P99": 0.99}
 
 
@@ -76,7 +77,8 @@ class WindowReadings:
         window = self._window(span)
         if window.requests or window.failed or window.refused or window.concurrency:
             return False
-        return True if window.seconds >= _ALL * span.total_seconds() else None
+        seconds = span.total_seconds()
+        return True if window.seconds >= min(_ALL * seconds, seconds - _LATEST) else None
 
     def _window(self, span: timedelta) -> Window:
         return self.windows.window(self.deployment, self.now - span, self.now)
