@@ -22,6 +22,11 @@ from penstock.store.sql import open_store
 BUSY = ECHO.replace("    return", "    import time\n    time.sleep(0.02)\n    return")
 # The second instance cannot start: what it needs is gone by then.
 FICKLE = ECHO.replace("pass", "import pathlib\n    pathlib.Path(os.environ['NEEDED']).read_text()")
+EAGER = {
+    "min": 1,
+    "max": 3,
+    "concurrency": {"stable_window": "6s", "panic_window": "2s", "scale_in_delay": "2s"},
+}
 SPARING = {"min": 0, "max": 3, "idle_time": "5s", "hold_time": "40s"}
 
 
@@ -36,18 +41,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
             path = write_deployment(folder, "fraud", name, script=script, variables={"NEEDED": str(needed)})
             platform.run("online-deployment", "create", "-f", path)
         needed.unlink()
+        for name, spec in (("busy", EAGER), ("lazy", SPARING), ("fickle", SPARING)):
+            autoscale(platform, name, spec)
         yield platform
 
 
-def autoscale(platform: Platform, deployment: str, spec: Mapping[str, Any] | None) -> None:
-    """Give the deployment an autoscale, or take it away."""
+def autoscale(platform: Platform, deployment: str, spec: Mapping[str, Any]) -> None:
+    """Give the deployment an autoscale, as another control plane on the same store would."""
     with closing(open_store(f"sqlite:///{platform.home / 'penstock.db'}")) as store:
         resources = Resources(store, SystemClock(), lambda _: None)
-        if spec is None:
-            found = resources.get(AUTOSCALE, f"fraud/{deployment}")
-            resources.remove(AUTOSCALE, found)
-        else:
-            resources.apply(AUTOSCALE, f"fraud/{deployment}", parse(Autoscale, dict(spec), "test"), actor="test")
+        resources.apply(AUTOSCALE, f"fraud/{deployment}", parse(Autoscale, dict(spec), "test"), actor="test")
 
 
 def shown(platform: Platform, deployment: str) -> dict[str, Any]:
@@ -72,8 +75,6 @@ def score(platform: Platform, key: str, deployment: str, body: bytes) -> httpx.R
 def test_a_step_of_load_brings_instances_and_its_end_takes_them_away_and_no_request_is_lost(
     platform: Platform,
 ) -> None:
-    concurrency = {"stable_window": "6s", "panic_window": "2s", "scale_in_delay": "2s"}
-    autoscale(platform, "busy", {"min": 1, "max": 3, "concurrency": concurrency})
     key = platform.key("fraud")
     headers = {"Authorization": f"Bearer {key}", "azureml-model-deployment": "busy"}
     with Load(platform.gateway_port, "/endpoints/fraud/score", headers, connections=8) as load:
@@ -91,7 +92,6 @@ def test_a_step_of_load_brings_instances_and_its_end_takes_them_away_and_no_requ
 def test_two_hundred_callers_of_a_sleeping_deployment_are_answered_and_so_is_who_comes_as_it_falls_asleep(
     platform: Platform,
 ) -> None:
-    autoscale(platform, "lazy", SPARING)
     key = platform.key("fraud")
     wait_until(lambda: asleep(platform, "lazy"), timeout=30)
     assert shown(platform, "lazy")["provisioning_state"] == "Succeeded"
@@ -112,7 +112,6 @@ def test_two_hundred_callers_of_a_sleeping_deployment_are_answered_and_so_is_who
 
 
 def test_a_model_that_cannot_load_when_it_is_needed_says_so_at_once(platform: Platform) -> None:
-    autoscale(platform, "fickle", SPARING)
     wait_until(lambda: asleep(platform, "fickle"), timeout=30)
     begun = time.monotonic()
     answer = score(platform, platform.key("fraud"), "fickle", b"{}")
