@@ -1,6 +1,8 @@
 """The systems outside of the platform, each by what speaks to it; the only place that names implementations."""
 
+import hashlib
 import shutil
+import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +11,7 @@ from pathlib import Path
 from penstock.artifacts.files import FileArtifacts
 from penstock.containers.images import Images
 from penstock.containers.tool import Tool, find_tool
+from penstock.control.lease import LEASE
 from penstock.domain.environment import Requirements
 from penstock.domain.errors import unavailable
 from penstock.engines.container import ContainerEngine
@@ -22,7 +25,7 @@ from penstock.registry.rest import MlflowRest
 from penstock.registry.server import MlflowServer
 from penstock.registry.settings import MlflowSettings
 from penstock.settings import Settings
-from penstock.store.base import Store
+from penstock.store.base import Fence, Store
 from penstock.store.sql import open_store
 
 
@@ -41,7 +44,7 @@ class Outside:
 
 
 def connect(settings: Settings) -> Outside:
-    """All of them for these settings; none is started yet."""
+    """All of them for these settings; none is started yet. The store is fenced with this home's lease."""
     home, owner = settings.home, str(settings.home)
     tool = cache(lambda: container_tool(settings))
     engine = ContainerEngine(
@@ -52,7 +55,7 @@ def connect(settings: Settings) -> Outside:
     again = cache(environments.retry)  # what kept MLflow's environment from being built is tried again at each start
     mlflow = MlflowServer(_mlflow_settings(settings), engine, lambda: _mlflow_command(settings, environments, again))
     return Outside(
-        store=open_store(settings.database),
+        store=open_store(settings.database, Fence(lease=LEASE, holder=identity(settings))),
         engine=engine,
         images=ContainerImages(
             tool,
@@ -67,6 +70,13 @@ def connect(settings: Settings) -> Outside:
         registry=MlflowRest(mlflow.url, mlflow.socket),
         environments=environments,
     )
+
+
+def identity(settings: Settings) -> str:
+    """The holder of the lease: the same for every control plane of this home on this host, of which one acts at a
+    time, so that the next one need not wait for it."""
+    digest = hashlib.sha256(str(settings.home).encode()).hexdigest()[:12]
+    return f"{socket.gethostname()}/{digest}"
 
 
 def open_environments(settings: Settings) -> UvEnvironments:

@@ -1,59 +1,66 @@
-"""One control plane as a process: home folder, lock, token, ports, and a clean end."""
+"""One control plane as a process: home folder, lock, token, role, and a clean end."""
 
-import fcntl
-import json
 import logging
 import logging.handlers
 import os
 import secrets
 import signal
-import socket
 import stat
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from datetime import timedelta
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import uvicorn
-
-from penstock import durable
+from penstock import durable, home
 from penstock.api.app import create_app
-from penstock.domain.errors import PenstockError, conflict, unavailable
-from penstock.engines.container import end_owned_containers
-from penstock.engines.local import end_owned_processes
-from penstock.outside import container_tool
+from penstock.api.readiness import Readiness
+from penstock.api.standby import create_standby
+from penstock.control.clock import SystemClock
+from penstock.domain.errors import Code, PenstockError, conflict
+from penstock.ending import end_control_planes, end_serving
+from penstock.listening import Api
+from penstock.orders import Orders
 from penstock.settings import Settings, from_environment
+from penstock.vigil import Vigil
 from penstock.web.dashboard import dashboard
 from penstock.wiring import build
 
 log = logging.getLogger(__name__)
 
-_BACKLOG = 512
 _LOG_BYTES = 10 * 1024 * 1024
-_GRACE = timedelta(seconds=10)
+_LOOK_SECONDS = 0.1  # of a standby, whether the leader has ended
+_PAUSE_SECONDS = 1.0
+_STOP_SHARE = 0.3  # of the drain time, for what the control plane itself is doing
+_LAST_SECONDS = 5  # after the drain time, until a process that has come to no end is cut off
 _PLAIN_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def serve(settings: Settings) -> int:
-    """Run a control plane until it is told to end; then end its gateway and instances too. Returns the exit code.
+    """Run a control plane until it is told to end. Returns the exit code.
 
-    Raises `conflict` if one runs for this home already, `unavailable` if a port cannot be had.
+    Gateway and instances end with it, once they have answered what has come, unless the settings say otherwise or
+    another control plane of this home stays. Raises `conflict` if one of this name runs for this home already,
+    `unavailable` if a port cannot be had.
     """
     os.umask(0o077)  # whatever is written, here and by instances, is for this user alone
     prepare_home(settings)
-    with _home_lock(settings):
-        _log_to(settings.home / "logs")
-        listener = _listen(settings)
+    orders = Orders()
+    with home.seat(settings.home, settings.name):
+        _log_to(settings.home / "logs", settings)
+        lock = home.LeaderLock(settings.home, settings.name)
+        api = Api(settings)
         try:
-            _run(settings, listener)
+            if lock.take():
+                _lead(settings, api, orders)
+            elif _follow(settings, lock, api, orders):
+                _take_over(settings, api, orders)
         finally:
-            listener.close()
-            settings.server_file.unlink(missing_ok=True)
-            end_owned_processes(str(settings.home), _GRACE)
-            end_owned_containers(str(settings.home), settings.container_folder, lambda: container_tool(settings))
+            _end(settings, api, orders)
+            lock.close()
     return 0
 
 
@@ -68,75 +75,88 @@ def prepare_home(settings: Settings) -> None:
             folder.chmod(0o700)
 
 
-def _run(settings: Settings, listener: socket.socket) -> None:
-    """Until a signal: uvicorn ends its work on the first one and then raises it again, as KeyboardInterrupt."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _interrupt)
-    platform = build(settings, _token(settings.token_file), lambda: os.kill(os.getpid(), signal.SIGTERM))
+def _follow(settings: Settings, lock: home.LeaderLock, api: Api, orders: Orders) -> bool:
+    """True once this control plane may lead, False if it is to end before."""
+    vigil = Vigil(settings, lock, SystemClock())
+    api.serve(create_standby(vigil.leader_url, Readiness(vigil.checks())))
+    vigil.start()
+    leader = home.leader(settings.server_file)
+    _announce(settings, api, leader.gateway_url if leader is not None else "")
+    log.info("following", extra={"leader": vigil.leader_url()})
+    try:
+        while not lock.take():
+            if orders.wait(_LOOK_SECONDS):
+                return False
+    finally:
+        vigil.stop()
+    log.warning("taking over")
+    return True
+
+
+def _take_over(settings: Settings, api: Api, orders: Orders) -> None:
+    """Lead, as soon as what that needs is there: nobody else is left to do so."""
+    while True:
+        try:
+            _lead(settings, api, orders)
+        except PenstockError as err:
+            if err.code is not Code.UNAVAILABLE:
+                raise
+            log.error("cannot take over yet", extra={"error": err.message})
+        if orders.wait(_PAUSE_SECONDS):
+            return
+
+
+def _lead(settings: Settings, api: Api, orders: Orders) -> None:
+    """Until told to end. Gateway and instances that are there already are taken over as they are."""
+    platform = build(settings, _token(settings.token_file), orders.end_everything)
     try:
         platform.start()
-        _announce(settings, listener, platform.services.gateway_url)
-        app = create_app(platform.services)
-        app.include_router(
-            dashboard(platform.services.resources, platform.services.token, platform.services.gateway_url)
-        )
-        config = uvicorn.Config(app, log_config=None, access_log=False)
-        uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
+        services = platform.services
+        app = create_app(services)
+        app.include_router(dashboard(services.resources, services.token, services.gateway_url))
+        place = asdict(_announce(settings, api, services.gateway_url))
+        durable.replace(settings.server_file, dumps(place).encode())
+        api.serve(app)
+        log.info("platform is up", extra={"url": place["url"], "gateway_url": place["gateway_url"]})
+        orders.wait()
         log.info("platform is ending")
+        api.close()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # what follows must come to its end
-        platform.stop()
-        platform.gateway.stop()
+        _within(settings.drain_seconds * _STOP_SHARE, platform.stop)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _end(settings: Settings, api: Api, orders: Orders) -> None:
+    """Withdraw, and end gateway and instances if nobody stays who looks after them, or if nobody is to."""
+    began = time.monotonic()
+    _cut_off_after(settings.drain_seconds + _LAST_SECONDS)
+    api.close()
+    alone = home.alone_from_now(settings.home, settings.name)
+    if orders.everything:
+        end_control_planes(settings)
+    if orders.everything or (alone and not settings.keep_serving):
+        end_serving(settings, began + settings.drain_seconds * (1 - _STOP_SHARE), orders.at_once)
+    home.withdraw(settings.home, settings.name, settings.server_file)
 
 
-@contextmanager
-def _home_lock(settings: Settings) -> Generator[None]:
-    """Only one control plane per home; the lock ends with the process, however that ends."""
-    descriptor = os.open(settings.home / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise conflict(f"a platform runs already for {settings.home}; see `penstock status`") from None
-    finally:
-        os.close(descriptor)
+def _within(seconds: float, work: Callable[[], object]) -> None:
+    """Do it, or leave it alone when the time is over: it may wait for a database that hangs."""
+    thread = threading.Thread(target=work, name="ending", daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """A listener on the API's port. Port 0 means the one from before if it is free, so that clients find us again."""
-    memory = settings.home / "port"
-    before = int(memory.read_text()) if settings.port == 0 and memory.exists() else 0
-    try:
-        listener = _bound(settings.host, settings.port or before)
-    except OSError as err:
-        if settings.port:
-            raise unavailable(
-                f"the API cannot listen on {settings.host}:{settings.port}: {err.strerror}; choose another port with "
-                "`penstock up --port N` (0 picks a free one), or end the process that uses it"
-            ) from err
-        listener = _bound(settings.host, 0)
-    listener.listen(_BACKLOG)
-    durable.replace(memory, str(listener.getsockname()[1]).encode())
-    return listener
+def _cut_off_after(seconds: float) -> None:
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Connections inherit it: without, an answer's body waits 40 ms for the client to acknowledge its headers.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
+def _announce(settings: Settings, api: Api, gateway_url: str) -> home.Place:
+    """Write where this control plane is to be found, for the clients of this host."""
+    url = f"http://{settings.host}:{api.port}"
+    place = home.Place(name=settings.name, url=url, gateway_url=gateway_url, pid=os.getpid())
+    home.announce(settings.home, place)
+    return place
 
 
 def _token(path: Path) -> str:
@@ -148,16 +168,8 @@ def _token(path: Path) -> str:
         return path.read_text().strip()
 
 
-def _announce(settings: Settings, listener: socket.socket, gateway_url: str) -> None:
-    """Write where the platform is to be found, for the clients of this host."""
-    port = listener.getsockname()[1]
-    found = {"url": f"http://{settings.host}:{port}", "gateway_url": gateway_url, "pid": os.getpid()}
-    durable.replace(settings.server_file, json.dumps(found).encode())
-    log.info("platform is up", extra=found)
-
-
-def _log_to(folder: Path) -> None:
-    path = folder / "server.log"
+def _log_to(folder: Path, settings: Settings) -> None:
+    path = folder / ("standby.log" if settings.standby else "server.log")
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
     handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2)
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))

@@ -11,6 +11,7 @@ from penstock.domain.errors import invalid
 
 DEFAULT_PORT = 8700
 DEFAULT_GATEWAY_PORT = 8080
+MAIN, STANDBY = "main", "standby"  # the control planes that one home may have
 _SOCKET_ROOM = 100  # bytes; sun_path holds 108
 _LONGEST_SOCKET = 40  # an instance's socket is 16 hex digits; the gateway needs some more
 
@@ -23,6 +24,10 @@ class Settings:
     host: str = "127.0.0.1"  # PENSTOCK_HOST: address of API and gateway
     port: int = DEFAULT_PORT  # PENSTOCK_PORT
     gateway_port: int = DEFAULT_GATEWAY_PORT  # PENSTOCK_GATEWAY_PORT
+    standby: bool = False  # PENSTOCK_STANDBY: wait until the home's control plane has ended or hangs, then take over
+    standby_port: int | None = None  # PENSTOCK_STANDBY_PORT: of its API; None: one more than `port`
+    keep_serving: bool = False  # PENSTOCK_KEEP_SERVING: SIGTERM ends the control plane only, predictions go on
+    drain_seconds: int = 30  # PENSTOCK_DRAIN_SECONDS: how long the end may take, for requests that are under way
     database_url: str | None = None  # PENSTOCK_DATABASE_URL; None: SQLite in the home folder
     haproxy: str | None = None  # PENSTOCK_HAPROXY; None: the bundled one, else the one on the PATH
     max_body_bytes: int = 10 * 1024 * 1024  # PENSTOCK_MAX_BODY_BYTES: larger requests are answered 413
@@ -48,6 +53,18 @@ class Settings:
         return self.database_url or f"sqlite:///{self.home / 'penstock.db'}"
 
     @property
+    def name(self) -> str:
+        """Of this control plane among those of the home."""
+        return STANDBY if self.standby else MAIN
+
+    @property
+    def api_port(self) -> int:
+        """Where this control plane listens; 0: on a free port."""
+        if not self.standby:
+            return self.port
+        return self.standby_port if self.standby_port is not None else self.port and self.port + 1
+
+    @property
     def token_file(self) -> Path:
         return self.home / "token"
 
@@ -58,7 +75,7 @@ class Settings:
 
     @property
     def server_file(self) -> Path:
-        """Where the running control plane writes its addresses and pid."""
+        """Where the control plane that leads writes its addresses and pid."""
         return self.home / "server.json"
 
     @property
@@ -85,6 +102,10 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         host=env.get("PENSTOCK_HOST", "127.0.0.1"),
         port=_number(env, "PENSTOCK_PORT", DEFAULT_PORT),
         gateway_port=_number(env, "PENSTOCK_GATEWAY_PORT", DEFAULT_GATEWAY_PORT),
+        standby=_flag(env, "PENSTOCK_STANDBY"),
+        standby_port=_number(env, "PENSTOCK_STANDBY_PORT", -1) if env.get("PENSTOCK_STANDBY_PORT") else None,
+        keep_serving=_flag(env, "PENSTOCK_KEEP_SERVING"),
+        drain_seconds=_number(env, "PENSTOCK_DRAIN_SECONDS", 30),
         database_url=env.get("PENSTOCK_DATABASE_URL") or None,
         haproxy=env.get("PENSTOCK_HAPROXY") or None,
         max_body_bytes=_number(env, "PENSTOCK_MAX_BODY_BYTES", 10 * 1024 * 1024),
@@ -113,3 +134,12 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
         return int(text) if text else default
     except ValueError:
         raise invalid(f"{name}={text!r} is not a whole number") from None
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "").lower()
+    if text in ("", "0", "false", "no", "off"):
+        return False
+    if text in ("1", "true", "yes", "on"):
+        return True
+    raise invalid(f"{name}={text!r} is neither true nor false")

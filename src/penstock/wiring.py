@@ -1,7 +1,5 @@
 """Puts the platform together."""
 
-import hashlib
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Protocol
 
 import psutil
 
+from penstock.api.readiness import Readiness, checks
 from penstock.api.services import Services
 from penstock.control.clock import SystemClock
 from penstock.control.controller import Controller, Reconciler
@@ -58,7 +57,7 @@ from penstock.online.scaler import Scaler
 from penstock.online.tapes import DeploymentTapes
 from penstock.online.waker import Waker
 from penstock.online.watch import Watch
-from penstock.outside import Outside, connect, own_environments
+from penstock.outside import Outside, connect, identity, own_environments
 from penstock.registry.files import MlflowFiles
 from penstock.registry.known import KnownVersions
 from penstock.registry.mlflow import MlflowRegistry
@@ -141,7 +140,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     controller = Controller(
         reconcilers, clock, acting=lambda: leadership.held, all_keys=lambda: _all_keys(resources, outside.engine)
     )
-    leadership = Leadership(outside.store, clock, _identity(settings), controller.enqueue_all)
+    leadership = Leadership(outside.store, clock, identity(settings), controller.enqueue_all)
     leading = lambda: leadership.held  # noqa: E731
     watch = Watch(outside.engine, controller.enqueue)
     meter, tapes = Meter(outside.gateway, places, clock), DeploymentTapes(fleet, clock)
@@ -165,6 +164,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         tapes=tapes,
         gateway=outside.gateway,
         mlflow=outside.mlflow,
+        readiness=Readiness(checks(outside.store, outside.gateway, leadership)),
         token=token,
         home=str(home),
         host=settings.host,
@@ -284,9 +284,3 @@ def _defaults(settings: Settings) -> Defaults:
         max_body_bytes=settings.max_body_bytes,
         log_bytes=settings.log_bytes,
     )
-
-
-def _identity(settings: Settings) -> str:
-    """The same for every process of this home on this host, so that a restart need not wait for its own lease."""
-    digest = hashlib.sha256(str(settings.home).encode()).hexdigest()[:12]
-    return f"{socket.gethostname()}/{digest}"

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from support.postgresql import a_postgresql
 
+from penstock.store.base import Fence
 from penstock.store.sql import SqlStore, open_store
 
 
@@ -36,4 +37,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def store(database_url: str) -> Iterator[SqlStore]:
     with closing(open_store(database_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def fenced(store: SqlStore, database_url: str) -> Iterator[SqlStore]:
+    """The same database, for whoever holds the lease `controllers` under the name `us`."""
+    with closing(open_store(database_url, Fence(lease="controllers", holder="us"))) as opened:
         yield opened

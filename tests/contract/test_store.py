@@ -257,3 +257,20 @@ def test_a_second_process_sees_what_the_first_has_committed(database_url: str, s
             ]
         )
     assert outcomes == ["conflict"] * 5 + ["ok"]
+
+
+def test_what_only_controllers_write_is_refused_once_the_lease_is_anothers(store: Store, fenced: Store) -> None:
+    """As when a control plane was stopped in the middle of something and goes on after another has begun."""
+    present = create(store)
+    status = OnlineEndpointStatus(observed_generation=1)
+    assert fenced.update_status(ONLINE_ENDPOINT, present, status) is None
+    assert store.acquire_lease("controllers", "us", NOW, MINUTE)
+    written = fenced.update_status(ONLINE_ENDPOINT, present, status)
+    assert written is not None
+    assert store.acquire_lease("controllers", "others", NOW + 2 * MINUTE, MINUTE)
+    lease = store.lease("controllers")
+    assert lease is not None
+    assert (lease.holder, lease.expires_at) == ("others", NOW + 3 * MINUTE)
+    assert fenced.update_status(ONLINE_ENDPOINT, written, OnlineEndpointStatus(observed_generation=2)) is None
+    fenced.remove(ONLINE_ENDPOINT, written, happened())
+    assert store.get(ONLINE_ENDPOINT, "fraud") == written

@@ -1,4 +1,4 @@
-"""What passes through the proxy to MLflow and what does not: paths and headers. Pure."""
+"""What passes through the proxies to MLflow and to the leader, and what does not: paths and headers. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -38,6 +38,18 @@ def response_headers(headers: Headers) -> Headers:
     return [
         (n.lower(), _location(v) if n.lower() == b"location" else v) for n, v in headers if n.lower() not in dropped
     ]
+
+
+def passed_on(headers: Headers) -> Headers:
+    """Headers of a request for another control plane of the same platform: all that are not of this connection."""
+    dropped = _HOP_BY_HOP | {b"expect"} | _named_by_connection(headers)
+    return [(n, v) for n, v in headers if n.lower() not in dropped]
+
+
+def passed_back(headers: Headers) -> Headers:
+    """Headers of its answer."""
+    dropped = _HOP_BY_HOP | _ADDED | _named_by_connection(headers)
+    return [(n.lower(), v) for n, v in headers if n.lower() not in dropped]
 
 
 def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -19,7 +19,7 @@ from penstock.api.forwarding import has_body, request_headers, response_headers,
 from penstock.domain.errors import Code, PenstockError
 from penstock.registry.server import MlflowServer
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _START_SECONDS = 120.0  # that a request waits for MLflow to start
 _LOOK = 0.1  # seconds
 _TRIES = 5
@@ -41,11 +41,11 @@ def routes(server: MlflowServer, token: str) -> APIRouter:
 
     router = APIRouter(include_in_schema=False, lifespan=lifespan)
 
-    @router.api_route("/mlflow", methods=_METHODS)
+    @router.api_route("/mlflow", methods=METHODS)
     async def front() -> Response:  # pyright: ignore[reportUnusedFunction]
         return RedirectResponse("/mlflow/", 308)
 
-    @router.api_route("/mlflow/{path:path}", methods=_METHODS)
+    @router.api_route("/mlflow/{path:path}", methods=METHODS)
     async def forward(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         return _turned_away(request, access) or await proxy.forward(request)
 
@@ -84,7 +84,7 @@ class MlflowProxy:
                     raise _unavailable(f"broke off ({type(err).__name__}): try again") from err
                 await anyio.sleep(_LOOK)
                 continue
-            passed = StreamingResponse(_pieces(answer), answer.status_code)
+            passed = StreamingResponse(pieces(answer), answer.status_code)
             passed.raw_headers = list(response_headers(answer.headers.raw))
             return passed
 
@@ -144,7 +144,8 @@ def _outgoing(request: Request, url: str) -> httpx.Request:
     return httpx.Request(request.method, place, headers=request_headers(headers), content=content)
 
 
-async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it comes."""
     try:
         async for piece in answer.aiter_raw():
             yield piece

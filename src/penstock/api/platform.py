@@ -1,11 +1,13 @@
 """The platform itself over HTTP: health, status, events, metrics, the end."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
+from penstock import home
 from penstock.api.services import Actor, Platform
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
@@ -24,17 +26,15 @@ class Events(BaseModel):
 
 
 @open_router.get("/healthz")
-def healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
     """200 while the process answers."""
     return {"status": "ok"}
 
 
 @open_router.get("/readyz")
-def readyz(platform: Platform) -> Response:
-    """200 when the store answers, this control plane has its part, and the gateway is up."""
-    platform.resources.last_events(limit=1)
-    ready = platform.gateway.alive()
-    return PlainTextResponse("ready" if ready else "the gateway does not answer", 200 if ready else 503)
+async def readyz(platform: Platform) -> Response:
+    """200 if the store and the gateway answer and somebody leads, else 503; within three seconds, with each check."""
+    return await platform.readiness.answer(role="leader" if platform.leading() else "follower")
 
 
 @open_router.get("/metrics")
@@ -53,11 +53,20 @@ def status(platform: Platform, _: Actor) -> dict[str, Any]:
         "gateway_url": platform.gateway_url,
         "gateway_alive": platform.gateway.alive(),
         "leader": platform.leading(),
+        "control_planes": _control_planes(platform),
         "endpoints": len(platform.resources.list(ONLINE_ENDPOINT)),
         "deployments": len(platform.resources.list(ONLINE_DEPLOYMENT)),
         "instances": len(instances),
         "mlflow": _registry(platform.mlflow.state()),
     }
+
+
+def _control_planes(platform: Platform) -> str:
+    """In one line: `main leads (pid 12), standby follows (pid 13)`."""
+    return ", ".join(
+        f"{place.name} {'leads' if place.pid == os.getpid() else 'follows'} (pid {place.pid})"
+        for place in home.control_planes(Path(platform.home))
+    )
 
 
 def _registry(state: ServerState) -> str:

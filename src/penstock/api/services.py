@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 from fastapi import Body, Depends, Header, Request
 
 from penstock.access import Access
+from penstock.api.readiness import Readiness
 from penstock.artifacts.base import Artifacts
 from penstock.control.resources import Resources
 from penstock.domain.compilation import Compilation, CompilationRequest
@@ -58,6 +59,7 @@ class Services:
     tapes: Tapes
     gateway: Gateway
     mlflow: MlflowServer
+    readiness: Readiness
     token: str
     home: str
     host: str

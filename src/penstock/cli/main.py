@@ -19,6 +19,8 @@ _COMMANDS = {
     "up": _Entry("up", "Start the platform on this machine."),
     "down": _Entry("up", "Stop the platform of this machine."),
     "status": _Entry("up", "Show what runs."),
+    "install-service": _Entry("service", "Have systemd run the platform."),
+    "uninstall-service": _Entry("service", "Have systemd run it no longer."),
     "serve": _Entry("serve", "Serve a script or model from this terminal, without a platform."),
     "online-endpoint": _Entry("online_endpoint", "Endpoints: stable URLs with keys and a traffic split."),
     "online-deployment": _Entry("online_deployment", "Deployments: models that serve behind an endpoint."),

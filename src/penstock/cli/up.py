@@ -1,7 +1,6 @@
 """`penstock up`, `down` and `status`: the platform of this machine."""
 
 import dataclasses
-import json
 import os
 import threading
 import time
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from penstock import home
 from penstock.cli.command import Outcome, command, noun
 from penstock.cli.connection import connect
 from penstock.cli.errors import notice
@@ -20,9 +20,17 @@ app = noun("")
 
 _LOOKS, _PAUSE = 600, 0.05  # half a minute for the platform to come up
 
-_PortFlag = Annotated[int | None, typer.Option("--port", help="Of the API; 0 picks a free one. [default: 8700]")]
+_PortFlag = Annotated[
+    int | None, typer.Option("--port", help="Of the API; 0 picks a free one. [default: 8700; standby: 8701]")
+]
 _GatewayPortFlag = Annotated[
     int | None, typer.Option("--gateway-port", help="Of the predictions; 0 picks a free one. [default: 8080]")
+]
+_StandbyFlag = Annotated[
+    bool, typer.Option("--standby", help="Be a second control plane of this home: take over when the first ends.")
+]
+_KeepServingFlag = Annotated[
+    bool, typer.Option("--keep-serving", help="SIGTERM and Ctrl-C end the control plane only; predictions go on.")
 ]
 _HostFlag = Annotated[str | None, typer.Option("--host", help="Address to listen on. [default: 127.0.0.1]")]
 
@@ -33,9 +41,11 @@ def up(
     port: _PortFlag = None,
     gateway_port: _GatewayPortFlag = None,
     host: _HostFlag = None,
+    standby: _StandbyFlag = False,
+    keep_serving: _KeepServingFlag = False,
 ) -> Any:
     """Start the platform on this machine; without --detach, stay with it until Ctrl-C."""
-    settings = _settings(port, gateway_port, host)
+    settings = _settings(port, gateway_port, host, standby=standby, keep_serving=keep_serving)
     if not detach:
         notice(f"penstock keeps its state in {settings.home}; Ctrl-C stops it")
         from penstock.server import serve
@@ -45,7 +55,8 @@ def up(
     from penstock.daemon import start_detached
 
     started = start_detached(settings)
-    notice("penstock was up already" if started["already_running"] else "penstock is up")
+    what = "penstock's standby" if settings.standby else "penstock"
+    notice(f"{what} was up already" if started["already_running"] else f"{what} is up")
     _tell_next(settings)
     return started
 
@@ -68,7 +79,16 @@ def down() -> Any:
     "status",
     example="penstock status",
     text=table(
-        "version", "url", "gateway_url", "gateway_alive", "endpoints", "deployments", "instances", "mlflow", "home"
+        "version",
+        "url",
+        "gateway_url",
+        "gateway_alive",
+        "control_planes",
+        "endpoints",
+        "deployments",
+        "instances",
+        "mlflow",
+        "home",
     ),
 )
 def status() -> Any:
@@ -77,20 +97,27 @@ def status() -> Any:
         return {"url": client.url, **client.status().model_dump(mode="json")}
 
 
-def _settings(port: int | None, gateway_port: int | None, host: str | None) -> Settings:
-    given = {"port": port, "gateway_port": gateway_port, "host": host}
-    return dataclasses.replace(from_environment(), **{k: v for k, v in given.items() if v is not None})
+def _settings(
+    port: int | None, gateway_port: int | None, host: str | None, *, standby: bool, keep_serving: bool
+) -> Settings:
+    settings = from_environment()
+    standby = standby or settings.standby
+    given = {"standby_port" if standby else "port": port, "gateway_port": gateway_port, "host": host}
+    return dataclasses.replace(
+        settings,
+        standby=standby,
+        keep_serving=keep_serving or settings.keep_serving,
+        **{name: value for name, value in given.items() if value is not None},
+    )
 
 
 def _announce(settings: Settings) -> None:
     """Say where this very process is to be found, once it has written that into the home folder."""
     for _ in range(_LOOKS):
-        try:
-            found: dict[str, Any] = json.loads(settings.server_file.read_text())
-        except (OSError, ValueError):
-            found = {}
-        if found.get("pid") == os.getpid():
-            notice(f"penstock is up: API and dashboard {found['url']}, predictions {found['gateway_url']}")
+        place = home.found(settings.home, settings.name)
+        if place is not None and place.pid == os.getpid():
+            what = "penstock's standby" if settings.standby else "penstock"
+            notice(f"{what} is up: API and dashboard {place.url}, predictions {place.gateway_url}")
             _tell_next(settings)
             return
         time.sleep(_PAUSE)

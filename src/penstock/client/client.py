@@ -34,6 +34,7 @@ class PlatformStatus(Answer):
     gateway_url: str
     gateway_alive: bool
     leader: bool
+    control_planes: str = ""  # of the home: who leads, who follows
     endpoints: int
     deployments: int
     instances: int

@@ -189,6 +189,7 @@ class Transport:
         except httpx.RequestError as err:
             # A connection that broke had a platform at its other end, which is probably being restarted.
             self._answered = self._answered or isinstance(err, (httpx.RemoteProtocolError, httpx.ReadError))
+            self.address = self.address.after_failure()
             return err, not isinstance(err, (httpx.UnsupportedProtocol, httpx.ProxyError, httpx.DecodingError))
         self._answered = self._answered or answer.is_success
         return answer, answer.status_code in _RETRIED_STATUSES

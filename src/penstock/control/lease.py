@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from penstock.control.clock import Clock
 from penstock.control.loop import STOP, Loop
-from penstock.domain.errors import PenstockError
+from penstock.domain.errors import PenstockError, unavailable
 from penstock.store.base import Store
 
 log = logging.getLogger(__name__)
 
 LEASE = "controllers"
-DURATION = timedelta(seconds=15)  # how long the others wait for a leader that died
+DURATION = timedelta(seconds=5)  # how long the others wait for a leader that is silent
 _RENEWAL = DURATION / 5
 _TRUSTED = DURATION * 0.8  # the rest is for clocks that differ and for what the leader has begun
 
@@ -38,6 +38,15 @@ class Leadership:
     def held(self) -> bool:
         """True while the lease is surely ours: this ends by itself when the store cannot be reached."""
         return self._held_until is not None and self._clock.monotonic() < self._held_until
+
+    def describe(self) -> str:
+        """Who leads. Raises `unavailable` if nobody does, and what the store raises."""
+        if self.held:
+            return "leads"
+        lease = self._store.lease(LEASE)
+        if lease is None or lease.expires_at <= self._clock.now() or lease.holder == self._identity:
+            raise unavailable("no control plane leads")
+        return f"follows {lease.holder}"
 
     def step(self) -> timedelta:
         """Take or renew the lease once; returns when to do so again. Raises what the store and `gained` raise."""

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psutil
 
@@ -21,6 +22,9 @@ from penstock.engines import marks
 from penstock.engines.base import Process, ProcessSpec
 from penstock_worker.contract import INSTANCE, OWNER
 
+_OOM_SCORE = (
+    "300"  # models go before what brings them back: the control plane, which they have theirs from, and gateway
+)
 _LOOK_AGAIN = 0.05  # seconds between two looks at processes that were told to end
 _DYING = timedelta(seconds=5)  # for killed processes to go: the kernel may have to free a lot of memory first
 
@@ -106,12 +110,12 @@ class LocalEngine:
         child.ended = True
 
 
-def end_owned_processes(owner: str, grace: timedelta) -> list[str]:
+def end_owned_processes(owner: str, grace: timedelta, at_once: Callable[[], bool] = lambda: False) -> list[str]:
     """End all processes that carry the mark of `owner`, whatever they are, and return their names.
 
-    Each is asked once nothing above it is left to end it in good order; after `grace` the rest is killed. For
-    `penstock down` when the control plane is not there to do it. Returns when they are gone, or with those that
-    even a kill did not end within some seconds still running.
+    Each is asked once nothing above it is left to end it in good order; after `grace`, or when `at_once` says so, the
+    rest is killed. Returns when they are gone, or with those that even a kill did not end within some seconds still
+    running.
     """
     names: set[str] = set()
     asked: set[tuple[int, float]] = set()
@@ -119,7 +123,7 @@ def end_owned_processes(owner: str, grace: timedelta) -> list[str]:
     give_up_at = kill_at + _DYING.total_seconds()
     while processes := marks.find(owner):
         names |= {process.name or _program(process) for process in processes}
-        killing = time.monotonic() >= kill_at
+        killing = time.monotonic() >= kill_at or at_once()
         for marked in processes if killing else marks.topmost(processes):
             process = marks.still(marked)
             if process is not None and (killing or (marked.pid, marked.created) not in asked):
@@ -183,6 +187,8 @@ def _spawn(spec: ProcessSpec, owner: str) -> int:
             os.close(log)
     except (OSError, ValueError) as err:
         raise _cannot_start(spec, err) from err
+    with suppress(OSError):  # it has ended already
+        Path(f"/proc/{child.pid}/oom_score_adj").write_text(_OOM_SCORE)
     # The process is meant to outlive this object, which would warn of it and reap it behind our back.
     child.returncode = 0
     return child.pid

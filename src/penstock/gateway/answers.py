@@ -27,6 +27,15 @@ def healthy() -> str:
     return f"status 200 content-type application/json string {quoted(json.dumps({'status': 'ok'}))}"
 
 
+def ready() -> str:
+    return f"status 200 content-type application/json string {quoted(json.dumps({'status': 'ready'}))}"
+
+
+def not_ready() -> str:
+    message = f"no deployment of endpoint '{ENDPOINT}' that has traffic has an instance that is up"
+    return error(503, "NotReady", message, Retry_After="1")
+
+
 def endpoint_not_found() -> str:
     return error(404, "EndpointNotFound", "no endpoint has this address: check the endpoint's name in the URL")
 

@@ -140,3 +140,17 @@ core.register_action("hold", { "http-req" }, function(txn, backend, longest_ms, 
         core.msleep(TICK_MS)
     end
 end, 3)
+
+-- True if one of the deployments that have traffic has an instance that is up, or would wake for a request.
+-- The map's entry is 90|blue|100|green.
+core.register_fetches("ready", function(txn)
+    local endpoint, traffic = txn:get_var("txn.endpoint"), txn:get_var("txn.shares")
+    for name in string.gmatch(traffic or "", "|([^|]+)") do
+        local full = endpoint .. "." .. name
+        local backend = core.backends[full]
+        if backend and (backend:get_srv_act() > 0 or asleep:lookup(full) == "wait") then
+            return true
+        end
+    end
+    return false
+end)

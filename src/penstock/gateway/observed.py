@@ -86,11 +86,21 @@ def parse_crowds(text: str) -> Mapping[str, Crowd]:
     return crowds
 
 
+def parse_unanswered(text: str) -> int:
+    """The answer to `show stat`: requests that wait for any server, or that one works on."""
+    rows = list(csv.DictReader(text.removeprefix("# ").splitlines()))
+    return sum(parse_active(text).values()) + sum(int(r["qcur"] or 0) for r in rows if r.get("svname") == "BACKEND")
+
+
+def parse_workers(text: str) -> tuple[int, ...]:
+    """The answer to `show proc`: pids of all workers."""
+    rows = (line.split() for line in text.splitlines())
+    return tuple(int(row[0]) for row in rows if len(row) > 1 and row[1] == "worker")
+
+
 def parse_old_workers(text: str) -> tuple[int, ...]:
     """The answer to `show proc`: pids of workers that only finish what they had before a reload."""
-    _, _, old = text.partition("# old workers")
-    rows = (line.split() for line in old.partition("# programs")[0].splitlines())
-    return tuple(int(row[0]) for row in rows if len(row) > 1 and row[1] == "worker")
+    return parse_workers(text.partition("# old workers")[2].partition("# programs")[0])
 
 
 def _server(row: Mapping[str, str]) -> RunningServer:

@@ -1,4 +1,5 @@
-"""Where requests go that the frontend found no deployment for: each learns why. `/healthz` is answered here too."""
+"""Where requests go that the frontend found no deployment for: each learns why. `/healthz` and an
+endpoint's `/readyz` are answered here too."""
 
 from penstock.gateway import answers, maps, paths
 from penstock.gateway.sections import section
@@ -13,6 +14,11 @@ def refusals(max_body_bytes: int) -> str:
         "no option http-buffer-request",
         f"http-request return {answers.healthy()} if METH_GET {{ path /healthz }}",
         f"http-request return {answers.endpoint_not_found()} unless {{ var(txn.endpoint) -m found }}",
+        # For load balancers, which have no key.
+        "acl asks_readiness var(txn.route) -m str readyz",
+        f"http-request set-var(txn.shares) var(txn.endpoint),map({maps.TRAFFIC}) if asks_readiness",
+        f"http-request return {answers.ready()} if METH_GET asks_readiness {{ lua.ready -m bool }}",
+        f"http-request return {answers.not_ready()} if METH_GET asks_readiness",
         f"http-request return {answers.unauthorized()}"
         " unless { var(txn.key_name) -m found } || { var(txn.taken) -m found }",
         *paths.ACLS,

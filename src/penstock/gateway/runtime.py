@@ -22,6 +22,8 @@ from penstock.gateway.observed import (
     parse_old_workers,
     parse_servers,
     parse_structure,
+    parse_unanswered,
+    parse_workers,
 )
 
 _DONE = re.compile(
@@ -30,6 +32,7 @@ _DONE = re.compile(
 _TIMEOUT_SECONDS = 5.0
 _RELOAD_SECONDS = 60.0
 _METRICS_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 
 
 class Runtime:
@@ -90,6 +93,11 @@ class Runtime:
                 text = "".join(self._ask_master(f"@!{pid} {command}") for command in COMMANDS)
                 found.append(parse_tally(text, finishing=True))
         return found
+
+    def unanswered(self) -> int:
+        """Requests that wait or are worked on, in all workers; also when they take no new connections any more."""
+        pids = parse_workers(_ask(self._master, "show proc", _LOOK_SECONDS))
+        return sum(parse_unanswered(_ask(self._master, f"@!{pid} show stat", _LOOK_SECONDS)) for pid in pids)
 
     def old_workers(self) -> tuple[int, ...]:
         """Pids of workers that only finish what they had before a reload."""

@@ -56,9 +56,7 @@ def _needed(flow: float, target: float, ready: int) -> int:
     return min(max(_raw(flow, target), ready // _MOST_DOWN), ready * _MOST_UP)
 
 
-def _panicked(
-    memory: Memory, settings: Concurrency, now: datetime, *, over: bool, needed: int, present: int
-) -> Memory:
+def _panicked(memory: Memory, settings: Concurrency, now: datetime, *, over: bool, needed: int, present: int) -> Memory:
     """The memory with a panic begun, gone on or ended."""
     if over:
         most = max(needed, memory.panic_instances if memory.panic_since else present)

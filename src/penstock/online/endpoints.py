@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from penstock.control.resources import Change, Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint, OnlineEndpointStatus, ignored_fields
-from penstock.domain.errors import conflict, invalid
+from penstock.domain.errors import conflict, invalid, unavailable
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource
 from penstock.online.keys import EndpointKeys, Keyring, KeyType
@@ -108,6 +108,8 @@ class Endpoints:
             status = endpoint.status.model_copy(update={"keys": keys.hashes()})
             if self._resources.set_status(ONLINE_ENDPOINT, endpoint, status) is not None:
                 break
+        else:
+            raise unavailable(f"endpoint {name!r}: the new key is not in force yet, as others lead or write; try again")
         self._routing.apply()
         self._resources.record(
             ONLINE_ENDPOINT.name,

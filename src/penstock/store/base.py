@@ -1,6 +1,7 @@
 """The port for state: resources, their history, what happened to them, and who may act."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -9,6 +10,22 @@ from penstock.domain.resource import Frozen, Key, Kind, Resource, Revision, Stat
 
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Who may act, and until when unless it says so again."""
+
+    holder: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fence:
+    """The lease that a store's user must hold for what only controllers write; checked in the transaction itself."""
+
+    lease: str
+    holder: str
 
 
 class Store(Protocol):
@@ -48,7 +65,11 @@ class Store(Protocol):
     def update_status(
         self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], status: StatusT, *events: Event
     ) -> Resource[SpecT, StatusT] | None:
-        """Replace the status; None, and nothing written, if somebody wrote the row since `resource` was read."""
+        """Replace the status.
+
+        None, and nothing written, if somebody wrote the row since `resource` was read, or if this store has a fence
+        and its lease is another's.
+        """
         ...
 
     def mark_deleting(
@@ -61,7 +82,7 @@ class Store(Protocol):
         ...
 
     def remove(self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], event: Event) -> None:
-        """Delete the row (guarded by uid; fine if it is gone). History and events stay."""
+        """Delete the row (guarded by uid and the fence; fine if it is gone). History and events stay."""
         ...
 
     def history(self, kind: Kind[SpecT, StatusT], name: str, limit: int = 100) -> Sequence[Revision[SpecT]]:
@@ -83,6 +104,10 @@ class Store(Protocol):
 
     def acquire_lease(self, name: str, holder: str, now: datetime, duration: timedelta) -> bool:
         """Take or renew the lease; False if another holder has it and it has not expired."""
+        ...
+
+    def lease(self, name: str) -> Lease | None:
+        """Who has it, whether it has expired or not; None if nobody does."""
         ...
 
     def release_lease(self, name: str, holder: str) -> None: ...

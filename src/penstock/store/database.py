@@ -23,6 +23,8 @@ _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 10  # how long a writer waits for the others, and goes on trying after collisions
 _FIRST_PAUSE = 0.02  # seconds, doubled after each collision
 _RETRIED_STATES = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
+# libpq: a server whose machine has gone answers nothing, not even that it is gone; so much silence is its end.
+_SILENCE = {"tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WRITERS = 0x70656E73746F636B  # key of PostgreSQL's advisory lock: "penstock" in ASCII
 
 
@@ -127,7 +129,7 @@ def _open_postgresql(url: str) -> Database:
     try:
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
-            connect_args={"connect_timeout": _LOCK_SECONDS},
+            connect_args={"connect_timeout": _LOCK_SECONDS, **_SILENCE},
             pool_pre_ping=True,
             max_overflow=15,
             hide_parameters=True,

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, and_, delete, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from penstock.domain.errors import PenstockError, conflict
 from penstock.domain.events import Event
 from penstock.domain.resource import AnyKind, AnyResource, Frozen, Key, Kind, Resource, Revision, Status
+from penstock.store.base import Fence, Lease
 from penstock.store.database import Database, open_database
 from penstock.store.migrate import current, migrate
 from penstock.store.rows import event_of, readable, resource_of, revision_of
@@ -25,8 +26,10 @@ StatusT = TypeVar("StatusT", bound=Status)
 _LAST_CHARACTER = "\U0010ffff"
 
 
-def open_store(url: str) -> "SqlStore":
+def open_store(url: str, fence: Fence | None = None) -> "SqlStore":
     """The store at `url`, with its tables brought up to date; see `open_database` for the forms of `url`.
+
+    With a fence, statuses and removals are written only while its holder has its lease.
 
     Raises `invalid` for a wrong URL, `unavailable` if the database does not answer, `conflict` if it is newer than
     this code.
@@ -38,14 +41,15 @@ def open_store(url: str) -> "SqlStore":
     except PenstockError:
         database.close()
         raise
-    return SqlStore(database)
+    return SqlStore(database, fence)
 
 
 class SqlStore:
     """The port `Store`. A row that this version cannot read fails `get` and is left out of lists, with a log line."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, fence: Fence | None = None) -> None:
         self._database = database
+        self._fence = fence
 
     def get(self, kind: Kind[SpecT, StatusT], name: str) -> Resource[SpecT, StatusT] | None:
         row = self._database.read(lambda c: c.execute(select(resources).where(_named(kind, name))).one_or_none())
@@ -104,7 +108,7 @@ class SqlStore:
         self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], status: StatusT, *events: Event
     ) -> Resource[SpecT, StatusT] | None:
         changes = {"status": status.model_dump_json(), "version": resource.version + 1}
-        guard = and_(_same(resource), resources.c.version == resource.version)
+        guard = and_(_same(resource), resources.c.version == resource.version, _permitted(self._fence))
 
         def write(connection: Connection) -> Resource[SpecT, StatusT] | None:
             if not _changed(connection.execute(update(resources).where(guard).values(changes))):
@@ -132,7 +136,7 @@ class SqlStore:
 
     def remove(self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], event: Event) -> None:
         def write(connection: Connection) -> None:
-            if _changed(connection.execute(delete(resources).where(_same(resource)))):
+            if _changed(connection.execute(delete(resources).where(and_(_same(resource), _permitted(self._fence))))):
                 _append(connection, [event])
 
         self._database.write(write)
@@ -168,6 +172,11 @@ class SqlStore:
 
         return self._database.write(write)
 
+    def lease(self, name: str) -> Lease | None:
+        query = select(leases).where(leases.c.name == name)
+        row = self._database.read(lambda c: c.execute(query).one_or_none())
+        return None if row is None else Lease(holder=row.holder, expires_at=row.expires_at)
+
     def release_lease(self, name: str, holder: str) -> None:
         mine = and_(leases.c.name == name, leases.c.holder == holder)
         self._database.write(lambda connection: connection.execute(delete(leases).where(mine)))
@@ -191,6 +200,14 @@ def _same(resource: AnyResource) -> ColumnElement[bool]:
 
 def _same_generation(resource: AnyResource) -> ColumnElement[bool]:
     return and_(_same(resource), resources.c.generation == resource.generation)
+
+
+def _permitted(fence: Fence | None) -> ColumnElement[bool]:
+    """Whether it has expired does not matter: as long as nobody else has taken the lease, nobody else acts."""
+    if fence is None:
+        return true()
+    held = and_(leases.c.name == fence.lease, leases.c.holder == fence.holder)
+    return select(leases.c.name).where(held).exists()
 
 
 def _changed(result: CursorResult[Any]) -> bool:

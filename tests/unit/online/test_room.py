@@ -50,7 +50,7 @@ def test_cores_bound_what_all_deployments_run_together() -> None:
     cores=st.integers(1, 128),
 )
 def test_no_more_than_wanted_none_that_is_there_ends_and_a_limit_is_told_exactly_where_it_binds(
-    wanted: int, present: int, loading: int, others: int, need: int, free: int, cores: int
+    *, wanted: int, present: int, loading: int, others: int, need: int, free: int, cores: int
 ) -> None:
     demand = Demand(wanted=wanted, present=present, loading=min(loading, present), others=others, need_bytes=need)
     machine = Machine(memory_bytes=2**38, available_bytes=free, cores=cores)
