@@ -23,11 +23,13 @@ from penstock.domain.validation import Validation
 from penstock.engines.base import Engine
 from penstock.environments.base import BuiltEnvironment
 from penstock.gateway.haproxy import HaproxyGateway
+from penstock.online import machine
 from penstock.online.assembly import Assembly
 from penstock.online.background import Background
 from penstock.online.contract_files import ContractFiles
 from penstock.online.contract_reconciler import ContractReconciler
 from penstock.online.contracts import Contracts
+from penstock.online.counts import Counts
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.endpoint_reconciler import EndpointReconciler
@@ -50,8 +52,10 @@ from penstock.online.rollout_reconciler import RolloutReconciler
 from penstock.online.rollout_stages import Stages
 from penstock.online.rollouts import Rollouts
 from penstock.online.routing import Routing
+from penstock.online.scaler import Scaler
 from penstock.online.shadow import Shadows
 from penstock.online.tapes import DeploymentTapes
+from penstock.online.waker import Waker
 from penstock.online.watch import Watch
 from penstock.outside import connect, identity
 from penstock.parts import (
@@ -126,13 +130,14 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
         CONTRACT.name: ContractReconciler(resources, contract_files, preparation, clock),
         ONLINE_DEPLOYMENT.name: DeploymentReconciler(
-            resources, assembly, fleet, routing, clock, memory_bytes=defaults.memory_bytes
+            resources, assembly, fleet, routing, clock, Counts(resources, fleet, machine.measure)
         ),
     }
     controller = Controller(
         reconcilers, clock, acting=lambda: leadership.held, all_keys=lambda: _all_keys(resources, outside.engine)
     )
     leadership = Leadership(outside.store, clock, identity(settings), controller.enqueue_all)
+    leading = lambda: leadership.held  # noqa: E731
     watch = Watch(outside.engine, controller.enqueue)
     services = Services(
         resources=resources,
@@ -166,7 +171,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         max_blob_bytes=_MAX_BLOB_BYTES,
         started_at=clock.now(),
         now=clock.now,
-        leading=lambda: leadership.held,
+        leading=leading,
         shut_down=shut_down,
     )
     return Platform(
@@ -182,6 +187,8 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             leadership,
             controller,
             watch,
+            Waker(resources, outside.gateway, leading),
+            Scaler(resources, fleet, outside.gateway, meter, clock, leading),
             services.validations,
             services.compilations,
             services.mlflow,

@@ -20,12 +20,14 @@ from penstock.online.assembly import Assembly, Defaults
 from penstock.online.background import Background
 from penstock.online.container_images import ContainerImages
 from penstock.online.contract_files import ContractFiles
+from penstock.online.counts import Counts
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.fleet import Fleet, Places
 from penstock.online.models import Models
 from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
+from penstock.online.room import Machine
 from penstock.online.routing import Routing
 from penstock.registry.known import KnownVersions
 from penstock.store.sql import open_store
@@ -56,6 +58,7 @@ class Bench:
         self.artifacts = FileArtifacts(folder / "artifacts")
         self.store = open_store(f"sqlite:///{folder / 'store.db'}")
         self.folder = folder
+        self.machine = Machine(memory_bytes=64 * 2**30, available_bytes=64 * 2**30, cores=64)
         self.resources = Resources(self.store, self.clock, lambda _: None)
         self.resources.apply(ONLINE_ENDPOINT, "fraud", OnlineEndpoint(name="fraud"), actor="test")
         self.start_control_plane()
@@ -76,9 +79,8 @@ class Bench:
             self.preparation, self.environments, self.builds, self.folder / "apps", self.fleet.places, defaults
         )
         routing = Routing(self.resources, self.fleet, self.gateway)
-        self.reconciler = DeploymentReconciler(
-            self.resources, self.assembly, self.fleet, routing, self.clock, memory_bytes=2**30
-        )
+        counts = Counts(self.resources, self.fleet, lambda: self.machine)
+        self.reconciler = DeploymentReconciler(self.resources, self.assembly, self.fleet, routing, self.clock, counts)
 
     def restart(self) -> None:
         """kill -9 of the control plane, and its next start."""

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from penstock.domain.model import ModelVersion
 
 ENDPOINTS = table("name", "provisioning_state", "traffic", "mirror_traffic", "scoring_uri")
-DEPLOYMENTS = table("name", "endpoint_name", "provisioning_state", "ready_instances", "instance_count", "reason")
+DEPLOYMENTS = table(
+    "name", "endpoint_name", "provisioning_state", "ready_instances", "instance_count", "scaled_instances", "reason"
+)
 SERVINGS = table("version", "endpoint", "deployment", "traffic", "mirror_traffic", "state", "ready_instances")
 CONTRACTS = table("name", "endpoint_name", "deployment_name", "mode", "provisioning_state", "deployments", "reason")
 ENVIRONMENTS = table("name", "version", "image", "archived", "created_at", "description")
@@ -44,6 +46,10 @@ def deployment(resource: "Deployment") -> dict[str, Any]:
         "provisioning_state": resource.provisioning_state,
         "reason": ready.reason if ready else None,
         "ready_instances": resource.status.ready_instances,
+        "scaled_instances": resource.status.scaled_instances,
+        "limit": resource.status.limit or None,
+        "instance_memory_bytes": resource.status.instance_memory_bytes,
+        "cold_start_seconds": resource.status.cold_start_seconds,
         "revision": resource.status.revision,
         "failure": resource.status.failure,
         **_marks(resource),

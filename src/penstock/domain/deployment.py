@@ -126,6 +126,10 @@ class OnlineDeploymentStatus(Status):
     revision: str | None = None
     serving_generation: int = 0  # the generation whose spec the serving revision has
     ready_instances: int = 0
+    scaled_instances: int | None = None  # what the autoscaler wants in place of instance_count; None: there is none
+    limit: str = ""  # why fewer than that are run
+    instance_memory_bytes: int | None = None  # the most that an instance has taken by the time it was ready
+    cold_start_seconds: float | None = None  # from the last request that woke it to its first instance
     environment: str | None = None  # fingerprint of what was built
     failure: str | None = None  # the user's own traceback, or the end of the build's output, while Ready is false
     failed_revision: str | None = (

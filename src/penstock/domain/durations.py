@@ -1,20 +1,27 @@
-"""Spans of time as people write them: `30d`, `12h`, `90m`, `45s`, `100ms`, seconds alone, and ISO 8601's `PT5M`."""
+"""Spans of time as people write them: `30d`, `12h`, `90m`, `100ms`, `1h30m`, seconds alone; as Azure does: `PT5M`."""
 
 import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from penstock.domain.errors import PenstockError, invalid
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"([0-9]{1,5})(ms|[smhdw])\Z")
-_SECONDS = re.compile(r"[0-9]{1,8}(?:\.[0-9]{1,6})?\Z")
+_SECONDS = re.compile(r"(?P<seconds>[0-9]{1,8}(?:\.[0-9]{1,6})?)\Z")
+_PARTS = re.compile(
+    r"(?=[0-9])(?:(?P<days>[0-9]{1,5})d)?(?:(?P<hours>[0-9]{1,5})h)?(?:(?P<minutes>[0-9]{1,5})m)?"
+    r"(?:(?P<seconds>[0-9]{1,5})s)?\Z"
+)
 _ISO = re.compile(
     r"P(?=[0-9T])(?:(?P<weeks>[0-9]{1,4})W)?(?:(?P<days>[0-9]{1,5})D)?"
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,5})H)?(?:(?P<minutes>[0-9]{1,6})M)?"
     r"(?:(?P<seconds>[0-9]{1,8}(?:\.[0-9]{1,6})?)S)?)?\Z"
+)
+_CLOCK = re.compile(  # how .NET and Python write it
+    r"(?:(?P<days>[0-9]{1,5})\.)?(?P<hours>[0-9]{1,2}):(?P<minutes>[0-9]{2}):(?P<seconds>[0-9]{2}(?:\.[0-9]{1,6})?)\Z"
 )
 
 
@@ -27,34 +34,43 @@ def duration(text: str) -> timedelta:
 
 
 def span(value: object) -> timedelta:
-    """The time that a file's value means: `5m`, `300` (seconds), `PT5M`; raises `invalid`."""
+    """The time that a file's value means, in any of the ways above; a number is seconds. Raises `invalid`."""
     if isinstance(value, timedelta):
         return value
     text = str(value).strip()[:50]
-    iso = _ISO.match(text.upper())
-    if iso is not None:
-        return timedelta(**{unit: float(number) for unit, number in iso.groupdict().items() if number is not None})
-    if _SECONDS.match(text) and not isinstance(value, bool):
-        return timedelta(seconds=float(text))
-    if _DURATION.match(text) is None:
-        raise invalid(f"duration {text!r} is not understood: write for example 5m, 300 (seconds) or PT5M")
-    return duration(text)
+    if _DURATION.match(text):
+        return duration(text)
+    for form in (_SECONDS, _PARTS, _ISO, _CLOCK):
+        match = form.match(text)
+        if match is not None:
+            return timedelta(**{unit: float(number) for unit, number in match.groupdict().items() if number})
+    raise invalid(f"span of time {text!r} is not understood: write for example 5m, 90s, 1h30m or PT5M")
 
 
-def written(value: timedelta) -> str:
-    """The shortest of `5m`, `90s`, `1500ms` that says the same; `span` reads it back."""
+def span_text(value: timedelta) -> str:
+    """A span as people write it, which `span` reads: 5m, 90s, 1h30m, 1500ms."""
     milliseconds = round(value.total_seconds() * 1000)
-    for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if milliseconds % length == 0 and milliseconds >= length and milliseconds // length < 100_000:
-            return f"{milliseconds // length}{unit}"
-    return f"{milliseconds}ms" if 0 < milliseconds < 100_000 else f"{milliseconds / 1000:g}"
+    if milliseconds % 1000:
+        return f"{milliseconds}ms" if milliseconds < 100_000 else f"{milliseconds / 1000:.3f}"
+    minutes, seconds = divmod(milliseconds // 1000, 60)
+    if minutes < 2 and seconds:
+        return f"{60 * minutes + seconds}s"
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
-def _checked(value: object) -> timedelta:
+def _read(value: object) -> timedelta:
     try:
         return span(value)
-    except PenstockError as err:
-        raise ValueError(err.message) from None
+    except (PenstockError, OverflowError) as err:
+        raise ValueError(err.message if isinstance(err, PenstockError) else "this is too long") from None
 
 
-Span = Annotated[timedelta, BeforeValidator(_checked), PlainSerializer(written, return_type=str)]
+Span = Annotated[
+    timedelta,
+    BeforeValidator(_read),
+    PlainSerializer(span_text, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["5m", "90s", "PT5M"]}),
+]

@@ -44,7 +44,8 @@ class Instance:
     `live` is false when its liveness probe has failed for good; `listening` says that the gateway may send it
     requests (it has loaded, and its readiness probe does not fail). `active` counts the requests that it works on;
     for a draining one it is at least 1 until the gateway has confirmed that it sends nothing new. `restart_at` is
-    when an exited one may be started again. `batch_requests` is how many requests it answers at a time at most, zero if
+    when an exited one may be started again, `failure` why the process in this slot could not load, until one could.
+    `batch_requests` is how many requests it answers at a time at most, zero if
     it answers one after the other.
     """
 
@@ -59,3 +60,4 @@ class Instance:
     batch_requests: int = 0
     draining_since: datetime | None = None
     restart_at: datetime | None = None
+    failure: str = ""

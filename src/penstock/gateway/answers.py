@@ -1,6 +1,7 @@
 """The answers that the gateway gives itself, each a JSON error that says what to do, as HAProxy writes them."""
 
 import json
+from datetime import timedelta
 
 TOO_MANY = "too_many_pending_request"  # Azure's reason
 _TOO_MANY = {"ms_azureml_model_error_reason": TOO_MANY}
@@ -91,6 +92,30 @@ def no_healthy_instance_of(name: str) -> str:
 def queue_full(name: str) -> str:
     message = f"too many requests wait for deployment '{name}': send fewer at a time, or give it more instances"
     return error(429, "TooManyRequests", message, Retry_After="1", **_TOO_MANY)
+
+
+def too_many_held(name: str) -> str:
+    message = (
+        f"deployment '{name}' is asleep, and too many requests wait for its first instance already: send them later, "
+        "or fewer at a time"
+    )
+    return error(429, "TooManyRequests", message, Retry_After="5", **_TOO_MANY)
+
+
+def cannot_start(name: str) -> str:
+    """gateway.lua has the reason."""
+    body = (
+        f'{{"error":{{"code":"InstanceCannotStart","message":"deployment \'{name}\' cannot start: %[var(txn.why)]"}}}}'
+    )
+    return f"status 503 content-type application/json hdr Retry-After 30 lf-string {quoted(body)}"
+
+
+def still_starting(name: str, held: timedelta) -> str:
+    message = (
+        f"deployment '{name}' is asleep, and no instance of it was ready within {held.total_seconds():g} s: "
+        "see its conditions, and try again"
+    )
+    return error(503, "InstanceNotReady", message, Retry_After="5")
 
 
 def no_answer(name: str, timeout_ms: int) -> str:

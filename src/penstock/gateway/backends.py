@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from penstock.gateway import answers
-from penstock.gateway.maps import backend_name
+from penstock.gateway.maps import ASLEEP, backend_name
 from penstock.gateway.sections import section
 from penstock.gateway.settings import GatewaySettings
 from penstock.gateway.table import SCORE_PATH, Backend, Server
@@ -14,6 +14,11 @@ from penstock.gateway.validity import check_address, check_socket
 # ends without any answer: HAProxy then leaves it to the caller to try again. A retry that finds a server is answered.
 LAST_RESORT = "no-instance"
 
+# Gets what a worker held that retires after a reload: instances that start now are known to the new worker only.
+HANDOVER = "handover"
+
+INNER_SERVERS = (LAST_RESORT, HANDOVER)
+
 
 def backend_section(backend: Backend, settings: GatewaySettings) -> str:
     """The backend without its servers: what cannot change without a reload."""
@@ -22,6 +27,7 @@ def backend_section(backend: Backend, settings: GatewaySettings) -> str:
     lines = [
         f"timeout queue {wait_ms if backend.queue_per_instance else 1}ms",
         f"timeout server {timeout_ms}ms",
+        *_holding(backend),
         f"http-request lua.mirror {retry} if {{ var(txn.mirror) -m found }}",
         *_bounded_queue(backend),
         *_bounded_body(backend, retry),
@@ -32,6 +38,7 @@ def backend_section(backend: Backend, settings: GatewaySettings) -> str:
         f"default-server {server_options(backend)}",
         *_model_answer(backend),
         f"http-after-response set-header azureml-model-deployment {backend.deployment}",
+        *_handover(backend),
         *_counting(name),
         f"server {LAST_RESORT} unix@run/{LAST_RESORT}.sock backup no-check maxconn 0",
     ]
@@ -62,6 +69,33 @@ def server_address(server: Server, settings: GatewaySettings) -> str:
     return ("unix@" if path.is_absolute() else "") + check_address(server.address)
 
 
+def _holding(backend: Backend) -> list[str]:
+    """While the deployment is asleep, Lua lets nobody pass. The body waits where it is: in the buffer, and what does
+    not fit there with the caller, who is not read from; so its size does not matter."""
+    if backend.hold is None:
+        return []
+    name, most = backend_name(backend.name), backend.hold.requests
+    return [
+        f"acl asleep str({name}),map({ASLEEP}) -m found",
+        f"http-request return {answers.too_many_held(backend.name)} if asleep {{ be_conn({name}) gt {most} }}",
+        f"http-request lua.hold {name} {_milliseconds(backend.hold.time)} {backend.concurrency} if asleep",
+        f"http-request return {answers.cannot_start(backend.name)} if {{ var(txn.held) -m str failed }}",
+        f"http-request return {answers.still_starting(backend.name, backend.hold.time)}"
+        " if { var(txn.held) -m str late }",
+    ]
+
+
+def _handover(backend: Backend) -> list[str]:
+    if backend.hold is None:
+        return []
+    name = backend_name(backend.name)
+    return [
+        f"http-request set-header x-penstock-backend {name} if {{ var(txn.held) -m str stopping }}",
+        f"use-server {HANDOVER} if {{ var(txn.held) -m str stopping }}",
+        f"server {HANDOVER} unix@run/{HANDOVER}.sock weight 0 no-check maxconn 0",
+    ]
+
+
 def _bounded_queue(backend: Backend) -> list[str]:
     """Without a queue, whoever finds no free instance is refused after the shortest timeout there is."""
     if not backend.queue_per_instance:
@@ -70,7 +104,8 @@ def _bounded_queue(backend: Backend) -> list[str]:
     return [
         "acl some_wait queue gt 0",
         "http-request set-var(txn.waiting) queue if some_wait",
-        f"http-request return {answers.queue_full(backend.name)} if some_wait {full}",
+        # Who was held comes one by one, as the queue gets shorter.
+        f"http-request return {answers.queue_full(backend.name)} if some_wait !{{ var(txn.held) -m found }} {full}",
     ]
 
 
@@ -94,6 +129,8 @@ def _model_answer(backend: Backend) -> list[str]:
     """How long the model took, and 424 for what Azure takes for its failure."""
     failed = "" if backend.strict else " if { status ge 500 }"
     return [
+        # The answer has been through all this in the worker that it was handed to.
+        *([f"http-response allow if {{ srv_name -m str {HANDOVER} }}"] if backend.hold is not None else []),
         # Our worker answers with the id that it was given; of another server nobody knows.
         *(["http-response del-header x-request-id"] if backend.own_server else []),
         "http-response set-header ms-azureml-model-time %Tr",

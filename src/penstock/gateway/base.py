@@ -107,6 +107,10 @@ class Gateway(Protocol):
         """State of every server in the running gateway, by server name. Raises `unavailable` if it does not answer."""
         ...
 
+    def held(self) -> Mapping[str, int]:
+        """How many requests wait for a deployment (ENDPOINT/DEPLOYMENT) that is asleep. Raises `unavailable`."""
+        ...
+
     def tallies(self) -> Sequence[Tally]:
         """What each of the gateway's processes has counted. Raises `unavailable` if it does not answer."""
         ...

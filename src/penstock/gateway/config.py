@@ -140,7 +140,8 @@ def _wanted(backend: Backend, server: Server, settings: GatewaySettings) -> Want
         address=backends.server_address(server, settings),
         options=backends.server_options(backend) + backends.own_options(server),
         own_options=backends.own_options(server),
-        draining=server.draining,
+        # The last instances of a deployment that falls asleep take what waits in its queue; nothing new gets there.
+        draining=server.draining and not (backend.asleep and backend.hold is not None),
     )
 
 

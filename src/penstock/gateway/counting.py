@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 
-from penstock.gateway.backends import LAST_RESORT
+from penstock.gateway.backends import INNER_SERVERS
 from penstock.gateway.base import Counts, ServerLoad, Tally
 from penstock.gateway.maps import deployment_name
 
@@ -27,7 +27,7 @@ def _tally(info: str, stat: str, failures: str, *, finishing: bool) -> Tally:
     rows = _rows(stat)
     servers: dict[str, dict[str, ServerLoad]] = {}
     for row in rows:
-        if row["svname"] not in ("BACKEND", LAST_RESORT):
+        if row["svname"] not in ("BACKEND", *INNER_SERVERS):
             servers.setdefault(row["pxname"], {})[row["svname"]] = _load(row)
     return Tally(
         process=_process(info),

@@ -14,6 +14,19 @@ from penstock.gateway.validity import check_host
 # Every request has one, and whoever calls cannot choose it. Copies for mirrors are requests of their own.
 UNIQUE_ID = 'unique-id-format "%[uuid()]"'
 
+# Statuses as Azure has them: 500 and above are HAProxy's own here, as instances' have become 424.
+STATUS_RULES = (
+    "http-after-response allow if { status lt 502 }",
+    "http-after-response set-status 408 if { status 504 }",
+    f"http-after-response set-header ms-azureml-model-error-reason {answers.TOO_MANY}"
+    " if { status 503 } { var(txn.failure) -m str TooManyRequests }",
+    "http-after-response set-status 429 if { status 503 } { var(txn.failure) -m str TooManyRequests }",
+    "http-after-response set-status 502 if { status 503 } { var(txn.failure) -m str InstanceFailed }",
+    f"http-after-response set-header ms-azureml-model-error-reason {answers.MODEL_ERROR}"
+    " if { status 502 } { var(txn.failure) -m str InstanceDied }",
+    'http-after-response set-status 424 reason "Failed Dependency"'
+    " if { status 502 } { var(txn.failure) -m str InstanceDied }",
+)
 
 _KEY_NAME = f"var(txn.endpoint),concat(:,txn.key),map({maps.KEYS})"
 
@@ -146,20 +159,11 @@ def _mirror_rules() -> list[str]:
 
 
 def _answer_rules() -> list[str]:
-    """Ids, and statuses as Azure has them: 500 and above are HAProxy's own here, as instances' have become 424."""
+    """Ids, and statuses as Azure has them."""
     return [
         "http-after-response set-header x-request-id %[var(txn.id)] if named",
         "http-after-response set-header x-request-id %[unique-id] if !named !{ res.fhdr(x-request-id) -m found }",
         "http-after-response set-header x-ms-client-request-id %[var(txn.client_id)]"
         " if { var(txn.client_id) -m found }",
-        "http-after-response allow if { status lt 502 }",
-        "http-after-response set-status 408 if { status 504 }",
-        f"http-after-response set-header ms-azureml-model-error-reason {answers.TOO_MANY}"
-        " if { status 503 } { var(txn.failure) -m str TooManyRequests }",
-        "http-after-response set-status 429 if { status 503 } { var(txn.failure) -m str TooManyRequests }",
-        "http-after-response set-status 502 if { status 503 } { var(txn.failure) -m str InstanceFailed }",
-        f"http-after-response set-header ms-azureml-model-error-reason {answers.MODEL_ERROR}"
-        " if { status 502 } { var(txn.failure) -m str InstanceDied }",
-        'http-after-response set-status 424 reason "Failed Dependency"'
-        " if { status 502 } { var(txn.failure) -m str InstanceDied }",
+        *STATUS_RULES,
     ]

@@ -168,12 +168,67 @@ core.register_fetches("broken_answer", function(txn, backend)
     return string.format('"code":"%s","message":"an instance of deployment \'%s\' %s"', code, name, message)
 end)
 
--- True if one of the deployments that have traffic has an instance that is up. The map's entry is 90|blue|100|green.
+-- Backends of deployments that are asleep (maps.py): "wait", or why they cannot start, percent-encoded.
+local asleep = Map.new("maps/asleep.map", Map._str)
+local TICK_MS, LOOK_MS = 20, 200
+
+local function milliseconds()
+    local now = core.now()
+    return now.sec * 1000 + now.usec / 1000
+end
+
+local stopping, looked_at = false, 0
+
+-- True once a new worker has taken over from this one; asked now and then, as the answer is a large table.
+local function retiring()
+    local now = milliseconds()
+    if now - looked_at >= LOOK_MS then
+        stopping, looked_at = core.get_info().Stopping ~= 0, now
+    end
+    return stopping
+end
+
+local function json_text(encoded)
+    local text = encoded:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+    return (text:gsub("[%c\"\\]", function(c) return string.format("\\u%04x", c:byte()) end))
+end
+
+-- Holds a request until its deployment has an instance, and then until few are queued there, so that those who were
+-- held do not wait longer in the queue than others may. txn.held says how that ended: "awake", "failed" (txn.why),
+-- "late", or "stopping" for a request that must be handed to the new worker.
+core.register_action("hold", { "http-req" }, function(txn, backend, longest_ms, room)
+    local deadline = milliseconds() + tonumber(longest_ms)
+    while true do
+        local entry = asleep:lookup(backend)
+        if entry and entry ~= "wait" then
+            txn:set_var("txn.why", json_text(entry))
+            txn:set_var("txn.held", "failed")
+            return
+        end
+        if retiring() then
+            txn:set_var("txn.held", "stopping")
+            return
+        end
+        if not entry and (txn.f:queue(backend) or 0) < tonumber(room) then
+            txn:set_var("txn.held", "awake")
+            return
+        end
+        if milliseconds() > deadline then
+            txn:set_var("txn.held", "late")
+            return
+        end
+        core.msleep(TICK_MS)
+    end
+end, 3)
+
+-- True if one of the deployments that have traffic has an instance that is up, or would wake for a request.
+-- The map's entry is 90|blue|100|green.
 core.register_fetches("ready", function(txn)
     local endpoint, traffic = txn:get_var("txn.endpoint"), txn:get_var("txn.shares")
     for name in string.gmatch(traffic or "", "|([^|]+)") do
-        local backend = core.backends[endpoint .. "." .. name]
-        if backend and backend:get_srv_act() > 0 then
+        local full = endpoint .. "." .. name
+        local backend = core.backends[full]
+        if backend and (backend:get_srv_act() > 0 or asleep:lookup(full) == "wait") then
             return true
         end
     end

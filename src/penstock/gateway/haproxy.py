@@ -3,15 +3,17 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from penstock.domain.errors import Code, PenstockError
+from penstock.gateway import maps
 from penstock.gateway.base import Applied, Copies, ServerState, Tally
 from penstock.gateway.changes import plan
 from penstock.gateway.config import Config, render
 from penstock.gateway.copies import copies_exposed
 from penstock.gateway.folder import Folder, Saved
 from penstock.gateway.ledger import Ledger
+from penstock.gateway.observed import Crowd, RunningServer
 from penstock.gateway.process import end_all, ended, find_program, free_port, launch, marked, measure_host, port_taken
 from penstock.gateway.runtime import Runtime
 from penstock.gateway.settings import GatewaySettings
@@ -78,16 +80,19 @@ class HaproxyGateway:
             return Applied(reasons=changes.reasons, commands=len(rest.commands) + removed)
 
     def observe(self) -> Mapping[str, ServerState]:
+        asleep = self._runtime.asleep()
+        # The queue is looked at before the servers, so that a request on its way from one to the other is seen.
+        crowds: Mapping[str, Crowd] = self._runtime.crowds() if asleep else {}
         active = dict(self._runtime.active())
-        states = {
-            s.name: ServerState(
-                up=s.up and not s.in_maintenance, draining=s.draining or s.in_maintenance, active=active.pop(s.name, 0)
-            )
-            for s in self._runtime.servers()
-        }
+        states = {s.name: _state(s, active.pop(s.name, 0), asleep, crowds) for s in self._runtime.servers()}
         # What is left is in a worker from before a reload, which finishes it.
         left = {name: ServerState(up=False, draining=True, active=count) for name, count in active.items() if count}
         return states | left
+
+    def held(self) -> Mapping[str, int]:
+        asleep = self._runtime.asleep()
+        crowds: Mapping[str, Crowd] = self._runtime.crowds() if asleep else {}
+        return {maps.deployment_name(name): crowds[name].held for name in asleep if name in crowds}
 
     def tallies(self) -> Sequence[Tally]:
         return self._ledger.whole((self._runtime.tally(), *self._runtime.finishing_tallies()))
@@ -183,3 +188,13 @@ class HaproxyGateway:
             return False
         self._child = None
         return True
+
+
+def _state(server: RunningServer, active: int, asleep: Collection[str], crowds: Mapping[str, Crowd]) -> ServerState:
+    """A server of a deployment that is asleep gets nothing new, but for what is in the queue already."""
+    queued = crowds[server.backend].queued if server.backend in asleep and server.backend in crowds else 0
+    return ServerState(
+        up=server.up and not server.in_maintenance,
+        draining=server.draining or server.in_maintenance or server.backend in asleep,
+        active=active + queued,
+    )

@@ -1,23 +1,33 @@
 """Frontends for the gateway's own use, by sockets that only the owner can open."""
 
-from penstock.gateway.backends import LAST_RESORT
-from penstock.gateway.frontend import UNIQUE_ID
+from penstock.gateway.backends import HANDOVER, LAST_RESORT
+from penstock.gateway.frontend import STATUS_RULES, UNIQUE_ID
+from penstock.gateway.maps import ASLEEP
 from penstock.gateway.sections import section
+
+_INTO_BACKEND = (
+    "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
+    "http-request del-header x-penstock-backend",
+    UNIQUE_ID,
+    "http-request set-header x-penstock-request %[unique-id]",
+    "use_backend %[var(txn.backend)]",
+)
 
 
 def inner_frontends(threads: int) -> str:
-    """Where copies for mirrors enter; what answers where there is no instance (its backend writes the answer);
-    metrics, and the counts of copies, which each thread has by itself."""
+    """Where copies for mirrors enter; and what a retiring worker held; what answers where there is no instance (its
+    backend writes the answer); metrics, and the counts of copies, which each thread has by itself.
+
+    A copy wakes nobody: who mirrors to a deployment that sleeps wants to know what it would answer, not to run it.
+    """
     return (
         section(
             "frontend mirrors",
             "bind unix@run/mirror.sock mode 600",
-            "http-request set-var(txn.backend) req.hdr(x-penstock-backend)",
-            "http-request del-header x-penstock-backend",
-            UNIQUE_ID,
-            "http-request set-header x-penstock-request %[unique-id]",
-            "use_backend %[var(txn.backend)]",
+            f"http-request return status 503 if {{ req.hdr(x-penstock-backend),map({ASLEEP}) -m found }}",
+            *_INTO_BACKEND,
         )
+        + section(f"frontend {HANDOVER}", f"bind unix@run/{HANDOVER}.sock mode 600", *_INTO_BACKEND, *STATUS_RULES)
         + section(
             f"frontend {LAST_RESORT}",
             f"bind unix@run/{LAST_RESORT}.sock mode 600",

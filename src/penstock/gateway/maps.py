@@ -5,8 +5,9 @@ Every map is read by one rule of the configuration, and what must change at once
 
 from collections.abc import Mapping
 from itertools import accumulate
+from urllib.parse import quote
 
-from penstock.gateway.table import Route, RoutingTable
+from penstock.gateway.table import Backend, Route, RoutingTable
 
 ENDPOINTS = "maps/endpoints.map"  # name -> name
 HOSTS = "maps/hosts.map"  # name in lower case -> name
@@ -16,13 +17,17 @@ MIRRORS = "maps/mirrors.map"  # name -> 50|name of a backend|10|name of another:
 STICKY = "maps/sticky.map"  # name -> header:x-user-id, where it decides between deployments
 CORS = "maps/cors.map"  # name -> yes: browsers may ask without a key whether they may call
 BACKENDS = "maps/backends.map"  # name/deployment -> name of the backend
+ASLEEP = "maps/asleep.map"  # name of the backend -> wait, or why no instance can start, percent-encoded
 
 # What most requests need, in one look each. The maps above know it too.
 PATHS = "maps/paths.map"  # /endpoints/name/score -> name
 SOLE = "maps/sole.map"  # name -> name of the backend, where one deployment has all traffic and nothing is mirrored
 
 # Entries are added in this order and removed in the reverse one, so that an endpoint is complete when it appears.
-ALL = (BACKENDS, KEYS, TRAFFIC, MIRRORS, STICKY, CORS, SOLE, HOSTS, ENDPOINTS, PATHS)
+ALL = (ASLEEP, BACKENDS, KEYS, TRAFFIC, MIRRORS, STICKY, CORS, SOLE, HOSTS, ENDPOINTS, PATHS)
+
+WAIT = "wait"
+_MOST_FAILURE = 1000  # characters; an entry must fit a command
 
 Maps = Mapping[str, Mapping[str, str]]
 
@@ -32,6 +37,7 @@ def contents(table: RoutingTable) -> Maps:
     routes = sorted(table.routes, key=lambda r: r.endpoint)
     backends = {b.name: backend_name(b.name) for b in table.backends}
     return {
+        ASLEEP: {backends[b.name]: _asleep(b) for b in table.backends if b.asleep and b.hold is not None},
         BACKENDS: backends,
         KEYS: {f"{r.endpoint}:{digest}": name for r in routes for name, digest in sorted(r.keys.items(), reverse=True)},
         TRAFFIC: {r.endpoint: _thresholds(r.traffic) for r in routes if any(r.traffic.values())},
@@ -58,6 +64,10 @@ def deployment_name(backend: str) -> str:
 def written(entries: Mapping[str, str]) -> str:
     """A map file with these entries."""
     return "".join(f"{key} {value}\n" for key, value in entries.items())
+
+
+def _asleep(backend: Backend) -> str:
+    return quote(backend.failure[:_MOST_FAILURE]) if backend.failure else WAIT
 
 
 def _sole(route: Route) -> str:

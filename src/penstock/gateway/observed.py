@@ -1,10 +1,11 @@
 """What the running gateway says of itself, parsed from the answers of its admin socket."""
 
 import csv
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from penstock.gateway.backends import LAST_RESORT
+from penstock.gateway.backends import INNER_SERVERS
 
 _RUNNING = 2  # HAProxy's numbers for the state of a server
 _MAINTENANCE = 0x01 | 0x02 | 0x04 | 0x20
@@ -50,7 +51,7 @@ def parse_servers(text: str) -> tuple[RunningServer, ...]:
     lines = text.splitlines()
     head = next((line for line in lines if line.startswith("# ")), "# ").removeprefix("# ").split()
     rows = [dict(zip(head, line.split(), strict=False)) for line in lines[1:] if line and not line.startswith("#")]
-    return tuple(_server(row) for row in rows if row.get("srv_name", LAST_RESORT) != LAST_RESORT)
+    return tuple(_server(row) for row in rows if row.get("srv_name") not in (None, *INNER_SERVERS))
 
 
 def parse_active(text: str) -> Mapping[str, int]:
@@ -59,8 +60,30 @@ def parse_active(text: str) -> Mapping[str, int]:
     return {
         row["svname"]: int(row["scur"] or 0) + int(row["qcur"] or 0)
         for row in rows
-        if row.get("svname") not in (None, "FRONTEND", "BACKEND", LAST_RESORT)
+        if row.get("svname") not in (None, "FRONTEND", "BACKEND", *INNER_SERVERS)
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowd:
+    """Requests in a backend: `queued` for a free instance, and `held` because it has none."""
+
+    queued: int
+    held: int
+
+
+def parse_crowds(text: str) -> Mapping[str, Crowd]:
+    """The answer to `show stat`: requests that no server has yet, by backend."""
+    rows = [row for row in csv.DictReader(text.removeprefix("# ").splitlines()) if row.get("svname") != "FRONTEND"]
+    taken: dict[str, int] = defaultdict(int)
+    for row in rows:
+        if row["svname"] != "BACKEND":
+            taken[row["pxname"]] += int(row["scur"] or 0) + int(row["qcur"] or 0)
+    crowds: dict[str, Crowd] = {}
+    for row in (row for row in rows if row["svname"] == "BACKEND"):
+        queued, name = int(row["qcur"] or 0), row["pxname"]
+        crowds[name] = Crowd(queued=queued, held=max(0, int(row["scur"] or 0) - queued - taken[name]))
+    return crowds
 
 
 def parse_unanswered(text: str) -> int:

@@ -3,7 +3,7 @@
 import re
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -15,9 +15,11 @@ from penstock.gateway.copies import parse_copies
 from penstock.gateway.counting import COMMANDS, parse_tally
 from penstock.gateway.inner import copies_socket
 from penstock.gateway.observed import (
+    Crowd,
     Observed,
     RunningServer,
     parse_active,
+    parse_crowds,
     parse_map,
     parse_old_workers,
     parse_servers,
@@ -58,6 +60,14 @@ class Runtime:
 
     def servers(self) -> tuple[RunningServer, ...]:
         return parse_servers(self.server_states())
+
+    def asleep(self) -> Collection[str]:
+        """Backends whose requests are held."""
+        return parse_map(_ask(self._admin, f"show map {maps.ASLEEP}"))
+
+    def crowds(self) -> Mapping[str, Crowd]:
+        """Requests that no server has yet, by backend."""
+        return parse_crowds(_ask(self._admin, "show stat"))
 
     def server_states(self) -> str:
         """The states of all servers as HAProxy writes them, and reads them after a reload."""

@@ -22,6 +22,14 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Requests to a deployment without an instance wait: so many at a time, and no longer than `time`."""
+
+    time: timedelta
+    requests: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backend:
     """A deployment and its instances.
 
@@ -29,6 +37,9 @@ class Backend:
     for each instance and no longer than `queue_wait`; beyond that the answer is 429. What comes in for /score is sent
     to the instances' `scoring_path`. With `strict` any answer but 200 is the model's failure, as Azure has it; else
     those of 500 and above are. `own_server` says that the instances run a server that is not our worker.
+
+    With `hold`, requests that come while it is `asleep` wait until it is not; instances that it still has finish what
+    they have. Where `failure` says why none can start, they are answered with that at once.
     """
 
     endpoint: str
@@ -41,6 +52,9 @@ class Backend:
     scoring_path: str = SCORE_PATH
     strict: bool = False
     own_server: bool = False
+    hold: Hold | None = None
+    asleep: bool = False
+    failure: str = ""
 
     @property
     def name(self) -> str:

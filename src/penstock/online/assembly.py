@@ -91,6 +91,11 @@ class Assembly:
         self._places = places
         self._defaults = defaults
 
+    @property
+    def memory_bytes(self) -> int:
+        """The limit of an instance whose deployment sets none."""
+        return self._defaults.memory_bytes
+
     def prepare(self, name: str, spec: OnlineDeployment, done: Callable[[], None]) -> Prepared | Waiting | Failure:
         """One step towards a startable revision of deployment `name`; `done` is called when a build has ended."""
         try:

@@ -17,10 +17,11 @@ from penstock.domain.quantities import memory_bytes
 from penstock.domain.resource import Key, Resource, Truth
 from penstock.online import logs
 from penstock.online.assembly import Assembly, Failure, Prepared, Waiting
+from penstock.online.counts import Counts
 from penstock.online.fleet import Fleet
 from penstock.online.instances import Wanted, drained, plan
 from penstock.online.preflight import best, cannot_start, ending, start_deadline, too_slow
-from penstock.online.progress import Findings, settled, status
+from penstock.online.progress import Findings, news, settled, status
 from penstock.online.routing import Routing
 from penstock_worker import contract
 
@@ -43,15 +44,14 @@ class DeploymentReconciler:
         fleet: Fleet,
         routing: Routing,
         clock: Clock,
-        *,
-        memory_bytes: int,
+        counts: Counts,
     ) -> None:
         self._resources = resources
         self._assembly = assembly
         self._fleet = fleet
         self._routing = routing
         self._clock = clock
-        self._memory_bytes = memory_bytes
+        self._counts = counts
 
     def reconcile(self, key: Key) -> timedelta | None:
         deployment = self._resources.find(ONLINE_DEPLOYMENT, key.name)
@@ -68,11 +68,11 @@ class DeploymentReconciler:
         instances = self._fleet.instances(*deployment.name.split("/"))
         proven = isinstance(outcome, Prepared) and self._proven(deployment, outcome, instances)
         if isinstance(outcome, Prepared) and proven:
-            self._step(outcome, instances)
+            self._step(deployment, outcome, instances)
         else:
             serving = self._serving(deployment)
             if serving is not None:
-                self._step(serving, [i for i in instances if i.name.revision == serving.revision])
+                self._step(deployment, serving, [i for i in instances if i.name.revision == serving.revision])
             # What has served is no trial, also while it could not be started anew: its environment may be being mended.
             proved = {deployment.status.revision, serving.revision if serving is not None else None}
             outcome = self._try(deployment, outcome, [i for i in instances if i.name.revision not in proved])
@@ -132,17 +132,20 @@ class DeploymentReconciler:
             return too_slow(first, self._fleet.report(first), start_deadline(prepared.spec))
         return None
 
-    def _step(self, prepared: Prepared, instances: Sequence[Instance]) -> None:
+    def _step(self, deployment: Deployment, prepared: Prepared, instances: Sequence[Instance]) -> None:
         """Carry out one step of the plan for a proven revision."""
+        count = self._counts.of(deployment, prepared.spec, instances).run
         endpoint, name = str(prepared.spec.endpoint_name), str(prepared.spec.name)
         wanted = Wanted(
             endpoint=endpoint,
             deployment=name,
             revision=prepared.revision,
-            count=prepared.spec.instance_count,
+            count=count,
             drain=_drain_time(prepared.spec),
         )
         todo = plan(wanted, instances, self._clock.now())
+        if count == 0:
+            self._fleet.forgive_all(endpoint, name)
         for instance in instances:
             self._tend(instance, prepared, restarting=instance.name in todo.start)
         for instance_name in todo.start:
@@ -188,13 +191,14 @@ class DeploymentReconciler:
 
     def _note_crashes(self, deployment: Deployment) -> None:
         limit = deployment.spec.resources.limits.memory
-        bytes_ = memory_bytes(limit) if limit else self._memory_bytes
+        bytes_ = memory_bytes(limit) if limit else self._assembly.memory_bytes
         for instance in self._fleet.instances(*deployment.name.split("/")):
             if instance.phase is not Phase.EXITED or self._fleet.stopping(instance.name):
                 continue
-            crash = self._fleet.crash(instance)
-            if crash is not None:
-                message = f"instance {instance.name} {ending(instance.exit_code, bytes_)}"
+            ended, report = ending(instance.exit_code, bytes_), self._fleet.report(instance)
+            told = report is not None and report.phase == contract.FAILED
+            if self._fleet.crash(instance, report.message if report and told else f"its process {ended}") is not None:
+                message = f"instance {instance.name} {ended}"
                 self._resources.record(
                     ONLINE_DEPLOYMENT.name, deployment.name, "InstanceDied", message, generation=deployment.generation
                 )
@@ -204,7 +208,7 @@ class DeploymentReconciler:
         instances = self._fleet.instances(*deployment.name.split("/"))
         found = Findings(
             generation=deployment.generation,
-            count=deployment.spec.instance_count,
+            count=self._counts.of(deployment, deployment.spec, instances),
             outcome=outcome,
             proven=proven,
             report=self._told(deployment, outcome, instances),
@@ -229,26 +233,19 @@ class DeploymentReconciler:
 
     def _events(self, deployment: Deployment, after: OnlineDeploymentStatus) -> Sequence[Event]:
         """An event when a generation of the deployment becomes ready or fails, not for each step on the way."""
-        before, now = deployment.status.condition("Ready"), after.condition("Ready")
-        seen = deployment.status.observed_generation == after.observed_generation
-        if (
-            now is None
-            or now.truth is Truth.UNKNOWN
-            or (before and seen and (before.truth, before.reason) == (now.truth, now.reason))
-        ):
+        told = news(deployment.status, after)
+        if told is None:
             return []
-        reason = "DeploymentReady" if now.truth is Truth.TRUE else "DeploymentFailed"
-        return [
-            Event(
-                at=self._clock.now(),
-                kind=ONLINE_DEPLOYMENT.name,
-                name=deployment.name,
-                generation=deployment.generation,
-                reason=reason,
-                message=f"{now.reason}: {now.message}",
-                actor=PLATFORM,
-            )
-        ]
+        event = Event(
+            at=self._clock.now(),
+            kind=ONLINE_DEPLOYMENT.name,
+            name=deployment.name,
+            generation=deployment.generation,
+            reason=told[0],
+            message=told[1],
+            actor=PLATFORM,
+        )
+        return [event]
 
     def _delete(self, deployment: Deployment) -> timedelta | None:
         """Instances finish their requests and end, once nothing is sent there any more; then files, row, backend go."""
@@ -259,6 +256,7 @@ class DeploymentReconciler:
         shutil.rmtree(self._assembly.deployment_folder(deployment.name), ignore_errors=True)
         shutil.rmtree(self._fleet.places.log_folder(*deployment.name.split("/")), ignore_errors=True)
         self._fleet.places.inflight(*deployment.name.split("/")).unlink(missing_ok=True)
+        self._counts.forget(deployment.name)
         self._resources.remove(ONLINE_DEPLOYMENT, deployment)
         self._routing.apply()
         return None
@@ -279,7 +277,7 @@ class DeploymentReconciler:
         return self._clock.now() - instance.started_at > start_deadline(spec)
 
     def _limit(self, prepared: Prepared) -> int:
-        return prepared.ingredients.memory_bytes or self._memory_bytes
+        return prepared.ingredients.memory_bytes or self._assembly.memory_bytes
 
 
 def _remembered(status_: OnlineDeploymentStatus) -> Failure:

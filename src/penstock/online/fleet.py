@@ -98,11 +98,13 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True)
 class Crash:
-    """An unwanted end of an instance. `count` is how many it has had in a row."""
+    """An unwanted end of an instance. `count` is how many it has had in a row; `failure` why it could not load, empty
+    if it had."""
 
     pid: int
     at: datetime
     count: int
+    failure: str = ""
 
 
 class Fleet:
@@ -201,15 +203,18 @@ class Fleet:
         with self._lock:
             return str(name) in self._stopping or str(name) in self._draining
 
-    def crash(self, instance: Instance) -> Crash | None:
+    def crash(self, instance: Instance, why: str) -> Crash | None:
         """Note that an instance has ended unwanted; the crash if this end is news, else None."""
+        report = self.report(instance)
+        failure = "" if report is not None and report.phase == contract.READY else why
         with self._lock:
             known = self._crashes.get(str(instance.name))
             if known is not None and known.pid == instance.pid:
                 return None
             now = self._clock.now()
             again = known is not None and now - instance.started_at < _LONG_LIVED
-            crash = Crash(pid=instance.pid, at=now, count=known.count + 1 if known and again else 1)
+            count = known.count + 1 if known and again else 1
+            crash = Crash(pid=instance.pid, at=now, count=count, failure=failure)
             self._crashes[str(instance.name)] = crash
             return crash
 
@@ -217,6 +222,12 @@ class Fleet:
         """Drop the crashes of an instance, so that it may be started at once."""
         with self._lock:
             self._crashes.pop(str(name), None)
+
+    def forgive_all(self, endpoint: str, deployment: str) -> None:
+        """Drop the crashes of all instances of a deployment that runs none: the next start is a first one."""
+        with self._lock:
+            for name in [n for n in self._crashes if n.startswith(f"{endpoint}.{deployment}.")]:
+                del self._crashes[name]
 
     def report(self, instance: Instance) -> contract.Report | None:
         """What the instance's process has said of its start, if it was this very process."""
@@ -231,12 +242,13 @@ class Fleet:
             draining_since = self._draining.get(str(name))
             crash = self._crashes.get(str(name))
         restart_at = crash.at + restart_pause(crash.count) if crash and crash.pid == process.pid else None
+        loaded = process.running and self._loaded(name, process)
         live, ready = self._prober.outcome(str(name)) if process.running else (True, False)
         state = self._states.get(str(name))
         return Instance(
             name=name,
-            phase=self._phase(name, process, ready=ready and (state is None or state.up)),
-            listening=process.running and ready and self._loaded(name, process),
+            phase=self._phase(name, process, loaded=loaded, ready=ready and (state is None or state.up)),
+            listening=ready and loaded,
             started_at=process.started_at,
             pid=process.pid,
             exit_code=process.exit_code,
@@ -245,12 +257,13 @@ class Fleet:
             batch_requests=self._batch_requests(name, process),
             draining_since=draining_since,
             restart_at=restart_at,
+            failure=crash.failure if crash is not None and not loaded else "",
         )
 
-    def _phase(self, name: InstanceName, process: Process, *, ready: bool) -> Phase:
+    def _phase(self, name: InstanceName, process: Process, *, loaded: bool, ready: bool) -> Phase:
         if not process.running:
             return Phase.EXITED
-        if not self._loaded(name, process):
+        if not loaded:
             return Phase.STARTING
         return Phase.READY if ready and str(name) in self._states else Phase.UNREADY
 

@@ -4,7 +4,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from penstock.domain.durations import written
+from penstock.domain.durations import span_text
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
 from penstock.domain.errors import PenstockError
 from penstock.domain.golden import GoldenRequest, GoldenResult
@@ -84,7 +84,7 @@ def judged(spec: Rollout, stage: ShadowStage, report: ShadowReport, lasted: time
     percent = "nothing to compare yet" if agreement is None else f"{agreement:.2%} of {report.rows:,} rows agree"
     told = f"{percent}, {report.pairs:,} requests compared"
     if lasted < stage.duration:
-        left = written(timedelta(seconds=-(-(stage.duration - lasted).total_seconds() // 1)))
+        left = span_text(timedelta(seconds=-(-(stage.duration - lasted).total_seconds() // 1)))
         return _verdict(Choice.WAIT, "Shadowing", f"{told}; {left} left")
     if missing and lasted < stage.duration + spec.maximum_wait:
         needed = f"{told}; {missing:,} more are needed"

@@ -1,16 +1,19 @@
 """From endpoints, deployments and instances to the gateway's routing table. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 
 from penstock.domain import sticky
+from penstock.domain.autoscale import Autoscale
 from penstock.domain.compat import is_strict
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus, RequestSettings
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
 from penstock.domain.environment import USUAL_ROUTES, Environment, InferenceConfig
 from penstock.domain.instance import Instance, InstanceName, Phase
-from penstock.domain.resource import Resource
-from penstock.gateway.table import MAX_CONCURRENCY, Backend, Route, RoutingTable, Server
+from penstock.domain.resource import Resource, Truth
+from penstock.gateway.table import MAX_CONCURRENCY, Backend, Hold, Route, RoutingTable, Server
 
 Endpoint = Resource[OnlineEndpoint, OnlineEndpointStatus]
 Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
@@ -21,6 +24,8 @@ _DEFAULT_CONCURRENCY = 4
 _DEFAULT_QUEUE = 100
 _BATCHES = 2  # that an instance is sent: the one that it works on, and the next one, so that it never waits for it
 
+_MOST_HELD = 1000  # requests for one deployment that is asleep; each has a connection and a buffer in the gateway
+
 _CORS = "AML_CORS_ORIGINS"  # Azure's inference server: the origins that browsers may call it from
 
 
@@ -29,8 +34,10 @@ def table(
     deployments: Iterable[Deployment],
     instances: Mapping[str, Sequence[Instance]],
     addresses: Mapping[InstanceName, str],
+    holds: Mapping[str, Hold] = MappingProxyType({}),
 ) -> RoutingTable:
-    """The table. `instances` are by deployment name (ENDPOINT/DEPLOYMENT); see `Server` for addresses.
+    """The table. `instances` are by deployment name (ENDPOINT/DEPLOYMENT); see `Server` for addresses. `holds` are of
+    those deployments that may sleep.
 
     An endpoint that is being deleted has no route any more; a deployment keeps its backend until it is gone.
     """
@@ -45,7 +52,12 @@ def table(
             if e.deleting_since is None and e.status.keys is not None
         ),
         backends=tuple(
-            _backend(d, instances.get(d.name, ()), addresses, strict=d.name.partition("/")[0] in strict) for d in wanted
+            _resting(
+                _backend(d, instances.get(d.name, ()), addresses, strict=d.name.partition("/")[0] in strict),
+                d,
+                holds.get(d.name),
+            )
+            for d in wanted
         ),
     )
 
@@ -88,6 +100,21 @@ def _backend(
         strict=strict or is_strict(deployment.spec.properties),
         own_server=_inference_config(deployment.spec) != USUAL_ROUTES,
     )
+
+
+def hold_of(autoscale: Autoscale) -> Hold | None:
+    """How requests are held for a deployment with this autoscale; None if it always has an instance."""
+    least = min(capacity.min for capacity in (autoscale, *autoscale.profiles))
+    return Hold(time=autoscale.hold_time, requests=_MOST_HELD) if least == 0 and autoscale.enabled else None
+
+
+def _resting(backend: Backend, deployment: Deployment, hold: Hold | None) -> Backend:
+    """`backend`, asleep if it may be and has no instance that takes requests."""
+    if hold is None or any(not server.draining for server in backend.servers):
+        return replace(backend, hold=hold)
+    ready = deployment.status.condition("Ready")
+    failure = ready.message if ready is not None and ready.truth is Truth.FALSE else ""
+    return replace(backend, hold=hold, asleep=True, failure=failure)
 
 
 def scoring_path(spec: OnlineDeployment) -> str:

@@ -3,15 +3,18 @@
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 
 from penstock.control.resources import Resources
+from penstock.domain.autoscale import AUTOSCALE
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.errors import PenstockError
 from penstock.domain.instance import Instance
 from penstock.gateway.base import Applied, Gateway
+from penstock.gateway.table import Hold
 from penstock.online.fleet import Fleet
-from penstock.online.routes import table
+from penstock.online.routes import hold_of, table
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +53,15 @@ class Routing:
             for instance in self._fleet.instances():
                 instances[f"{instance.name.endpoint}/{instance.name.deployment}"].append(instance)
             addresses = {i.name: self._fleet.address(i.name) for group in instances.values() for i in group}
-            applied = self._gateway.apply(table(endpoints, deployments, instances, addresses))
+            applied = self._gateway.apply(table(endpoints, deployments, instances, addresses, self._holds()))
         if applied.reloaded:
             log.info("gateway reloaded", extra={"reasons": "; ".join(applied.reasons)})
             self._resources.record("gateway", "gateway", "GatewayReloaded", "; ".join(applied.reasons))
         return applied
+
+    def _holds(self) -> Mapping[str, Hold]:
+        found = {a.name: hold_of(a.spec) for a in self._resources.list(AUTOSCALE) if a.deleting_since is None}
+        return {name: hold for name, hold in found.items() if hold is not None}
 
     def _keep_alive(self) -> None:
         while not self._stopped.wait(_CHECK_SECONDS):

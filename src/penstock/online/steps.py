@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from penstock.domain.durations import written
+from penstock.domain.durations import span_text
 from penstock.domain.rollout import Choice, Finding, Rollout, Verdict
 
 _FEWEST_LOOKS = 5
@@ -36,8 +36,8 @@ def decide(spec: Rollout, view: View, now: datetime) -> Verdict:
     looks = max(0, _FEWEST_LOOKS - view.looks)
     verdict = _short_of_data(spec, missing, looks, baked) if missing or looks else None
     if verdict is None and baked < bake:
-        left = written(timedelta(seconds=-(-(bake - baked).total_seconds() // 1)))
-        verdict = Verdict(choice=Choice.WAIT, reason="Baking", message=f"{left} of {written(bake)} left")
+        left = span_text(timedelta(seconds=-(-(bake - baked).total_seconds() // 1)))
+        verdict = Verdict(choice=Choice.WAIT, reason="Baking", message=f"{left} of {span_text(bake)} left")
     if verdict is None or verdict.choice is Choice.ADVANCE:
         verdict = _onward(spec, view.step, verdict)
     if spec.paused and verdict.choice in (Choice.ADVANCE, Choice.DONE):
@@ -51,7 +51,7 @@ def _short_of_data(spec: Rollout, missing: int, looks: int, baked: timedelta) ->
         needed = f"{looks} more seconds with requests to the new deployment are needed (of {_FEWEST_LOOKS})"
     if baked < spec.maximum_wait:
         return Verdict(choice=Choice.HOLD, reason="NotEnoughData", message=needed)
-    waited = f"{needed}, and {written(spec.maximum_wait)} are over"
+    waited = f"{needed}, and {span_text(spec.maximum_wait)} are over"
     match spec.when_data_is_missing:
         case "advance":
             return Verdict(choice=Choice.ADVANCE, reason="DataMissing", message=f"{waited}; it goes on all the same")

@@ -13,9 +13,9 @@ _PORT = 8080
 class FakeGateway:
     """A `Gateway` for tests of controllers.
 
-    `table` is what was applied last and `tables` all that was. `active`, `down`, `counts` and `copied` may be set: how
-    many requests a server works on, which servers do not answer, what was counted for a deployment, and what became of
-    copies for mirrors.
+    `table` is what was applied last and `tables` all that was. `active`, `down`, `waiting`, `counts`, `copied` may be
+    set: how many requests a server works on, which servers do not answer, how many requests are held for a deployment,
+    what was counted for it, and what became of copies for mirrors.
     """
 
     def __init__(self) -> None:
@@ -23,6 +23,7 @@ class FakeGateway:
         self.tables: list[RoutingTable] = []
         self.active: dict[str, int] = {}
         self.down: set[str] = set()
+        self.waiting: dict[str, int] = {}
         self.counts: dict[str, Counts] = {}
         self.copied: dict[str, Copies] = {}
         self._running = False
@@ -52,7 +53,16 @@ class FakeGateway:
 
     def observe(self) -> Mapping[str, ServerState]:
         self._check_running()
-        return {server.name: self._state(server) for backend in self.table.backends for server in backend.servers}
+        return {
+            server.name: self._state(server, asleep=backend.asleep)
+            for backend in self.table.backends
+            for server in backend.servers
+        }
+
+    def held(self) -> Mapping[str, int]:
+        self._check_running()
+        asleep = [backend.name for backend in self.table.backends if backend.asleep and backend.hold is not None]
+        return {name: self.waiting.get(name, 0) for name in asleep}
 
     def tallies(self) -> Sequence[Tally]:
         self._check_running()
@@ -73,14 +83,14 @@ class FakeGateway:
     def stop(self) -> None:
         self._running = False
 
-    def _state(self, server: Server) -> ServerState:
+    def _state(self, server: Server, *, asleep: bool) -> ServerState:
         up = server.name not in self.down
-        return ServerState(up=up, draining=server.draining, active=self.active.get(server.name, 0))
+        return ServerState(up=up, draining=server.draining or asleep, active=self.active.get(server.name, 0))
 
     def _nothing(self, backend: Backend) -> Counts:
         loads: dict[str, ServerLoad] = {}
         for server in backend.servers:
-            state = self._state(server)
+            state = self._state(server, asleep=backend.asleep)
             loads[server.name] = ServerLoad(active=state.active, waiting=0, up=state.up and not state.draining)
         return Counts(answered=0, refused=0, failed=0, waiting=0, servers=loads)
 

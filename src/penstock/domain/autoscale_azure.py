@@ -1,0 +1,296 @@
+"""Azure Monitor's autoscale settings (Microsoft.Insights/autoscaleSettings, as exported) in our fields."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from penstock.domain.durations import span, span_text
+from penstock.domain.errors import PenstockError
+from penstock.domain.fields import nearest
+
+Fields = dict[str, Any]
+
+_TARGET = re.compile(r"/onlineEndpoints/(?P<endpoint>[^/]+)/deployments/(?P<deployment>[^/]+)/?\Z", re.IGNORECASE)
+_ENDPOINT = re.compile(r"/onlineEndpoints/(?P<endpoint>[^/]+)(?:/deployments/[^/]+)?/?\Z", re.IGNORECASE)
+
+_OPERATORS = {
+    "equals": "==",
+    "notequals": "!=",
+    "greaterthan": ">",
+    "greaterthanorequal": ">=",
+    "lessthan": "<",
+    "lessthanorequal": "<=",
+}
+_AGGREGATIONS = {
+    "average": "avg",
+    "minimum": "min",
+    "maximum": "max",
+    "total": "total",
+    "count": "count",
+    "last": "last",
+}
+_STATISTICS = {"average": "avg", "min": "min", "max": "max", "sum": "sum", "count": "count"}
+_DIRECTIONS = {"increase": "out", "decrease": "in", "none": "to"}
+
+# Azure's fields by place; what has no effect here is told, unknown ones are refused.
+_TOP = (
+    *("id", "name", "type", "location", "tags", "properties", "apiVersion", "resourceGroup", "systemData", "kind"),
+    *("enabled", "profiles", "notifications", "predictiveAutoscalePolicy", "targetResourceUri"),
+    *("targetResourceLocation", "namePropertiesName", "etag", "dependsOn"),
+    *("endpoint_name", "deployment_name", "description", "prewarm", "concurrency", "idle_time"),
+)
+_OWN = ("endpoint_name", "deployment_name", "description", "prewarm", "concurrency", "idle_time")
+_PROFILE = ("name", "capacity", "rules", "fixedDate", "recurrence")
+_TRIGGER = (
+    *("metricName", "metricNamespace", "metricResourceUri", "metricResourceLocation", "timeGrain", "statistic"),
+    *("timeWindow", "timeAggregation", "operator", "threshold", "dimensions", "dividePerInstance"),
+)
+
+
+def is_azure(value: Any) -> bool:
+    """True for what Azure Monitor would take, which needs translation."""
+    if not isinstance(value, Mapping):
+        return False
+    fields = cast(Mapping[str, Any], value)
+    profiles = fields.get("profiles")
+    listed = cast(Sequence[Any], profiles) if isinstance(profiles, list) else ()
+    return bool({"properties", "targetResourceUri", "target_resource_uri"} & fields.keys()) or any(
+        isinstance(profile, Mapping) and "capacity" in profile for profile in listed
+    )
+
+
+def target(uri: str) -> tuple[str, str]:
+    """Endpoint and deployment that a resource id, or ENDPOINT/DEPLOYMENT, names. Raises ValueError."""
+    match = _TARGET.search(uri)
+    if match is not None:
+        return match["endpoint"], match["deployment"]
+    endpoint, slash, deployment = uri.strip("/").partition("/")
+    if not slash or not endpoint or not deployment or "/" in deployment:
+        raise ValueError(
+            f"resource {uri[:200]!r} is no deployment: write ENDPOINT/DEPLOYMENT, or its Azure resource id, which ends "
+            "with /onlineEndpoints/ENDPOINT/deployments/DEPLOYMENT"
+        )
+    return endpoint, deployment
+
+
+def fields_of(value: Mapping[str, Any]) -> Fields:
+    """The fields of our file that say the same. Raises ValueError naming Azure's field and what is wrong with it."""
+    top = _taken(value, _TOP, "autoscale settings")
+    properties = _taken(_mapping(top.get("properties", {}), "properties"), _TOP, "properties")
+    settings = {**top, **properties}
+    fields: Fields = {name: settings[name] for name in _OWN if name in settings}
+    name = top.get("name") or properties.get("name")
+    fields |= {"name": name} if name else {}
+    if settings.get("tags"):
+        fields["tags"] = settings["tags"]
+    if settings.get("enabled") is not None:
+        fields["enabled"] = settings["enabled"]
+    uri = settings.get("targetResourceUri")
+    if isinstance(uri, str) and uri and "endpoint_name" not in fields:
+        fields["endpoint_name"], fields["deployment_name"] = target(uri)
+    _check_predictive(settings.get("predictiveAutoscalePolicy"))
+    fields["ignored"] = ["notifications"] if _notifies(settings.get("notifications")) else []
+    return fields | _profiles(settings.get("profiles"), fields.get("endpoint_name"))
+
+
+def is_paired_end(name: str) -> str | None:
+    """The profile whose end this one marks; None for any other name.
+
+    az and the portal let a recurring profile end by another that has the default one's limits and a name in JSON.
+    """
+    try:
+        meant = json.loads(name)
+    except (ValueError, RecursionError):
+        return None
+    owner = cast(dict[str, Any], meant).get("for") if isinstance(meant, dict) else None
+    return owner if isinstance(owner, str) else None
+
+
+def _profiles(value: Any, endpoint: str | None) -> Fields:
+    """Limits and rules of the default profile, and the others. Without a default, what ends a recurring one is it."""
+    profiles = [_profile(each, f"profiles.{n}", endpoint) for n, each in enumerate(_list(value, "profiles"))]
+    timed = [profile for profile in profiles if "fixed" in profile or "recurrence" in profile]
+    always = [profile for profile in profiles if profile not in timed]
+    ends = [profile for profile in timed if is_paired_end(profile["name"])]
+    default = next(iter([*always, *ends]), None)
+    if default is None:
+        raise ValueError("profiles: none is for all the time: give one without fixedDate and recurrence")
+    if len(always) > 1:
+        raise ValueError("profiles: more than one has neither fixedDate nor recurrence; there is one default profile")
+    limits = {name: default[name] for name in ("min", "max", "default", "rules")}
+    return {**limits, "profiles": timed}
+
+
+def _profile(value: Any, where: str, endpoint: str | None) -> Fields:
+    profile = _taken(_mapping(value, where), _PROFILE, where)
+    capacity = _taken(
+        _mapping(profile.get("capacity"), f"{where}.capacity"), ("minimum", "maximum", "default"), f"{where}.capacity"
+    )
+    fields: Fields = {
+        "name": str(profile.get("name") or where),
+        "min": _number(capacity.get("minimum"), f"{where}.capacity.minimum"),
+        "max": _number(capacity.get("maximum"), f"{where}.capacity.maximum"),
+        "default": _number(capacity.get("default"), f"{where}.capacity.default"),
+        "rules": [
+            _rule(each, f"{where}.rules.{n}", endpoint)
+            for n, each in enumerate(_list(profile.get("rules") or [], f"{where}.rules"))
+        ],
+    }
+    if profile.get("fixedDate"):
+        dates = _taken(_mapping(profile["fixedDate"], where), ("timeZone", "start", "end"), f"{where}.fixedDate")
+        fields["fixed"] = {"start": dates.get("start"), "end": dates.get("end"), "timezone": _zone(dates)}
+    if profile.get("recurrence"):
+        fields["recurrence"] = _recurrence(profile["recurrence"], f"{where}.recurrence")
+    return fields
+
+
+def _recurrence(value: Any, where: str) -> Fields:
+    recurrence = _taken(_mapping(value, where), ("frequency", "schedule"), where)
+    if str(recurrence.get("frequency", "Week")).lower() != "week":
+        raise ValueError(f"{where}.frequency is {recurrence['frequency']!r}: profiles recur each Week")
+    known = ("timeZone", "days", "hours", "minutes")
+    schedule = _taken(_mapping(recurrence.get("schedule"), f"{where}.schedule"), known, f"{where}.schedule")
+    hours, minutes = (_one(schedule.get(name), f"{where}.schedule.{name}") for name in ("hours", "minutes"))
+    return {"days": schedule.get("days"), "start": f"{hours:02}:{minutes:02}", "timezone": _zone(schedule)}
+
+
+def _rule(value: Any, where: str, endpoint: str | None) -> Fields:
+    rule = _taken(_mapping(value, where), ("metricTrigger", "scaleAction"), where)
+    trigger = _taken(_mapping(rule.get("metricTrigger"), f"{where}.metricTrigger"), _TRIGGER, f"{where}.metricTrigger")
+    known = ("direction", "type", "value", "cooldown")
+    action = _taken(_mapping(rule.get("scaleAction"), f"{where}.scaleAction"), known, f"{where}.scaleAction")
+    _check_source(trigger, endpoint, f"{where}.metricTrigger")
+    words = [
+        str(trigger.get("metricName", "")),
+        _word(trigger, "operator", _OPERATORS, where),
+        _decimal(trigger.get("threshold"), f"{where}.metricTrigger.threshold"),
+        _word(trigger, "timeAggregation", _AGGREGATIONS, where),
+        _squeezed(trigger.get("timeWindow"), f"{where}.metricTrigger.timeWindow"),
+    ]
+    fields: Fields = {
+        "condition": " ".join(words),
+        "timegrain": f"{_word(trigger, 'statistic', _STATISTICS, where)} {trigger.get('timeGrain', 'PT1M')}",
+        "scale": _scale(action, where),
+        "per_instance": trigger.get("dividePerInstance") is True,
+    }
+    return fields | ({"cooldown": action["cooldown"]} if action.get("cooldown") else {})
+
+
+def _scale(action: Mapping[str, Any], where: str) -> str:
+    kind, value = str(action.get("type", "")).lower(), action.get("value", "1")
+    if kind == "exactcount":
+        return f"to {value}"
+    if kind not in ("changecount", "percentchangecount"):
+        raise ValueError(
+            f"{where}.scaleAction.type is {action.get('type')!r}: there are ChangeCount, PercentChangeCount, ExactCount"
+        )
+    direction = _word(action, "direction", _DIRECTIONS, f"{where}.scaleAction")
+    return f"{direction} {value}{'%' if kind == 'percentchangecount' else ''}"
+
+
+def _check_source(trigger: Mapping[str, Any], endpoint: str | None, where: str) -> None:
+    """Rules read what the deployment itself does; Azure's may name its endpoint, or itself."""
+    uri = trigger.get("metricResourceUri")
+    match = _ENDPOINT.search(uri) if isinstance(uri, str) else None
+    if uri and (match is None or endpoint not in (None, match["endpoint"])):
+        raise ValueError(
+            f"{where}.metricResourceUri is {str(uri)[-120:]!r}: rules read metrics of the deployment that they scale"
+        )
+    if trigger.get("dimensions"):
+        raise ValueError(f"{where}.dimensions: a rule sees the deployment that it scales and nothing else; remove them")
+
+
+def _check_predictive(policy: Any) -> None:
+    mode = str(_folded(policy).get("scalemode", "Disabled")) if isinstance(policy, Mapping) else "Disabled"
+    if mode.lower() != "disabled":
+        raise ValueError(
+            f"predictiveAutoscalePolicy.scaleMode is {mode!r}: forecasts exist for virtual machine scale sets only, on "
+            "Azure too; remove it, and use `prewarm` or a profile for load that comes by the clock"
+        )
+
+
+def _notifies(value: Any) -> bool:
+    """True if there is somebody to be told: az writes notifications that tell nobody."""
+    for each in _list(value or [], "notifications"):
+        notification = _folded(_mapping(each, "notifications"))
+        email = notification.get("email")
+        told = any(_folded(email).values()) if isinstance(email, Mapping) else False
+        if told or notification.get("webhooks"):
+            return True
+    return False
+
+
+def _taken(value: Mapping[str, Any], known: Sequence[str], where: str) -> Fields:
+    """`value` with Azure's spelling of its keys; raises ValueError for one that Azure does not have there."""
+    spelled = {_fold(name): name for name in known}
+    result: Fields = {}
+    for key, inner in value.items():
+        name = spelled.get(_fold(key))
+        if name is None:
+            near = nearest(key, known)
+            hint = f"did you mean {near!r}?" if near else f"known fields: {', '.join(known)}"
+            raise ValueError(f"{where}: unknown field {key[:80]!r} ({hint})")
+        if inner is not None:
+            result[name] = inner
+    return result
+
+
+def _folded(value: Any) -> Fields:
+    return {_fold(str(key)): inner for key, inner in cast(Mapping[str, Any], value).items()}
+
+
+def _fold(name: str) -> str:
+    return str(name).replace("_", "").lower()
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where}: expected fields, got {type(value).__name__}")
+    return cast(Mapping[str, Any], value)
+
+
+def _list(value: Any, where: str) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{where}: expected a list, got {type(value).__name__}")
+    return cast(Sequence[Any], value)
+
+
+def _word(fields: Mapping[str, Any], name: str, words: Mapping[str, str], where: str) -> str:
+    written = str(fields.get(name, ""))
+    found = words.get(written.lower())
+    if found is None:
+        raise ValueError(f"{where}: {name} is {written[:40]!r}: there are {', '.join(words)}")
+    return found
+
+
+def _number(value: Any, where: str) -> int:
+    """Azure writes numbers as text."""
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,5}", str(value), re.ASCII):
+        raise ValueError(f"{where} is {str(value)[:40]!r}: give a whole number")
+    return int(value)
+
+
+def _one(value: Any, where: str) -> int:
+    values = cast(list[Any], value) if isinstance(value, list) else [value]
+    if len(values) != 1:
+        raise ValueError(f"{where} has {len(values)} entries: give one, and a profile for each time of day")
+    return _number(values[0], where)
+
+
+def _decimal(value: Any, where: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{where} is {str(value)[:40]!r}: give a number")
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _squeezed(value: Any, where: str) -> str:
+    """A span without what would part words; `0:05:00` is how older versions of az print one."""
+    try:
+        return span_text(span(str(value)))
+    except PenstockError as err:
+        raise ValueError(f"{where}: {err.message}") from None
+
+
+def _zone(fields: Mapping[str, Any]) -> str:
+    return str(fields.get("timeZone") or "UTC")
