@@ -24,9 +24,10 @@ class Platform:
         settings = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
         self._environment = {**settings, "PENSTOCK_HOME": str(home)}
 
-    def __call__(self, *arguments: str, folder: Path | None = None) -> Any:
+    def __call__(self, *arguments: str, folder: Path | None = None, told: bool = True) -> Any:
         """Run `penstock ARGUMENTS` and return what it printed, which is JSON when nobody looks on."""
-        print(f"    $ penstock {' '.join(_quoted(argument) for argument in arguments)}", flush=True)
+        if told:
+            print(f"    $ penstock {' '.join(_quoted(argument) for argument in arguments)}", flush=True)
         output = run((PENSTOCK, *arguments), environment=self._environment, folder=folder)
         return json.loads(output) if output.strip() else None
 

@@ -28,6 +28,7 @@ REQUESTS = 2000
 GREEN_PERCENT = 10
 SPLIT_TOLERANCE = 3.0  # points; about 4.5 standard deviations of a 10 % draw among 2,000
 ROLLBACK_SECONDS = 1.0
+GUARD_SECONDS = 30.0
 
 
 class ClaimError(Exception):
@@ -63,6 +64,8 @@ class Demo:
         self._split(endpoint, bodies)
         self._title("Release a broken green: it loads, but every request to it fails")
         self._break_and_roll_back(endpoint, bodies)
+        self._title("Release it again, this time under guards: nobody looks on")
+        self._release_under_guards(endpoint, bodies)
         print(f"\nAll claims hold. {time.monotonic() - self._began:.0f} s in all.", flush=True)
 
     def _train(self) -> dict[str, Any]:
@@ -136,6 +139,21 @@ class Demo:
         _claim(not any(map(_is_bad, after)), "blue answers everything after the rollback", _first_bad(after))
         self._say(f"{len(after)} more requests: all answered by blue")
 
+    def _release_under_guards(self, endpoint: Endpoint, bodies: Sequence[bytes]) -> None:
+        with steady_load(endpoint, bodies) as answers:
+            began = time.monotonic()
+            steps = ("--steps", f"{GREEN_PERCENT}, 100", "--bake-time", "1m")
+            self.platform("rollout", "start", "-e", "wine", "--to", "green", *steps)
+            rollout = _ended(self.platform)
+            took = time.monotonic() - began
+        _claim(rollout["phase"] == "rolled_back", "the guards take the broken release back", rollout["message"])
+        self._say(f"taken back by itself after {took:.1f} s: {rollout['message']}")
+        bad = [answer for answer in answers if _is_bad(answer)]
+        self._say(f"{len(bad)} of {len(answers)} responses were bad, all of them green's")
+        _claim({answer.deployment for answer in bad} <= {"green"}, "nobody whom blue answered noticed")
+        after = send(endpoint, bodies)
+        _claim(not any(map(_is_bad, after)), "blue answers everything again", _first_bad(after))
+
     def _title(self, text: str) -> None:
         self._step += 1
         print(f"\n[{time.monotonic() - self._began:4.0f} s] {self._step}. {text}", flush=True)
@@ -203,6 +221,17 @@ def _wait_for_bad(answers: Sequence[Answer]) -> None:
     while not any(answer.status not in (0, 200) for answer in answers):
         _claim(time.monotonic() < until, "the broken release fails visibly")
         time.sleep(0.05)
+
+
+def _ended(platform: Platform) -> dict[str, Any]:
+    """The rollout, once it is over."""
+    until = time.monotonic() + GUARD_SECONDS
+    while True:
+        rollout = platform("rollout", "show", "-e", "wine", told=False)
+        if rollout["phase"] != "step" and rollout["finished_at"]:
+            return rollout
+        _claim(time.monotonic() < until, "the guards decide in time", rollout["message"])
+        time.sleep(0.2)
 
 
 def _first_bad(answers: Sequence[Answer]) -> str:
