@@ -20,6 +20,7 @@ from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import AnyKind, Key
 from penstock.domain.rollout import ROLLOUT
 from penstock.domain.validation import Validation
+from penstock.domain.webhook import WEBHOOK
 from penstock.engines.base import Engine
 from penstock.environments.base import BuiltEnvironment
 from penstock.gateway.haproxy import HaproxyGateway
@@ -57,6 +58,7 @@ from penstock.online.shadow import Shadows
 from penstock.online.tapes import DeploymentTapes
 from penstock.online.waker import Waker
 from penstock.online.watch import Watch
+from penstock.online.webhook_parts import webhook_parts
 from penstock.outside import connect, identity
 from penstock.parts import (
     compiler,
@@ -70,7 +72,7 @@ from penstock.settings import Settings
 from penstock.telemetry.records import Records
 
 _MAX_BLOB_BYTES = 64 * 2**30
-_KINDS: tuple[AnyKind, ...] = (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT, CONTRACT, ROLLOUT)  # with a reconciler
+_KINDS: tuple[AnyKind, ...] = (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT, CONTRACT, ROLLOUT, WEBHOOK)  # with a reconciler
 
 
 class Part(Protocol):
@@ -125,10 +127,12 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     shadows = Shadows(resources, meter, tapes, outside.gateway, clock, acting=lambda: leadership.held)
     stages = Stages(golden, shadows)
     looks = Looks(meter, tapes, lambda: parse(inspector.metrics().decode(errors="replace")))
+    hooks = webhook_parts(resources, clock, lambda: leadership.held, home / "secrets" / "webhooks", settings.database)
     reconcilers: Mapping[str, Reconciler] = {
         ROLLOUT.name: RolloutReconciler(resources, routing, looks, stages, clock),
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
         CONTRACT.name: ContractReconciler(resources, contract_files, preparation, clock),
+        WEBHOOK.name: hooks.reconciler,
         ONLINE_DEPLOYMENT.name: DeploymentReconciler(
             resources, assembly, fleet, routing, clock, Counts(resources, fleet, machine.measure)
         ),
@@ -149,6 +153,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         golden_recorder=GoldenRecorder(resources, tapes, clock),
         shadows=shadows,
         contracts=Contracts(resources),
+        webhooks=hooks.webhooks,
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,
@@ -186,6 +191,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             shadows,
             leadership,
             controller,
+            hooks.deliveries,
             watch,
             Waker(resources, outside.gateway, leading),
             Scaler(resources, fleet, outside.gateway, meter, clock, leading),

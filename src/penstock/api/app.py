@@ -22,6 +22,7 @@ from penstock.api import (
     rollouts,
     shadows,
     validations,
+    webhooks,
 )
 from penstock.api.limits import BodyLimit
 from penstock.api.services import Services
@@ -55,6 +56,7 @@ def create_app(services: Services) -> FastAPI:
         rollbacks,
         rollouts,
         shadows,
+        webhooks,
         validations,
         compilations,
         observations,

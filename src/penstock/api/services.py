@@ -32,6 +32,7 @@ from penstock.online.models import Models
 from penstock.online.rollbacks import Rollbacks
 from penstock.online.rollouts import Rollouts
 from penstock.online.shadow import Shadows
+from penstock.online.webhooks import Webhooks
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
 from penstock.telemetry.series import Windows
@@ -52,6 +53,7 @@ class Services:
     rollouts: Rollouts
     rollbacks: Rollbacks
     shadows: Shadows
+    webhooks: Webhooks
     golden: Golden
     golden_recorder: GoldenRecorder
     models: Models

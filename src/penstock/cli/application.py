@@ -17,6 +17,7 @@ from penstock.domain.errors import PenstockError
 from penstock.domain.model import Model
 from penstock.domain.resource import Frozen
 from penstock.domain.rollout import Rollout
+from penstock.domain.webhook import Webhook
 
 if TYPE_CHECKING:
     from penstock.client.client import Client
@@ -29,6 +30,7 @@ _SPECS: Mapping[DocumentKind, type[Frozen]] = {
     DocumentKind.DEPLOYMENT: OnlineDeployment,
     DocumentKind.CONTRACT: Contract,
     DocumentKind.ROLLOUT: Rollout,
+    DocumentKind.WEBHOOK: Webhook,
 }
 
 
@@ -46,12 +48,15 @@ class Application:
     def run(self, plan: Sequenced) -> None:
         """Apply all documents. Raises, with nothing changed, if one of them is faulty in itself.
 
-        1. Environments and models, then endpoints and contracts; an error here ends the run, as others build on them.
+        1. Webhooks, environments and models, then endpoints and contracts; an error here ends the run, as others build
+           on them.
         2. All deployments are sent, then waited for together; one that fails does not stop the others.
         3. Traffic of the endpoints all of whose deployments serve, and rollouts: these are begun, not waited for.
         """
         for document in plan.documents:
             checked(_SPECS[document.kind], document)
+        for document in plan.webhooks:
+            self._webhook(document)
         for document in plan.environments:
             self._environment(document)
         for document in plan.models:
@@ -82,6 +87,13 @@ class Application:
 
     def _contract(self, document: Document) -> None:
         applied = self._client.contracts.create_or_update(uploaded(self._client, Contract, document))
+        self._note(document, applied.change, applied.resource.provisioning_state)
+
+    def _webhook(self, document: Document) -> None:
+        applied = self._client.webhooks.create_or_update(uploaded(self._client, Webhook, document))
+        secret = self._client.webhooks.ensure_secret(applied.resource.name)
+        if secret is not None:
+            notice(f"webhook {applied.resource.name!r} signs with the secret {secret} (shown this once)")
         self._note(document, applied.change, applied.resource.provisioning_state)
 
     def _deployments(self, documents: Iterable[Document]) -> None:

@@ -19,6 +19,7 @@ class DocumentKind(StrEnum):
     DEPLOYMENT = "online-deployment"
     CONTRACT = "contract"
     ROLLOUT = "rollout"
+    WEBHOOK = "webhook"
 
 
 _SCHEMAS = {
@@ -32,7 +33,7 @@ _SCHEMAS = {
     "environment": DocumentKind.ENVIRONMENT,
 }
 # What Azure has no schema for says what it is by its `type`.
-_OWN_TYPES = {"contract": DocumentKind.CONTRACT, "rollout": DocumentKind.ROLLOUT}
+_OWN_TYPES = {"contract": DocumentKind.CONTRACT, "rollout": DocumentKind.ROLLOUT, "webhook": DocumentKind.WEBHOOK}
 # Fields that only one kind has; the first kind with one of them is meant.
 _MARKS = (
     (DocumentKind.DEPLOYMENT, {"endpoint_name", "code_configuration", "instance_count", "request_settings", "model"}),

@@ -32,6 +32,7 @@ _COMMANDS = {
     "golden": _Entry("golden", "Golden requests: requests with the answers that a deployment must give."),
     "image": _Entry("image", "Container images: build, extend, send to a registry."),
     "environment": _Entry("environment", "Registered environments."),
+    "webhook": _Entry("webhook", "Webhooks: recorded events, sent to a URL as signed CloudEvents."),
     "apply": _Entry("apply", "Make everything be as the files say, in any order."),
     "plan": _Entry("apply", "Show what apply would change, field by field."),
     "rollback": _Entry("rollback", "Go back: earlier traffic, an earlier spec, everything as at an event."),

@@ -27,27 +27,31 @@ _NEVER_COMPARED = frozenset(
 def previewed(client: "Client", document: Document) -> dict[str, Any]:
     """A row of the plan: what it is, what would become of it, and the fields that differ."""
     match document.kind:
-        case DocumentKind.ENDPOINT:
-            from penstock.domain.endpoint import OnlineEndpoint
-
-            preview = client.online_endpoints.preview(compared(OnlineEndpoint, document))
-            return _row(document, preview)
-        case DocumentKind.DEPLOYMENT:
-            from penstock.domain.deployment import OnlineDeployment
-
-            return _row(document, client.online_deployments.preview(compared(OnlineDeployment, document)))
-        case DocumentKind.CONTRACT:
-            from penstock.domain.contract import Contract
-
-            return _row(document, client.contracts.preview(compared(Contract, document)))
-        case DocumentKind.ROLLOUT:
-            from penstock.domain.rollout import Rollout
-
-            return _row(document, client.rollouts.preview(compared(Rollout, document)))
         case DocumentKind.MODEL:
             return _model(client, document)
         case DocumentKind.ENVIRONMENT:
             return _environment(client, document)
+        case DocumentKind.ENDPOINT:
+            from penstock.domain.endpoint import OnlineEndpoint
+
+            preview = client.online_endpoints.preview(compared(OnlineEndpoint, document))
+        case DocumentKind.DEPLOYMENT:
+            from penstock.domain.deployment import OnlineDeployment
+
+            preview = client.online_deployments.preview(compared(OnlineDeployment, document))
+        case DocumentKind.CONTRACT:
+            from penstock.domain.contract import Contract
+
+            preview = client.contracts.preview(compared(Contract, document))
+        case DocumentKind.ROLLOUT:
+            from penstock.domain.rollout import Rollout
+
+            preview = client.rollouts.preview(compared(Rollout, document))
+        case DocumentKind.WEBHOOK:
+            from penstock.domain.webhook import Webhook
+
+            preview = client.webhooks.preview(compared(Webhook, document))
+    return _row(document, preview)
 
 
 def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:

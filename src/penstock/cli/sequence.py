@@ -18,20 +18,23 @@ class Sequenced:
     traffic: tuple[Document, ...]
     contracts: tuple[Document, ...] = ()
     rollouts: tuple[Document, ...] = ()
+    webhooks: tuple[Document, ...] = ()
 
     @property
     def documents(self) -> Sequence[Document]:
         """Each document once, as it is written."""
         held_back = {name_of(document): document for document in self.traffic}
         endpoints = (held_back.get(name_of(endpoint), endpoint) for endpoint in self.endpoints)
-        return (*self.environments, *self.models, *endpoints, *self.contracts, *self.deployments, *self.rollouts)
+        first = (*self.webhooks, *self.environments, *self.models)
+        return (*first, *endpoints, *self.contracts, *self.deployments, *self.rollouts)
 
 
 def sequenced(documents: Iterable[Document]) -> Sequenced:
     """Order the documents; raises `invalid` for one without a name, and for two of one name.
 
-    Environments and models come first, then endpoints, contracts and deployments. An endpoint some of whose
-    deployments are among the documents keeps the traffic that it has until they serve: its shares come last.
+    Webhooks come first, so that they are told of the rest. Environments and models follow, then endpoints, contracts
+    and deployments. An endpoint some of whose deployments are among the documents keeps the traffic that it has until
+    they serve: its shares come last.
     """
     by_kind: dict[DocumentKind, list[Document]] = {kind: [] for kind in DocumentKind}
     seen: dict[tuple[DocumentKind, str], Document] = {}
@@ -52,6 +55,7 @@ def sequenced(documents: Iterable[Document]) -> Sequenced:
         traffic=tuple(late),
         contracts=tuple(by_kind[DocumentKind.CONTRACT]),
         rollouts=tuple(by_kind[DocumentKind.ROLLOUT]),
+        webhooks=tuple(by_kind[DocumentKind.WEBHOOK]),
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Preview,
         RegisteredEnvironment,
         RemoteContract,
+        RemoteWebhook,
     )
     from penstock.domain.model import ModelVersion
 
@@ -22,6 +23,7 @@ DEPLOYMENTS = table(
 )
 SERVINGS = table("version", "endpoint", "deployment", "traffic", "mirror_traffic", "state", "ready_instances")
 CONTRACTS = table("name", "endpoint_name", "deployment_name", "mode", "provisioning_state", "deployments", "reason")
+WEBHOOKS = table("name", "url", "enabled", "reason", "delivered", "waiting", "dead")
 ENVIRONMENTS = table("name", "version", "image", "archived", "created_at", "description")
 
 
@@ -64,6 +66,22 @@ def contract(resource: "RemoteContract") -> dict[str, Any]:
         "provisioning_state": resource.provisioning_state,
         "reason": ready.reason if ready else None,
         "deployments": list(resource.status.deployments),
+        **_marks(resource),
+    }
+
+
+def webhook(resource: "RemoteWebhook") -> dict[str, Any]:
+    """`waiting` is what was tried in vain for the event that is next."""
+    status, ready = resource.status, resource.status.condition("Ready")
+    return {
+        "name": resource.name,
+        **_spec(resource),
+        "provisioning_state": resource.provisioning_state,
+        "reason": ready.reason if ready else None,
+        "delivered": status.delivered,
+        "position": status.position,
+        "waiting": status.attempts.error if status.attempts else None,
+        "dead": len(status.dead),
         **_marks(resource),
     }
 

@@ -22,6 +22,7 @@ from penstock.client.shadows import Shadows
 from penstock.client.transport import OnWaiting, Transport
 from penstock.client.validations import Validations
 from penstock.client.waiting import OnProgress, wait_gone, wait_ready
+from penstock.client.webhooks import Webhooks
 from penstock.domain.errors import invalid
 from penstock.domain.events import Event
 from penstock.settings import from_environment
@@ -81,6 +82,7 @@ class Client:
         self.rollouts = Rollouts(self._transport)
         self.shadows = Shadows(self._transport)
         self.golden = GoldenClient(self._transport)
+        self.webhooks = Webhooks(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)
         self.compilations = Compilations(self._transport)
@@ -138,4 +140,6 @@ class Client:
             return lambda: self.online_deployments.get(endpoint, deployment)
         if kind == "contract":
             return lambda: self.contracts.get(name)
+        if kind == "webhook":
+            return lambda: self.webhooks.get(name)
         raise invalid(f"there is nothing to wait for with a {kind!r}")

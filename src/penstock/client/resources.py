@@ -14,6 +14,7 @@ from penstock.domain.environment import Environment, EnvironmentStatus
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.resource import Frozen, Status
 from penstock.domain.rollout import Rollout, RolloutStatus
+from penstock.domain.webhook import Webhook, WebhookStatus
 
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
@@ -86,11 +87,13 @@ Deployment = RemoteResource[OnlineDeployment, OnlineDeploymentStatus]
 RegisteredEnvironment = RemoteResource[Environment, EnvironmentStatus]
 RemoteContract = RemoteResource[Contract, ContractStatus]
 RemoteRollout = RemoteResource[Rollout, RolloutStatus]
+RemoteWebhook = RemoteResource[Webhook, WebhookStatus]
 AppliedEndpoint = Applied[OnlineEndpoint, OnlineEndpointStatus]
 AppliedDeployment = Applied[OnlineDeployment, OnlineDeploymentStatus]
 AppliedEnvironment = Applied[Environment, EnvironmentStatus]
 AppliedContract = Applied[Contract, ContractStatus]
 AppliedRollout = Applied[Rollout, RolloutStatus]
+AppliedWebhook = Applied[Webhook, WebhookStatus]
 AnyRemote = RemoteResource[Any, Any]
 
 
