@@ -48,10 +48,11 @@ def _golden(exchange: Exchange, redact: frozenset[str]) -> GoldenRequest | None:
     answer = _redacted(value_of(exchange.answer), redact)
     shape = Shape(type="null") if answer is None else None
     expect = Expectation(status=exchange.status, answer=answer, shape=shape)
+    form = {"content_type": exchange.content_type} if exchange.content_type else {}
     try:
         if isinstance(sent, _Text):
-            return GoldenRequest(body=sent.text, content_type=exchange.content_type, expect=expect)
-        return GoldenRequest(request=_redacted(sent, redact), content_type=exchange.content_type, expect=expect)
+            return GoldenRequest(body=sent.text, expect=expect, **form)
+        return GoldenRequest(request=_redacted(sent, redact), expect=expect, **form)
     except ValueError:  # a content type that is none
         return None
 

@@ -48,7 +48,7 @@ def verdict(webhook: AWebhook, *, signed: bool) -> tuple[Truth, str, str]:
     if not webhook.spec.enabled:
         return Truth.TRUE, "Disabled", "events wait until it is enabled"
     if not signed:
-        return Truth.FALSE, "NoSecret", f"give it one with `penstock webhook create -n {webhook.name}`; events wait"
+        return Truth.UNKNOWN, "NoSecret", f"give it one with `penstock webhook create -n {webhook.name}`; events wait"
     if status.gone_generation == webhook.generation:
         return Truth.FALSE, "Gone", "the receiver answered 410: events wait until the webhook is changed"
     if status.attempts is not None:
