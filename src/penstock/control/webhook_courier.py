@@ -110,15 +110,16 @@ class Courier:
         self, webhook: AWebhook, change: Callable[[WebhookStatus], WebhookStatus], *, tell: bool = False
     ) -> None:
         """Change the status, whoever else writes it meanwhile; `tell`: with an event for each new dead letter."""
-        present: AWebhook | None = webhook
-        while present is not None and present.uid == webhook.uid:
+        present, seen = self._resources.find(WEBHOOK, self._name), -1
+        while present is not None and present.uid == webhook.uid and present.version != seen:
             status = change(present.status)
             known = {letter.event for letter in present.status.dead}
             given_up = [letter for letter in status.dead if letter.event not in known] if tell else []
             events = [self._given_up(webhook, letter) for letter in given_up]
             if self._resources.set_status(WEBHOOK, present, status, *events) is not None:
                 return
-            present = self._resources.find(WEBHOOK, self._name)
+            # Refused though nobody has written: another control plane leads, and sends it again.
+            present, seen = self._resources.find(WEBHOOK, self._name), present.version
 
     def _given_up(self, webhook: AWebhook, letter: DeadLetter) -> Event:
         return Event(

@@ -52,15 +52,12 @@ def held_back(found: Sequence[Edit], serving: Collection[str]) -> Restoration:
     Such an endpoint keeps the shares that it has, and the deployments that they name, until the edits are planned
     again: no caller is sent where nobody answers. One whose present shares are all zero has nothing to lose.
     """
-    idle = {edit.name: names for edit in found if (names := _idle(edit, serving))}
+    idle = {edit.name: names for edit in found if (names := _idle(edit, serving))}  # by endpoint
     kept: list[Edit] = []
     for edit in found:
-        owner = edit.name.partition("/")[0]
-        if owner not in idle:
-            kept.append(edit)
-        elif edit.name in idle:
+        if edit.kind.name == ONLINE_ENDPOINT.name and edit.name in idle:
             kept += _without_traffic(edit, idle[edit.name])
-        elif edit.spec is not None:
+        elif edit.kind.name != ONLINE_DEPLOYMENT.name or edit.spec or edit.name.partition("/")[0] not in idle:
             kept.append(edit)
     return Restoration(tuple(kept), tuple(name for names in idle.values() for name in names))
 

@@ -10,13 +10,14 @@ from penstock.control.cloud_events import cloud_event, key_of, signed
 from penstock.control.resources import Change, Resources
 from penstock.control.webhook_calls import Send
 from penstock.control.webhook_secrets import WebhookSecrets
-from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found
+from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found, unavailable
 from penstock.domain.events import Event
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource
 from penstock.domain.webhook import WEBHOOK, SecretRequest, Webhook, WebhookStatus, WebhookTest
 
 MOST_WEBHOOKS = 50  # each has a thread
+_TRIES = 10  # at a status that deliveries change too
 
 AWebhook = Resource[Webhook, WebhookStatus]
 Handshake = Callable[[str, str], Literal["allowed", "denied", "unanswered"]]
@@ -100,7 +101,7 @@ class Webhooks:
 
     def replay(self, name: str, events: Sequence[int], *, actor: str) -> AWebhook:
         """Have dead letters sent again, all of them if none is named. Raises `not_found` for an event that is none."""
-        while True:
+        for _ in range(_TRIES):
             webhook = self._resources.get(WEBHOOK, name)
             dead = [letter.event for letter in webhook.status.dead]
             strange = next((number for number in events if number not in dead), None)
@@ -110,9 +111,9 @@ class Webhooks:
             status = webhook.status.model_copy(update={"replay": tuple(wanted)})
             stored = self._resources.set_status(WEBHOOK, webhook, status)
             if stored is not None:
-                break
-        self._record(stored, "ReplayRequested", f"{len(events or dead)} dead letters are sent again", actor)
-        return stored
+                self._record(stored, "ReplayRequested", f"{len(events or dead)} dead letters are sent again", actor)
+                return stored
+        raise unavailable(f"webhook {name!r} could not be changed just now; try again")
 
     def _record(self, webhook: AWebhook, reason: str, message: str, actor: str) -> None:
         self._resources.record(WEBHOOK.name, webhook.name, reason, message, actor=actor, generation=webhook.generation)
