@@ -30,11 +30,12 @@ ENDPOINT = {"name": "prices", "auth_mode": "key"}
 def test_golden_requests_rollbacks_and_webhooks(tmp_path: Path) -> None:
     files = tmp_path / "files"
     with a_platform(tmp_path / "home") as platform, Receiver() as receiver:
-        made = platform.json("webhook", "create", "-n", "log", "--url", receiver.url)
+        made = platform.json("webhook", "create", "-n", "log", "--url", receiver.url, "--disabled")
         receiver.secret = made["secret"]
         tested = platform.json("webhook", "test", "-n", "log")
         assert (tested["handshake"], tested["status"]) == ("allowed", 204)
         begun = newest_event(platform)
+        assert "secret" not in platform.json("webhook", "create", "-n", "log", "--enabled")
 
         write_yaml(files / "endpoint.yml", {**ENDPOINT, "traffic": {"blue": 100}})
         deploy(files, "blue", factor="2")
