@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from penstock.control.changes import sentence
 from penstock.control.resources import Edit, Resources
+from penstock.domain.autoscale import AUTOSCALE
 from penstock.domain.contract import CONTRACT
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.diff import differences
@@ -21,7 +22,7 @@ from penstock.online.routing import Routing
 
 # What an event brings back, in the order of the writes. `scale` follows from the autoscaler, and registered
 # environments never change.
-KINDS: tuple[AnyKind, ...] = (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT, CONTRACT)
+KINDS: tuple[AnyKind, ...] = (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT, CONTRACT, AUTOSCALE)
 _ATTEMPTS = 5  # at a plan that others write under
 _EVENTS = 1000  # of a deployment, in which its ready generations are looked for
 
