@@ -198,3 +198,15 @@ def test_a_port_in_use_is_named_with_its_remedy(site: Site, tmp_path: Path) -> N
             second.start()
     assert caught.value.code is Code.UNAVAILABLE
     assert marked(str(tmp_path / "second")) == []
+
+
+def test_callers_who_were_idle_over_a_reload_are_routed_as_all_others(site: Site) -> None:
+    blue = site.backend("blue")
+    site.apply(blue)
+    with site.client() as idle, site.client() as large:
+        assert (idle.score().name, large.score().name) == ("blue0", "blue0")
+        assert site.apply(blue, site.backend("green"), traffic={"green": 100}).reloaded
+        answer = idle.score(x_request_id="mine")
+        assert (answer.status, answer.name, answer.headers["x-request-id"]) == (200, "green0", "mine")
+        assert large.score(b"[" + b"1," * 200_000 + b"1]").name == "green0"
+        assert idle.score().name == "green0"

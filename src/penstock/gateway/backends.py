@@ -17,7 +17,9 @@ LAST_RESORT = "no-instance"
 # Gets what a worker held that retires after a reload: instances that start now are known to the new worker only.
 HANDOVER = "handover"
 
-INNER_SERVERS = (LAST_RESORT, HANDOVER)
+# The worker that takes over in a reload, as the one that retires knows it.
+SUCCESSOR = "successor"
+INNER_SERVERS = (LAST_RESORT, HANDOVER, SUCCESSOR)
 
 
 def backend_section(backend: Backend, settings: GatewaySettings) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from penstock.domain.errors import PenstockError
+from penstock.gateway.backends import SUCCESSOR
 from penstock.gateway.process import marked
 from penstock.gateway.runtime import Runtime
 
@@ -22,13 +23,15 @@ def drain(owner: str, run_folder: Path, deadline: float, at_once: Callable[[], b
     Returns at `deadline` (monotonic seconds), or when `at_once` says so, in any case. Whatever runs still is idle then,
     or has had its time.
     """
+    runtime, quiet = Runtime(run_folder), 0
+    with contextlib.suppress(PenstockError):
+        runtime.command(f"set server {SUCCESSOR}/{SUCCESSOR} state maint")  # there will be none
     processes = marked(owner)
     pids = {process.pid for process in processes}
     for process in processes:
         with contextlib.suppress(psutil.Error):
             if process.ppid() not in pids:  # a master, which tells its workers
                 process.send_signal(signal.SIGUSR1)
-    runtime, quiet = Runtime(run_folder), 0
     while quiet < _QUIET_LOOKS and time.monotonic() < deadline and not at_once() and marked(owner):
         try:
             quiet = 0 if runtime.unanswered() else quiet + 1

@@ -6,6 +6,7 @@ traffic on one deployment, is decided by the first few rules.
 """
 
 from penstock.gateway import answers, maps, paths
+from penstock.gateway.backends import SUCCESSOR
 from penstock.gateway.refusals import REFUSALS
 from penstock.gateway.sections import section
 from penstock.gateway.settings import GatewaySettings
@@ -36,9 +37,11 @@ def frontend(settings: GatewaySettings, port: int, slots: int) -> str:
     return section(
         "frontend gateway",
         _bind(settings, port),
+        f"bind unix@run/{SUCCESSOR}.sock mode 600",
         # The body is waited for in the backend: without a key, nobody fills a buffer.
         "no option http-buffer-request",
         *_log_rules(),
+        *_retiring_rules(),
         *_identity_rules(),
         *_direct_rules(settings),
         *_endpoint_rules(),
@@ -63,6 +66,13 @@ def _log_rules() -> list[str]:
         "queued=%bq ms=%Ta id=%{+Q}[var(txn.id)] own_id=%ID method=%HM path=%{+Q}HP"
     )
     return ["log stdout format raw local0", "option dontlog-normal", f"log-format {answers.quoted(fields)}"]
+
+
+def _retiring_rules() -> list[str]:
+    """After a reload the old worker still has the connections of callers who were idle, but is told of no change any
+    more: what they ask next is the new worker's to answer, which listens on the socket that both know."""
+    retiring = f"{{ stopping }} {{ nbsrv({SUCCESSOR}) gt 0 }}"
+    return [f"http-request set-var(txn.backend) str({SUCCESSOR}) if {retiring}", f"http-request allow if {retiring}"]
 
 
 def _identity_rules() -> list[str]:

@@ -1,6 +1,6 @@
 """Frontends for the gateway's own use, by sockets that only the owner can open."""
 
-from penstock.gateway.backends import HANDOVER, LAST_RESORT
+from penstock.gateway.backends import HANDOVER, LAST_RESORT, SUCCESSOR
 from penstock.gateway.frontend import STATUS_RULES, UNIQUE_ID
 from penstock.gateway.maps import ASLEEP
 from penstock.gateway.sections import section
@@ -12,6 +12,9 @@ _INTO_BACKEND = (
     "http-request set-header x-penstock-request %[unique-id]",
     "use_backend %[var(txn.backend)]",
 )
+
+
+_LONGEST_SECONDS = 660  # of a request, with its wait
 
 
 def inner_frontends(threads: int) -> str:
@@ -28,6 +31,12 @@ def inner_frontends(threads: int) -> str:
             *_INTO_BACKEND,
         )
         + section(f"frontend {HANDOVER}", f"bind unix@run/{HANDOVER}.sock mode 600", *_INTO_BACKEND, *STATUS_RULES)
+        + section(
+            f"backend {SUCCESSOR}",
+            "no option http-buffer-request",
+            f"timeout server {_LONGEST_SECONDS}s",
+            f"server {SUCCESSOR} unix@run/{SUCCESSOR}.sock no-check",
+        )
         + section(
             f"frontend {LAST_RESORT}",
             f"bind unix@run/{LAST_RESORT}.sock mode 600",
