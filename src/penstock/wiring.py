@@ -122,7 +122,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     assembly = Assembly(preparation, outside.environments, builds, home / "apps", places, defaults)
     meter, tapes = Meter(outside.gateway, places, clock), DeploymentTapes(fleet, clock)
     inspector = Inspector(resources, fleet, outside.gateway, clock)
-    endpoints, deployments = Endpoints(resources, keyring, routing), Deployments(resources, preparation)
+    endpoints, deployments = Endpoints(resources, keyring, routing), Deployments(resources, preparation, clock)
     golden = Golden(resources, keyring, outside.gateway, settings.host)
     shadows = Shadows(resources, meter, tapes, outside.gateway, clock, acting=lambda: leadership.held)
     stages = Stages(golden, shadows)

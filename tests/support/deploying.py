@@ -73,7 +73,7 @@ class Bench:
         self.models = Models(self.registry, self.registry, self.artifacts, KnownVersions(self.folder / "registry"))
         images = ContainerImages(no_tool, no_tool, self.artifacts, self.folder / "contexts", self.environments.log)
         self.preparation = Preparation(self.resources, self.models, self.artifacts, self.environments, images)
-        self.deployments = Deployments(self.resources, self.preparation)
+        self.deployments = Deployments(self.resources, self.preparation, self.clock)
         defaults = Defaults(base_environment={}, memory_bytes=2**30, max_body_bytes=2**20, log_bytes=2**20)
         self.assembly = Assembly(
             self.preparation, self.environments, self.builds, self.folder / "apps", self.fleet.places, defaults

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from penstock.control.clock import Clock
 from penstock.control.resources import Change, Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus, ignored_fields
 from penstock.domain.endpoint import ONLINE_ENDPOINT
@@ -9,6 +10,7 @@ from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_f
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource, provisioning_state
 from penstock.domain.samples import sample_request
+from penstock.online.ownership import needed, user_of
 from penstock.online.preparation import Preparation
 from penstock.online.routes import scoring_path
 
@@ -18,8 +20,9 @@ MOST_DEPLOYMENTS = 20  # of an endpoint; Azure's limit
 
 
 class Deployments:
-    def __init__(self, resources: Resources, preparation: Preparation) -> None:
+    def __init__(self, resources: Resources, preparation: Preparation, clock: Clock) -> None:
         self._resources = resources
+        self._clock = clock
         self._preparation = preparation
 
     def named(self, endpoint: str, name: str, spec: OnlineDeployment) -> OnlineDeployment:
@@ -88,7 +91,10 @@ class Deployments:
         return deployment, change
 
     def delete(self, endpoint: str, name: str, *, actor: str) -> Deployment | None:
-        """Begin to delete a deployment; None if there is none. Raises `conflict` while it takes traffic."""
+        """Begin to delete a deployment; None if there is none.
+
+        Raises `conflict` while it takes traffic, or a rollout moves its traffic or keeps it warm.
+        """
         parent = self._resources.find(ONLINE_ENDPOINT, endpoint)
         if parent is not None and parent.deleting_since is None:
             share = parent.spec.traffic.get(name) or parent.spec.mirror_traffic.get(name)
@@ -97,6 +103,9 @@ class Deployments:
                     f"deployment {name!r} takes {share} % of the traffic of endpoint {endpoint!r}: first run "
                     f'`penstock online-endpoint update --name {endpoint} --traffic "{name}=0 OTHER=100"`'
                 )
+        rollout = user_of(self._resources, f"{endpoint}/{name}", self._clock.now())
+        if rollout is not None and parent is not None and parent.deleting_since is None:
+            raise needed(name, rollout)
         return self._resources.delete(ONLINE_DEPLOYMENT, f"{endpoint}/{name}", actor=actor)
 
     def fingerprint(self, deployment: Deployment) -> str | None:

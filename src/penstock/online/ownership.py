@@ -1,5 +1,7 @@
 """Who decides about an endpoint's traffic: its users, or a rollout while it is unfinished."""
 
+from datetime import datetime
+
 from penstock.control.resources import Resources
 from penstock.domain.errors import PenstockError, conflict
 from penstock.domain.resource import Resource
@@ -10,6 +12,17 @@ def owner_of(resources: Resources, endpoint: str) -> Resource[Rollout, RolloutSt
     """The rollout that owns the endpoint's traffic now."""
     rollouts = resources.list(ROLLOUT, f"{endpoint}/")
     return next((each for each in rollouts if each.deleting_since is None and unfinished(each.spec, each.status)), None)
+
+
+def user_of(resources: Resources, deployment: str, now: datetime) -> Resource[Rollout, RolloutStatus] | None:
+    """The rollout that needs this deployment (ENDPOINT/DEPLOYMENT) as it is: it moves its traffic, or keeps it warm."""
+    endpoint, _, name = deployment.partition("/")
+    for each in resources.list(ROLLOUT, f"{endpoint}/"):
+        used = name == each.spec.to or name in each.status.old or name == each.spec.from_
+        warm = each.status.warm_until is not None and now < each.status.warm_until and name in each.status.old
+        if each.deleting_since is None and (warm or (used and unfinished(each.spec, each.status))):
+            return each
+    return None
 
 
 def claim(resources: Resources, endpoint: str, *, actor: str, force: bool) -> None:
@@ -35,4 +48,18 @@ def owned(owner: Resource[Rollout, RolloutStatus]) -> PenstockError:
         f"`penstock rollout promote` or `abort -e {endpoint} -n {name}`, or repeat the change with --force, which ends "
         "the rollout",
         {"rollout": name},
+    )
+
+
+def needed(deployment: str, rollout: Resource[Rollout, RolloutStatus]) -> PenstockError:
+    """The refusal to delete a deployment that a rollout needs."""
+    endpoint, _, name = rollout.name.partition("/")
+    if rollout.status.settled:
+        return conflict(
+            f"deployment {deployment!r} is kept warm until {rollout.status.warm_until:%Y-%m-%d %H:%M:%S} UTC to go "
+            f"back from rollout {name!r}: delete it then, or run `penstock rollout delete -e {endpoint} -n {name}`"
+        )
+    return conflict(
+        f"deployment {deployment!r} is used by rollout {name!r} ({rollout.status.phase}): end that first with "
+        f"`penstock rollout promote` or `abort -e {endpoint} -n {name}`"
     )

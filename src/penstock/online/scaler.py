@@ -21,6 +21,7 @@ from penstock.domain.scale import SCALE, Scale
 from penstock.gateway.base import Gateway
 from penstock.online.autoscale import Decision, decide
 from penstock.online.fleet import Fleet
+from penstock.online.ownership import user_of
 from penstock.online.readings import Instances, Readings, WindowReadings
 from penstock.telemetry.series import Windows
 
@@ -75,9 +76,16 @@ class Scaler:
         held: Mapping[str, int] = self._held() if autoscales else {}
         for name, autoscale in autoscales.items():
             if autoscale.spec.enabled:
-                self._decide(autoscale, scales.get(name), held.get(name, 0))
+                self._decide_alone(autoscale, scales.get(name), held.get(name, 0))
         self._memories = {a.uid: self._memories[a.uid] for a in autoscales.values() if a.uid in self._memories}
         return _TICK
+
+    def _decide_alone(self, autoscale: AutoscaleRow, scale: ScaleRow | None, held: int) -> None:
+        try:
+            self._decide(autoscale, scale, held)
+        except Exception:
+            # Top of a background thread: a fault in one autoscale must not keep the others from being decided.
+            log.exception("autoscale cannot be decided", extra={"deployment": autoscale.name})
 
     def _release(self, scale: ScaleRow) -> None:
         self._resources.remove(SCALE, scale)
@@ -103,6 +111,8 @@ class Scaler:
             unchanged_for=now - scale.updated_at if scale is not None else timedelta(0),
         )
         decision = decide(autoscale.spec, readings, memory, now)
+        if decision.instances < wanted and user_of(self._resources, name, now) is not None:
+            return  # a rollout needs it as it is
         self._memories[autoscale.uid] = decision.memory
         changed = scale is None or decision.instances != wanted
         if changed and not self._write(name, scale, decision):
