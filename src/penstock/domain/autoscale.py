@@ -157,7 +157,8 @@ class AutoscaleStatus(Status):
     """What the scaler decided last.
 
     `wanted` is what the policy asks for, `instances` what the deployment is told to run; where the machine has less,
-    `limit` says so. `since` is when `instances` last changed, `profile` the one in force.
+    `limit` says so. `since` is when `instances` last changed, `profile` the one in force, `target` the uid of the
+    deployment that it belongs to: another one of the same name gets nothing from it.
     """
 
     instances: int | None = None
@@ -167,6 +168,7 @@ class AutoscaleStatus(Status):
     profile: str = ""
     limit: str = ""
     memory: Memory = Memory()
+    target: str = ""
 
 
 AUTOSCALE: Kind[Autoscale, AutoscaleStatus] = Kind("autoscale", Autoscale, AutoscaleStatus)
