@@ -51,6 +51,10 @@ def previewed(client: "Client", document: Document) -> dict[str, Any]:
             from penstock.domain.webhook import Webhook
 
             preview = client.webhooks.preview(compared(Webhook, document))
+        case DocumentKind.AUTOSCALE:
+            from penstock.domain.autoscale import Autoscale
+
+            preview = client.autoscales.preview(compared(Autoscale, document))
     return _row(document, preview)
 
 

@@ -81,7 +81,7 @@ class Concurrency(Frozen):
     stable_window: Span = Field(default=timedelta(seconds=60), ge=timedelta(seconds=6), le=_HOUR)
     panic_window: Span = Field(default=timedelta(seconds=6), ge=timedelta(seconds=1), le=_HOUR)
     panic_threshold_percentage: int = Field(default=200, ge=110, le=1000)
-    scale_in_delay: Span = Field(default=timedelta(seconds=60), ge=timedelta(0), le=_HOUR)
+    scale_in_delay: Span = Field(default=timedelta(minutes=5), ge=timedelta(0), le=_HOUR)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

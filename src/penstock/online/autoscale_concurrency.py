@@ -21,7 +21,8 @@ def by_concurrency(settings: Concurrency, readings: Readings, memory: Memory, no
     2. A panic begins, or goes on, when the panic window needs the threshold's share of the ready instances. It ends
        when that was not so for a stable window. While it lasts the highest need since its beginning holds, and none
        of the instances that were there when it began goes.
-    3. What was needed at any time within the delay of scaling in is kept.
+    3. Of the instances there are, those are kept that either window needed within the delay of scaling in. Without it
+       the noise of a steady load would start and end instances all the time.
     """
     present, ready = readings.instances.wanted, max(1, readings.instances.ready)
     target = settings.per_instance(readings.at_once)
@@ -37,7 +38,8 @@ def by_concurrency(settings: Concurrency, readings: Readings, memory: Memory, no
         needed, flow, window = memory.panic_instances, hot, settings.panic_window
     else:
         needed, flow, window = stable, hot if calm is None else calm, settings.stable_window
-    memory, kept = _remembered(memory, settings.scale_in_delay, needed, now)
+    memory, highest = _remembered(memory, settings.scale_in_delay, max(needed, panic), now)
+    kept = max(needed, min(present, highest))
     if calm is None:  # too little of the stable window was measured to say that fewer are enough
         kept = max(kept, present)
     return Proposal(
@@ -70,7 +72,7 @@ def _panicked(memory: Memory, settings: Concurrency, now: datetime, *, over: boo
 
 
 def _remembered(memory: Memory, delay: timedelta, needed: int, now: datetime) -> tuple[Memory, int]:
-    """The memory with this need in it, and the highest need within the delay."""
+    """The memory with this need in it, and the highest one within the delay."""
     later = [peak for peak in memory.peaks if peak.instances > needed and now - peak.at < delay]
     peaks = (*later, Peak(at=now, instances=needed)) if delay else ()
     return memory.model_copy(update={"peaks": peaks}), peaks[0].instances if peaks else needed
