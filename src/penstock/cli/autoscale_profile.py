@@ -81,7 +81,7 @@ def create(  # noqa: PLR0913 - az's flags
     def change(fields: Fields) -> Fields:
         if name.lower() in {DEFAULT, *(each["name"].lower() for each in fields["profiles"])}:
             raise conflict(f"profile {name!r} exists already: delete it first, or give another name")
-        rules = profile_of(fields, copy_rules)["rules"] if copy_rules else []
+        rules: list[Fields] = profile_of(fields, copy_rules)["rules"] if copy_rules else []
         return {**fields, "profiles": [*fields["profiles"], {**profile, "rules": rules}]}
 
     with connect() as client:

@@ -100,6 +100,10 @@ def simulate(
             present = wanted
         ticks.append(_Tick(now, present, fleet.ready(now), len(fleet.waiting), fleet.lost))
         for second in range(now + 1, now + TICK + 1):
+            if present == 0 and fleet.waiting:  # who is held wakes the deployment at once, not at the next decision
+                changes.append(Change(second - 1, 0, 1, "requests wait for the first instance"))
+                present = 1
+                fleet.scale(present, second - 1)
             serving = fleet.ready(second - 1)
             fleet.advance(second)
             ledger.close(second, serving)
