@@ -72,11 +72,14 @@ class Serving:
 
 def _text(data: Any) -> str:
     """A line for each fact, and the curves below."""
+    from penstock.cli.simulation_chart import sparkline
+
     facts = cast(dict[str, Any], data)
-    curves = facts["curves"]
-    width = max(len(name) for name in facts)
-    lines = [f"{name.replace('_', ' '):<{width}}  {value}" for name, value in facts.items() if name != "curves"]
-    return "\n".join([*lines, "", curves])
+    told = {name: value for name, value in facts.items() if name != "curves"}
+    width = max(len(name) for name in told)
+    lines = [f"{name.replace('_', ' '):<{width}}  {value}" for name, value in told.items()]
+    curves = [f"{name.replace('_', ' '):<{width}}  {sparkline(v)}" for name, v in facts["curves"].items()]
+    return "\n".join([*lines, "", *curves])
 
 
 @command(
@@ -97,7 +100,7 @@ def simulate(  # noqa: PLR0913 - what a simulation depends on
     out: _Out = None,
 ) -> Any:
     """Replay a trace against a policy in virtual time: instances, waiting, p99, cost, lost requests."""
-    from penstock.cli.simulation_chart import sparklines, svg
+    from penstock.cli.simulation_chart import curves, svg
     from penstock.cli.traces import moment, read_trace
     from penstock.online import simulation as simulations
 
@@ -113,7 +116,7 @@ def simulate(  # noqa: PLR0913 - what a simulation depends on
         raise invalid(f"{trace}: {err}") from None
     if out is not None:
         _write(out, result, svg(result, f"{policy.name} on {trace.name}"))
-    return {**_facts(result, spec, price), "curves": sparklines(result)}
+    return {**_facts(result, spec, price), "curves": curves(result)}
 
 
 def _warn(spec: "Autoscale") -> None:

@@ -59,16 +59,23 @@ def sentence(simulation: Simulation) -> str:
     )
 
 
-def sparklines(simulation: Simulation) -> str:
-    """The same four curves, a line each, for terminals."""
+def curves(simulation: Simulation) -> dict[str, list[float | None]]:
+    """The same in sixty points: of each part the most."""
     columns = simulation.columns
-    curves: list[tuple[str, Values]] = [
-        ("requests/s", _of(columns, lambda c: c.rate)),
-        ("instances", _of(columns, lambda c: c.ready)),
-        ("waiting", _of(columns, lambda c: c.waiting)),
-        ("p99 ms", _of(columns, _milliseconds)),
-    ]
-    return "\n".join(_spark(name, values) for name, values in curves)
+    found: dict[str, Values] = {
+        "requests_per_second": _of(columns, lambda c: c.rate),
+        "instances": _of(columns, lambda c: c.ready),
+        "waiting": _of(columns, lambda c: c.waiting),
+        "p99_ms": _of(columns, _milliseconds),
+    }
+    return {name: _peaks(values) for name, values in found.items()}
+
+
+def sparkline(values: Values) -> str:
+    """Bars of text, and the most."""
+    most = max((value for value in values if value is not None), default=0)
+    heights = ["" if v is None else round((len(_BARS) - 1) * v / most) if most else 0 for v in values]
+    return "".join(" " if height == "" else _BARS[int(height)] for height in heights) + f" {most:.4g}"
 
 
 def _of(columns: Sequence[Column], value: Callable[[Column], float | None]) -> Values:
@@ -118,10 +125,7 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{rest // 60:02}:{rest % 60:02}"
 
 
-def _spark(name: str, values: Values) -> str:
+def _peaks(values: Values) -> list[float | None]:
     size = max(1, -(-len(values) // _SPARKS))
     groups = [[v for v in values[n : n + size] if v is not None] for n in range(0, len(values), size)]
-    peaks = [max(group) if group else None for group in groups]
-    most = max((peak for peak in peaks if peak is not None), default=0)
-    bars = "".join(" " if p is None else _BARS[round((len(_BARS) - 1) * p / most)] if most else _BARS[0] for p in peaks)
-    return f"{name:>10} {bars} {most:.4g}"
+    return [round(max(group), 3) if group else None for group in groups]

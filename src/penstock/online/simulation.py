@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from penstock.domain.autoscale import Autoscale, Memory
+from penstock.domain.autoscale import MOST_INSTANCES, Autoscale, Memory
 from penstock.online.autoscale import decide
 from penstock.online.autoscale_profiles import in_force
 from penstock.online.readings import Instances, WindowReadings
@@ -79,57 +79,87 @@ def simulate(
     length = math.ceil(arrivals[-1]) + 1 if arrivals else 1
     if length > _LONGEST:
         raise ValueError(f"the trace is {length / 86400:.0f} days long: simulate a month at most")
-    margin = math.ceil(max(model.wait_seconds, model.hold_seconds) + 100 * model.service_seconds) + 60
-    ledger = Ledger(began_at, length + margin, model.cores)
-    first = in_force(spec, began_at)
-    present = min(first.fallback, most or first.max)
-    fleet = SimulatedFleet(arrivals, model, present, ledger)
-    ticks: list[_Tick] = []
-    changes: list[Change] = []
-    memory, now = Memory(), 0
-    while now == 0 or fleet.next < len(arrivals) or fleet.waiting or fleet.busy_until() > now:
-        ready = fleet.ready(now)
-        at = began_at + timedelta(seconds=now)
-        readings = WindowReadings(ledger, _NAME, at, Instances(present, ready), model.at_once)
-        decision = decide(spec, readings, memory, at)
-        memory = decision.memory
-        wanted = decision.instances if most is None else min(most, decision.instances)
-        if wanted != present:
-            changes.append(Change(now, present, wanted, decision.reason))
-            fleet.scale(wanted, now)
-            present = wanted
-        ticks.append(_Tick(now, present, fleet.ready(now), len(fleet.waiting), fleet.lost))
-        for second in range(now + 1, now + TICK + 1):
-            if present == 0 and fleet.waiting:  # who is held wakes the deployment at once, not at the next decision
-                changes.append(Change(second - 1, 0, 1, "requests wait for the first instance"))
-                present = 1
-                fleet.scale(present, second - 1)
-            serving = fleet.ready(second - 1)
-            fleet.advance(second)
-            ledger.close(second, serving)
-        now += TICK
-    fleet.end(now)
-    return _told(fleet, ledger, ticks, changes, now)
+    run = _Run(spec, arrivals, model, began_at, most)
+    while run.going:
+        run.decide()
+        for _ in range(TICK):
+            run.pass_second()
+    return run.told()
 
 
-def _told(
-    fleet: SimulatedFleet, ledger: Ledger, ticks: Sequence[_Tick], changes: Sequence[Change], seconds: int
-) -> Simulation:
-    last = ledger.closed + 1  # what was clamped lies in the second after the last
-    return Simulation(
-        seconds=seconds,
-        requests=fleet.next,
-        answered=fleet.answered,
-        lost=fleet.lost,
-        p50=ledger.percentile(0.5, 0, last),
-        p99=ledger.percentile(0.99, 0, last),
-        time_in_system=fleet.time_in_system,
-        mean_in_system=sum(ledger.inside()) / seconds,
-        instance_hours=fleet.instance_seconds / 3600,
-        most_instances=max(tick.wanted for tick in ticks),
-        changes=changes,
-        columns=_columns(ledger, ticks),
-    )
+class _Run:
+    """A simulation under way; `now` is in seconds since its beginning."""
+
+    def __init__(
+        self, spec: Autoscale, arrivals: "array[float]", model: Model, began_at: datetime, most: int | None
+    ) -> None:
+        patience = max(model.wait_seconds, model.hold_seconds) + 100 * model.service_seconds
+        length = (arrivals[-1] if arrivals else 0) + patience + 60
+        first = in_force(spec, began_at)
+        self._spec = spec
+        self._at_once = model.at_once
+        self._began_at = began_at
+        self._most = most or MOST_INSTANCES
+        self._present = min(first.fallback, self._most)
+        self._ledger = Ledger(began_at, math.ceil(length), model.cores)
+        self._fleet = SimulatedFleet(arrivals, model, self._present, self._ledger)
+        self._arrivals = len(arrivals)
+        self._memory = Memory()
+        self._now = 0
+        self._ticks: list[_Tick] = []
+        self._changes: list[Change] = []
+
+    @property
+    def going(self) -> bool:
+        fleet = self._fleet
+        left = fleet.next < self._arrivals or bool(fleet.waiting) or fleet.busy_until() > self._now
+        return left or self._now == 0
+
+    def decide(self) -> None:
+        """As the scaler does it."""
+        fleet, at = self._fleet, self._began_at + timedelta(seconds=self._now)
+        instances = Instances(self._present, fleet.ready(self._now))
+        readings = WindowReadings(self._ledger, _NAME, at, instances, self._at_once)
+        decision = decide(self._spec, readings, self._memory, at)
+        self._memory = decision.memory
+        self._scale(min(self._most, decision.instances), decision.reason)
+        ready = fleet.ready(self._now)
+        self._ticks.append(_Tick(self._now, self._present, ready, len(fleet.waiting), fleet.lost))
+
+    def pass_second(self) -> None:
+        """Who is held wakes the deployment at once, not at the next decision."""
+        if self._present == 0 and self._fleet.waiting:
+            self._scale(1, "0 -> 1 instance: requests wait")
+        ready = self._fleet.ready(self._now)
+        self._now += 1
+        self._fleet.advance(self._now)
+        self._ledger.close(self._now, ready)
+
+    def told(self) -> Simulation:
+        fleet, ledger = self._fleet, self._ledger
+        fleet.end(self._now)
+        last = ledger.closed + 1  # what was clamped lies in the second after the last
+        return Simulation(
+            seconds=self._now,
+            requests=fleet.next,
+            answered=fleet.answered,
+            lost=fleet.lost,
+            p50=ledger.percentile(0.5, 0, last),
+            p99=ledger.percentile(0.99, 0, last),
+            time_in_system=fleet.time_in_system,
+            mean_in_system=sum(ledger.inside()) / self._now,
+            instance_hours=fleet.instance_seconds / 3600,
+            most_instances=max(tick.wanted for tick in self._ticks),
+            changes=self._changes,
+            columns=_columns(ledger, self._ticks),
+        )
+
+    def _scale(self, wanted: int, reason: str) -> None:
+        if wanted == self._present:
+            return
+        self._changes.append(Change(self._now, self._present, wanted, reason))
+        self._fleet.scale(wanted, self._now)
+        self._present = wanted
 
 
 def _columns(ledger: Ledger, ticks: Sequence[_Tick]) -> Sequence[Column]:
