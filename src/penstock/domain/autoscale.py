@@ -142,7 +142,8 @@ class Memory(Frozen):
     """What decisions remember of earlier ones.
 
     `scaled_at` and `cooldown` are of the last rule that fired. A panic has lasted since `panic_since`, was last
-    justified at `panicked_at` and needed `panic_instances` at most.
+    justified at `panicked_at` and needed `panic_instances` at most. `unready` if no instance took requests, else that
+    has been so since `ready_since`.
     """
 
     scaled_at: datetime | None = None
@@ -151,6 +152,8 @@ class Memory(Frozen):
     panicked_at: datetime | None = None
     panic_instances: int = 0
     peaks: tuple[Peak, ...] = ()  # later ones are lower
+    unready: bool = False
+    ready_since: datetime | None = None
 
 
 class AutoscaleStatus(Status):

@@ -87,11 +87,12 @@ def fields_of(value: Mapping[str, Any]) -> Fields:
     if settings.get("enabled") is not None:
         fields["enabled"] = settings["enabled"]
     uri = settings.get("targetResourceUri")
-    if isinstance(uri, str) and uri and "endpoint_name" not in fields:
-        fields["endpoint_name"], fields["deployment_name"] = target(uri)
+    there = target(uri) if isinstance(uri, str) and uri else (None, None)
+    if "endpoint_name" not in fields and there[0] is not None:
+        fields["endpoint_name"], fields["deployment_name"] = there
     _check_predictive(settings.get("predictiveAutoscalePolicy"))
     fields["ignored"] = ["notifications"] if _notifies(settings.get("notifications")) else []
-    return fields | _profiles(settings.get("profiles"), fields.get("endpoint_name"))
+    return fields | _profiles(settings.get("profiles"), there[0])
 
 
 def check_metric_source(resource: str, endpoint: str | None, where: str) -> None:

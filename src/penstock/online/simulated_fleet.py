@@ -49,6 +49,7 @@ class SimulatedFleet:
         self._slots: list[tuple[float, int]] = []  # when each is free again, and whose it is
         self._instances: dict[int, tuple[float, float]] = {}  # when it was asked for, and when it took requests
         self._born = 0
+        self._clock = 0.0  # nothing happens before it any more
         self._draws = _draws(model)
         self._buckets = [bucket_of(draw) for draw in self._draws]
         for _ in range(instances):
@@ -72,6 +73,11 @@ class SimulatedFleet:
         while self.wanted > instances:
             self._remove(max(self._instances, key=lambda name: (self._instances[name][1], name)), now)
 
+    def wake(self, now: float) -> None:
+        """Start one for the request that has waited longest, as if that had been noticed when it came."""
+        came, _ = self.waiting[0]
+        self._add(came, max(now, came + self._model.start_seconds))
+
     def end(self, now: float) -> None:
         """Count what the instances that are left have cost."""
         self.instance_seconds += sum(now - asked for asked, _ in self._instances.values())
@@ -85,15 +91,17 @@ class SimulatedFleet:
             free = slots[0][0] if slots else _NEVER
             if waiting:
                 came, gives_up = waiting[0]
-                turn = min(max(free, came), gives_up)
+                turn = max(min(max(free, came), gives_up), self._clock)
                 if turn <= arrival and turn < until:
                     waiting.popleft()
+                    self._clock = turn
                     if free <= gives_up:
                         self._serve(came, turn)
                     else:
-                        self._lose(came, gives_up)
+                        self._lose(came, turn)
                     continue
             if arrival >= until:
+                self._clock = until
                 return
             self.next += 1
             self._ledger.arrived(arrival)
@@ -102,8 +110,10 @@ class SimulatedFleet:
             elif len(waiting) >= self._model.queue * max(1, len(self._instances)):
                 self._lose(arrival, arrival)
             else:
-                patience = self._model.wait_seconds if self._instances else self._model.hold_seconds
-                waiting.append((arrival, arrival + patience))
+                waiting.append((arrival, arrival + self._patience(arrival)))
+
+    def _patience(self, now: float) -> float:
+        return self._model.wait_seconds if self.ready(now) else self._model.hold_seconds
 
     def _serve(self, came: float, start: float) -> None:
         number = self.answered % _DRAWS

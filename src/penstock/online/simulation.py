@@ -100,7 +100,7 @@ class _Run:
         self._at_once = model.at_once
         self._began_at = began_at
         self._most = most or MOST_INSTANCES
-        self._present = min(first.fallback, self._most)
+        self._first = self._present = min(first.fallback, self._most)
         self._ledger = Ledger(began_at, math.ceil(length), model.cores)
         self._fleet = SimulatedFleet(arrivals, model, self._present, self._ledger)
         self._arrivals = len(arrivals)
@@ -129,7 +129,9 @@ class _Run:
     def pass_second(self) -> None:
         """Who is held wakes the deployment at once, not at the next decision."""
         if self._present == 0 and self._fleet.waiting:
-            self._scale(1, "0 -> 1 instance: requests wait")
+            self._changes.append(Change(self._now, 0, 1, "0 -> 1 instance: a request waits"))
+            self._fleet.wake(self._now)
+            self._present = 1
         ready = self._fleet.ready(self._now)
         self._now += 1
         self._fleet.advance(self._now)
@@ -149,7 +151,7 @@ class _Run:
             time_in_system=fleet.time_in_system,
             mean_in_system=sum(ledger.inside()) / self._now,
             instance_hours=fleet.instance_seconds / 3600,
-            most_instances=max(tick.wanted for tick in self._ticks),
+            most_instances=max([self._first, *(change.after for change in self._changes)]),
             changes=self._changes,
             columns=_columns(ledger, self._ticks),
         )
