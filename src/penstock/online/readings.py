@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from penstock.domain.autoscale_rule import Trigger
-from penstock.telemetry.series import Histogram, Spread, Window, Windows
-from penstock_worker.contract import LATENCY_FLOOR, LATENCY_GROWTH
+from penstock.telemetry.series import Spread, Window, Windows
 
 _ENOUGH = 0.5  # of a window must have been measured, or it cannot be read
 _ALL = 0.9  # of a time in which nobody came
@@ -71,7 +70,7 @@ class WindowReadings:
 
     def concurrency(self, span: timedelta) -> float | None:
         window = self._window(span)
-        return window.concurrency if window.seconds >= _ENOUGH * span.total_seconds() else None
+        return _in_flight(window) if window.seconds >= _ENOUGH * span.total_seconds() else None
 
     def idle(self, span: timedelta) -> bool | None:
         window = self._window(span)
@@ -99,13 +98,23 @@ def _value(window: Window, trigger: Trigger) -> float | None:
         case "RequestsPerMinute":
             return window.requests / window.seconds * 60
         case "Concurrency":
-            return window.concurrency
+            return _in_flight(window)
         case "CpuUtilizationPercentage":
             return _spread(window, window.cpu, trigger.statistic)
         case "CpuMemoryUtilizationPercentage":
             return _spread(window, window.memory, trigger.statistic)
         case _:
             return _latency_ms(window, _percentile(trigger))
+
+
+def _in_flight(window: Window) -> float:
+    """Requests in flight, on average.
+
+    By Little's law from the time that answered requests have taken, which is exact for short ones. What was seen at
+    the seconds counts where it is more than that by three times its own error: requests that end late, or never.
+    """
+    answered = (window.latency.seconds + window.queue_seconds * window.requests) / window.seconds
+    return max(answered, window.concurrency - 3 * math.sqrt(answered / window.seconds))
 
 
 def _spread(window: Window, spread: Spread | None, statistic: str) -> float | None:
@@ -133,12 +142,7 @@ def _latency_ms(window: Window, share: float | None) -> float:
 
 def _mean(window: Window) -> float | None:
     total = window.latency.total
-    return _sum(window.latency) / total + window.queue_seconds if total else None
-
-
-def _sum(histogram: Histogram) -> float:
-    middle = LATENCY_FLOOR / math.sqrt(LATENCY_GROWTH)  # of bucket 0, on a logarithmic scale
-    return sum(count * middle * LATENCY_GROWTH**bucket for bucket, count in histogram.counts.items())
+    return window.latency.seconds / total + window.queue_seconds if total else None
 
 
 def _percentile(trigger: Trigger) -> float | None:

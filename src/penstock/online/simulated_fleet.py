@@ -123,7 +123,7 @@ class SimulatedFleet:
         self.answered += 1
         self.time_in_system += done - came
         bucket = self._buckets[number] if start == came else bucket_of(done - came)
-        self._ledger.answered(start, done, bucket)
+        self._ledger.answered(came, start, done, bucket)
 
     def _lose(self, came: float, left: float) -> None:
         self.lost += 1

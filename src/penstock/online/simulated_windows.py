@@ -1,6 +1,7 @@
 """What a simulated deployment has done, second by second, as `Windows` that decisions read."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
@@ -30,6 +31,7 @@ class Ledger:
         self._starts = [0] * size
         self._started = [0.0] * size
         self._ended = [0.0] * size
+        self._took = [0.0] * size
         self._inside = self._working = 0
         # Sums from the beginning up to each second, and what they are of.
         self._requests = [0]
@@ -37,6 +39,7 @@ class Ledger:
         self._concurrency = [0.0]
         self._busy = [0.0]
         self._ready = [0.0]
+        self._times = [0.0]
 
     @property
     def closed(self) -> int:
@@ -48,7 +51,7 @@ class Ledger:
         self.arrivals[second] += 1
         self._came[second] += second + 1 - at
 
-    def answered(self, start: float, done: float, bucket: int) -> None:
+    def answered(self, came: float, start: float, done: float, bucket: int) -> None:
         second = int(start)
         self._starts[second] += 1
         self._started[second] += second + 1 - start
@@ -57,6 +60,7 @@ class Ledger:
         left = second + 1 - done
         self._gone[second] += left
         self._ended[second] += left
+        self._took[second] += done - came
         counts = self.latency[second]
         counts[bucket] = counts.get(bucket, 0) + 1
 
@@ -75,6 +79,7 @@ class Ledger:
             self._concurrency.append(self._concurrency[-1] + max(0.0, inside))
             self._busy.append(self._busy[-1] + max(0.0, working))
             self._ready.append(self._ready[-1] + ready)
+            self._times.append(self._times[-1] + self._took[second])
             self._inside += self.arrivals[second] - self._done[second] - self._failed[second]
             self._working += self._starts[second] - self._done[second]
 
@@ -92,7 +97,7 @@ class Ledger:
             seconds=float(seconds),
             requests=self._requests[last] - self._requests[first],
             failed=self._failures[last] - self._failures[first],
-            latency=Histogram(_Counts(self.latency, first, last)),
+            latency=_Latencies(_Counts(self.latency, first, last), self._times[last] - self._times[first]),
             concurrency=(self._concurrency[last] - self._concurrency[first]) / seconds,
             ready=ready / seconds,
             cpu=Spread(used, used, used) if ready else None,
@@ -106,6 +111,17 @@ class Ledger:
     def percentile(self, share: float, first: int, last: int) -> float | None:
         """Of the latency of what was answered in these seconds; None if nothing was."""
         return Histogram(_merged(self.latency[first:last])).percentile(share)
+
+
+@dataclass(frozen=True)
+class _Latencies(Histogram):
+    """A histogram whose sum is known."""
+
+    exactly: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.exactly
 
 
 class _Counts(Mapping[int, int]):

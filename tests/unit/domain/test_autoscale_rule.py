@@ -60,7 +60,7 @@ def _reads(parser: Callable[[str], object], text: str) -> bool:
 
 
 def _refusal(parser: Callable[[str], object], text: str) -> str:
-    with pytest.raises(ValueError, match="understood|known|short|give|remove|range|number") as refused:
+    with pytest.raises(ValueError, match=r"understood|known|short|give|remove|range|number") as refused:
         parser(text)
     return str(refused.value)
 
