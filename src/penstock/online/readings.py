@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from penstock.domain.autoscale_rule import Trigger
+from penstock.domain.autoscale_rule import METRICS, Trigger
+from penstock.telemetry.azure_metrics import azure_value
 from penstock.telemetry.series import Spread, Window, Windows
 
 _ENOUGH = 0.5  # of a window must have been measured, or it cannot be read
 _ALL = 0.9  # of a time in which nobody came
 _LATEST = 2.0  # the last seconds may not be measured yet
-_PERCENTILES = {"P50": 0.5, "P90": 0.9, "P95": 0.95, "P99": 0.99}
+_PERCENTILES = frozenset(name for name in METRICS if "_P" in name)
 
 
 class Instances(NamedTuple):
@@ -59,7 +60,7 @@ class WindowReadings:
     at_once: int
 
     def value(self, trigger: Trigger) -> float | None:
-        if _percentile(trigger) is not None and trigger.aggregation == "avg":
+        if trigger.metric in _PERCENTILES and trigger.aggregation == "avg":
             window = self._window(trigger.window)  # percentiles of parts have no average that means anything
             return _measured(window, trigger.window, trigger)
         count = max(1, round(trigger.window / trigger.grain))
@@ -95,8 +96,6 @@ def _measured(window: Window, span: timedelta, trigger: Trigger) -> float | None
 
 def _value(window: Window, trigger: Trigger) -> float | None:
     match trigger.metric:
-        case "RequestsPerMinute":
-            return window.requests / window.seconds * 60
         case "Concurrency":
             return _in_flight(window)
         case "CpuUtilizationPercentage":
@@ -104,7 +103,7 @@ def _value(window: Window, trigger: Trigger) -> float | None:
         case "CpuMemoryUtilizationPercentage":
             return _spread(window, window.memory, trigger.statistic)
         case _:
-            return _latency_ms(window, _percentile(trigger))
+            return azure_value(trigger.metric, window) or 0.0  # without requests there is no latency to speak of
 
 
 def _in_flight(window: Window) -> float:
@@ -132,21 +131,6 @@ def _spread(window: Window, spread: Spread | None, statistic: str) -> float | No
             return spread.mean * window.ready * 100
         case _:
             return spread.mean * 100
-
-
-def _latency_ms(window: Window, share: float | None) -> float:
-    """Without requests there is no latency to speak of: 0."""
-    seconds = _mean(window) if share is None else window.latency_percentile(share)
-    return 0.0 if seconds is None else seconds * 1000
-
-
-def _mean(window: Window) -> float | None:
-    total = window.latency.total
-    return window.latency.seconds / total + window.queue_seconds if total else None
-
-
-def _percentile(trigger: Trigger) -> float | None:
-    return _PERCENTILES.get(trigger.metric.rpartition("_")[2])
 
 
 def _aggregated(values: list[float], aggregation: str) -> float:
