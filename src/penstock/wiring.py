@@ -11,6 +11,7 @@ from penstock.control.controller import Controller, Reconciler
 from penstock.control.events import EventFollower
 from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
+from penstock.domain.autoscale import AUTOSCALE
 from penstock.domain.compilation import Compilation
 from penstock.domain.contract import CONTRACT
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
@@ -26,6 +27,8 @@ from penstock.environments.base import BuiltEnvironment
 from penstock.gateway.haproxy import HaproxyGateway
 from penstock.online import machine
 from penstock.online.assembly import Assembly
+from penstock.online.autoscale_reconciler import AutoscaleReconciler
+from penstock.online.autoscales import Autoscales
 from penstock.online.background import Background
 from penstock.online.contract_files import ContractFiles
 from penstock.online.contract_reconciler import ContractReconciler
@@ -108,7 +111,7 @@ class Platform:
 def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Platform:
     """The platform for these settings; nothing runs yet. `shut_down` is called when a client asks for the end."""
     home, clock, outside = settings.home, SystemClock(), connect(settings)
-    resources = Resources(outside.store, clock, lambda key: controller.enqueue(key))  # noqa: PLW0108 - made below
+    resources = Resources(outside.store, clock, lambda key: _enqueue(controller, key))
     places = Places(run=settings.run_folder, logs=home / "logs" / "instances", collected=settings.collected_folder)
     prober = Prober(lambda name: watch.changed(name))  # noqa: PLW0108 - made below
     contract_files = ContractFiles(resources, places)
@@ -131,6 +134,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     reconcilers: Mapping[str, Reconciler] = {
         ROLLOUT.name: RolloutReconciler(resources, routing, looks, stages, clock),
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
+        AUTOSCALE.name: AutoscaleReconciler(resources, clock),
         CONTRACT.name: ContractReconciler(resources, contract_files, preparation, clock),
         WEBHOOK.name: hooks.reconciler,
         ONLINE_DEPLOYMENT.name: DeploymentReconciler(
@@ -154,6 +158,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         shadows=shadows,
         contracts=Contracts(resources),
         webhooks=hooks.webhooks,
+        autoscales=Autoscales(resources),
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,
@@ -214,16 +219,25 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
 
 
+def _enqueue(controller: Controller, key: Key) -> None:
+    """A deployment's autoscale comes and goes with it."""
+    controller.enqueue(key)
+    if key.kind == ONLINE_DEPLOYMENT.name:
+        controller.enqueue(Key(AUTOSCALE.name, key.name))
+
+
 def _follow(controller: Controller, meter: Meter, event: Event) -> None:
     """What another control plane wrote concerns this one too: the controller if it leads."""
     meter.note(event)
-    controller.enqueue(Key(event.kind, event.name))
+    _enqueue(controller, Key(event.kind, event.name))
 
 
 def _all_keys(resources: Resources, engine: Engine) -> Iterable[Key]:
     """Everything that may need work: all resources, and the deployments of all processes that are found."""
     for resource in (r for kind in _KINDS for r in resources.list(kind)):
         yield resource.key
+    for scaled in (*resources.list(AUTOSCALE), *resources.list(ONLINE_DEPLOYMENT)):
+        yield Key(AUTOSCALE.name, scaled.name)
     for process in engine.inspect():
         name = parse_instance_name(process.name)
         if name is not None:

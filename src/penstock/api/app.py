@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 
 from penstock.api import (
     artifacts,
+    autoscales,
     collections,
     compilations,
     contracts,
@@ -47,6 +48,7 @@ def create_app(services: Services) -> FastAPI:
         online_deployments,
         collections,
         contracts,
+        autoscales,
         models,
         environments,
         environment_care,

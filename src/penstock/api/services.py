@@ -17,6 +17,7 @@ from penstock.domain.errors import Code, PenstockError, invalid
 from penstock.domain.validation import Validation, ValidationRequest
 from penstock.environments.base import Environments
 from penstock.gateway.base import Gateway
+from penstock.online.autoscales import Autoscales
 from penstock.online.contracts import Contracts
 from penstock.online.deployments import Deployments
 from penstock.online.endpoints import Endpoints
@@ -56,6 +57,7 @@ class Services:
     webhooks: Webhooks
     golden: Golden
     golden_recorder: GoldenRecorder
+    autoscales: Autoscales
     models: Models
     artifacts: Artifacts
     environments: Environments

@@ -9,6 +9,7 @@ from penstock.cli.errors import notice
 from penstock.cli.progress import Progress
 from penstock.cli.sequence import Sequenced, name_of
 from penstock.cli.upload import checked, uploaded
+from penstock.domain.autoscale import Autoscale
 from penstock.domain.contract import Contract
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.endpoint import OnlineEndpoint
@@ -31,6 +32,7 @@ _SPECS: Mapping[DocumentKind, type[Frozen]] = {
     DocumentKind.CONTRACT: Contract,
     DocumentKind.ROLLOUT: Rollout,
     DocumentKind.WEBHOOK: Webhook,
+    DocumentKind.AUTOSCALE: Autoscale,
 }
 
 
@@ -50,7 +52,8 @@ class Application:
 
         1. Webhooks, environments and models, then endpoints and contracts; an error here ends the run, as others build
            on them.
-        2. All deployments are sent, then waited for together; one that fails does not stop the others.
+        2. All deployments are sent, then their autoscales, then they are waited for together; one that fails does not
+           stop the others.
         3. Traffic of the endpoints all of whose deployments serve, and rollouts: these are begun, not waited for.
         """
         for document in plan.documents:
@@ -66,7 +69,7 @@ class Application:
             self._endpoint(document)
         for document in plan.contracts:
             self._contract(document)
-        self._deployments(plan.deployments)
+        self._deployments(plan.deployments, plan.autoscales)
         self._traffic(plan.traffic)
         self._rollouts(plan.rollouts)
 
@@ -96,7 +99,7 @@ class Application:
             notice(f"webhook {applied.resource.name!r} signs with the secret {secret} (shown this once)")
         self._note(document, applied.change, applied.resource.provisioning_state)
 
-    def _deployments(self, documents: Iterable[Document]) -> None:
+    def _deployments(self, documents: Iterable[Document], autoscales: Iterable[Document]) -> None:
         sent: list[tuple[Document, AppliedDeployment]] = []
         for document in documents:
             try:
@@ -108,6 +111,8 @@ class Application:
             self._tell(applied.notices)
             self._note(document, applied.change, applied.resource.provisioning_state)
             sent.append((document, applied))
+        for document in autoscales:
+            self._autoscale(document)
         for document, applied in sent if not self._no_wait else ():
             try:
                 resource = ready(self._client, applied, self._progress.of(name_of(document)))
@@ -115,6 +120,15 @@ class Application:
                 self._fail(document, applied.change, err)
             else:
                 self._rows[_key(document)]["state"] = resource.provisioning_state
+
+    def _autoscale(self, document: Document) -> None:
+        try:
+            applied = self._client.autoscales.create_or_update(uploaded(self._client, Autoscale, document))
+        except PenstockError as err:
+            self._fail(document, "refused", err)
+            return
+        self._tell(applied.notices)
+        self._note(document, applied.change, applied.resource.provisioning_state)
 
     def _traffic(self, documents: Iterable[Document]) -> None:
         for document in documents:

@@ -27,7 +27,7 @@ _ExitCode = Annotated[bool, typer.Option("--exit-code", help="End with 1 if ther
     text=table("kind", "name", "change", "state"),
 )
 def apply(file: Files, no_wait: NoWait = False) -> Any:
-    """Make everything be as the files say: environments, models, endpoints, contracts, deployments, then traffic."""
+    """Make everything be as the files say: environments and models, endpoints, contracts, deployments, then traffic."""
     plan = sequenced(read_all(file))
     with connect() as client:
         application = Application(client, no_wait=no_wait)

@@ -20,6 +20,7 @@ class DocumentKind(StrEnum):
     CONTRACT = "contract"
     ROLLOUT = "rollout"
     WEBHOOK = "webhook"
+    AUTOSCALE = "autoscale"
 
 
 _SCHEMAS = {
@@ -33,9 +34,16 @@ _SCHEMAS = {
     "environment": DocumentKind.ENVIRONMENT,
 }
 # What Azure has no schema for says what it is by its `type`.
-_OWN_TYPES = {"contract": DocumentKind.CONTRACT, "rollout": DocumentKind.ROLLOUT, "webhook": DocumentKind.WEBHOOK}
+_OWN_TYPES = {
+    "contract": DocumentKind.CONTRACT,
+    "rollout": DocumentKind.ROLLOUT,
+    "webhook": DocumentKind.WEBHOOK,
+    "autoscale": DocumentKind.AUTOSCALE,
+    "microsoft.insights/autoscalesettings": DocumentKind.AUTOSCALE,
+}
 # Fields that only one kind has; the first kind with one of them is meant.
 _MARKS = (
+    (DocumentKind.AUTOSCALE, {"targetResourceUri"}),
     (DocumentKind.DEPLOYMENT, {"endpoint_name", "code_configuration", "instance_count", "request_settings", "model"}),
     (DocumentKind.ENDPOINT, {"auth_mode", "traffic", "mirror_traffic", "public_network_access", "compute"}),
     (DocumentKind.ENVIRONMENT, {"conda_file", "image", "requirements", "build", "inference_config"}),
@@ -77,7 +85,7 @@ def read_one(path: Path, kind: DocumentKind) -> Document:
     documents = _read_fields(path)
     if len(documents) != 1:
         raise invalid(f"{path} holds {len(documents)} documents: this command takes one; `penstock apply` takes any")
-    found = kind_of_schema(documents[0], str(path)) or _OWN_TYPES.get(str(documents[0].get("type")))
+    found = kind_of_schema(documents[0], str(path)) or _own_type(documents[0])
     if found is not None and found is not kind:
         raise invalid(f"{path} holds {_a(found)}, not {_a(kind)}: see `penstock {found} create --help`")
     return Document(kind=kind, fields=documents[0], source=str(path), folder=path.parent)
@@ -102,7 +110,7 @@ def read_all(paths: Iterable[Path]) -> list[Document]:
 
 def recognised(fields: Mapping[str, Any], source: str) -> DocumentKind:
     """Which kind a document is, by its `$schema` or our own `type`, else by fields that only one kind has."""
-    kind = kind_of_schema(fields, source) or _OWN_TYPES.get(str(fields.get("type")))
+    kind = kind_of_schema(fields, source) or _own_type(fields)
     if kind is not None:
         return kind
     for kind, marks in _MARKS:
@@ -141,6 +149,10 @@ def read_bytes(path: Path, what: str, limit: int = MAX_BYTES) -> bytes:
     if len(content) > limit:
         raise invalid(f"{what}: {path} is larger than {limit} bytes")
     return content
+
+
+def _own_type(fields: Mapping[str, Any]) -> DocumentKind | None:
+    return _OWN_TYPES.get(str(fields.get("type")).lower())
 
 
 def _read_fields(path: Path) -> list[Mapping[str, Any]]:

@@ -30,6 +30,7 @@ _COMMANDS = {
     "rollout": _Entry("rollout", "Rollouts: a new deployment gets the traffic step by step."),
     "shadow": _Entry("shadow", "Shadows: how answers to copies of requests compare with the live ones."),
     "golden": _Entry("golden", "Golden requests: requests with the answers that a deployment must give."),
+    "autoscale": _Entry("autoscale", "Autoscales: how many instances a deployment has, and when."),
     "image": _Entry("image", "Container images: build, extend, send to a registry."),
     "environment": _Entry("environment", "Registered environments."),
     "webhook": _Entry("webhook", "Webhooks: recorded events, sent to a URL as signed CloudEvents."),

@@ -31,27 +31,8 @@ def previewed(client: "Client", document: Document) -> dict[str, Any]:
             return _model(client, document)
         case DocumentKind.ENVIRONMENT:
             return _environment(client, document)
-        case DocumentKind.ENDPOINT:
-            from penstock.domain.endpoint import OnlineEndpoint
-
-            preview = client.online_endpoints.preview(compared(OnlineEndpoint, document))
-        case DocumentKind.DEPLOYMENT:
-            from penstock.domain.deployment import OnlineDeployment
-
-            preview = client.online_deployments.preview(compared(OnlineDeployment, document))
-        case DocumentKind.CONTRACT:
-            from penstock.domain.contract import Contract
-
-            preview = client.contracts.preview(compared(Contract, document))
-        case DocumentKind.ROLLOUT:
-            from penstock.domain.rollout import Rollout
-
-            preview = client.rollouts.preview(compared(Rollout, document))
-        case DocumentKind.WEBHOOK:
-            from penstock.domain.webhook import Webhook
-
-            preview = client.webhooks.preview(compared(Webhook, document))
-    return _row(document, preview)
+        case _:
+            return _row(document, _preview(client, document))
 
 
 def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -64,6 +45,35 @@ def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
     total = f"{counts['created']} to create, {counts['updated']} to update, {counts['unchanged']} unchanged"
     total += f", {counts['deleted']} to delete" if counts["deleted"] else ""
     return "\n".join([*lines, "", total])
+
+
+def _preview(client: "Client", document: Document) -> "Preview":
+    """What the platform says of a document that it can compare by itself."""
+    match document.kind:
+        case DocumentKind.DEPLOYMENT:
+            from penstock.domain.deployment import OnlineDeployment
+
+            return client.online_deployments.preview(compared(OnlineDeployment, document))
+        case DocumentKind.CONTRACT:
+            from penstock.domain.contract import Contract
+
+            return client.contracts.preview(compared(Contract, document))
+        case DocumentKind.ROLLOUT:
+            from penstock.domain.rollout import Rollout
+
+            return client.rollouts.preview(compared(Rollout, document))
+        case DocumentKind.WEBHOOK:
+            from penstock.domain.webhook import Webhook
+
+            return client.webhooks.preview(compared(Webhook, document))
+        case DocumentKind.AUTOSCALE:
+            from penstock.domain.autoscale import Autoscale
+
+            return client.autoscales.preview(compared(Autoscale, document))
+        case _:
+            from penstock.domain.endpoint import OnlineEndpoint
+
+            return client.online_endpoints.preview(compared(OnlineEndpoint, document))
 
 
 def _row(document: Document, preview: "Preview") -> dict[str, Any]:

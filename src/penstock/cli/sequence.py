@@ -19,6 +19,7 @@ class Sequenced:
     contracts: tuple[Document, ...] = ()
     rollouts: tuple[Document, ...] = ()
     webhooks: tuple[Document, ...] = ()
+    autoscales: tuple[Document, ...] = ()
 
     @property
     def documents(self) -> Sequence[Document]:
@@ -26,15 +27,16 @@ class Sequenced:
         held_back = {name_of(document): document for document in self.traffic}
         endpoints = (held_back.get(name_of(endpoint), endpoint) for endpoint in self.endpoints)
         first = (*self.webhooks, *self.environments, *self.models)
-        return (*first, *endpoints, *self.contracts, *self.deployments, *self.rollouts)
+        sent = (*self.contracts, *self.deployments, *self.autoscales, *self.rollouts)
+        return (*first, *endpoints, *sent)
 
 
 def sequenced(documents: Iterable[Document]) -> Sequenced:
     """Order the documents; raises `invalid` for one without a name, and for two of one name.
 
-    Webhooks come first, so that they are told of the rest. Environments and models follow, then endpoints, contracts
-    and deployments. An endpoint some of whose deployments are among the documents keeps the traffic that it has until
-    they serve: its shares come last.
+    Webhooks come first, so that they are told of the rest. Environments and models follow, then endpoints, contracts,
+    deployments and autoscales. An endpoint some of whose deployments are among the documents keeps the traffic that it
+    has until they serve: its shares come last.
     """
     by_kind: dict[DocumentKind, list[Document]] = {kind: [] for kind in DocumentKind}
     seen: dict[tuple[DocumentKind, str], Document] = {}
@@ -56,11 +58,14 @@ def sequenced(documents: Iterable[Document]) -> Sequenced:
         contracts=tuple(by_kind[DocumentKind.CONTRACT]),
         rollouts=tuple(by_kind[DocumentKind.ROLLOUT]),
         webhooks=tuple(by_kind[DocumentKind.WEBHOOK]),
+        autoscales=tuple(by_kind[DocumentKind.AUTOSCALE]),
     )
 
 
 def name_of(document: Document) -> str:
     """How results name it: `fraud`, `fraud/blue`, `sklearn:1`; raises `invalid` where the name is missing."""
+    if document.kind is DocumentKind.AUTOSCALE:
+        return "/".join(target_of(document))
     name = document.text("name")
     if document.kind is DocumentKind.ROLLOUT:
         name = name or document.text("to")
@@ -73,6 +78,19 @@ def name_of(document: Document) -> str:
         return f"{owner}/{name}"
     version = document.fields.get("version")
     return name if version is None or document.kind is DocumentKind.ENDPOINT else f"{name}:{version}"
+
+
+def target_of(document: Document) -> tuple[str, str]:
+    """Endpoint and deployment of an autoscale; raises `invalid` where the document does not say them."""
+    from penstock.domain.autoscale import Autoscale
+    from penstock.domain.fields import parse
+
+    spec = parse(Autoscale, document.fields, document.source)
+    if spec.endpoint_name is None or spec.deployment_name is None:
+        raise invalid(
+            f"{document.source}: this autoscale does not say whose it is: give endpoint_name and deployment_name"
+        )
+    return spec.endpoint_name, spec.deployment_name
 
 
 _SHARES = frozenset({"traffic", "mirror_traffic"})

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         Endpoint,
         Preview,
         RegisteredEnvironment,
+        RemoteAutoscale,
         RemoteContract,
         RemoteWebhook,
     )
@@ -24,6 +25,7 @@ DEPLOYMENTS = table(
 SERVINGS = table("version", "endpoint", "deployment", "traffic", "mirror_traffic", "state", "ready_instances")
 CONTRACTS = table("name", "endpoint_name", "deployment_name", "mode", "provisioning_state", "deployments", "reason")
 WEBHOOKS = table("name", "url", "enabled", "reason", "delivered", "waiting", "dead")
+AUTOSCALES = table("name", "min", "max", "instances", "wanted", "profile", "reason", "limit")
 ENVIRONMENTS = table("name", "version", "image", "archived", "created_at", "description")
 
 
@@ -82,6 +84,19 @@ def webhook(resource: "RemoteWebhook") -> dict[str, Any]:
         "position": status.position,
         "waiting": status.attempts.error if status.attempts else None,
         "dead": len(status.dead),
+        **_marks(resource),
+    }
+
+
+def autoscale(resource: "RemoteAutoscale") -> dict[str, Any]:
+    """`name` is that of the deployment, whatever Azure's setting is called."""
+    told = resource.status.model_dump(mode="json", exclude={"conditions", "observed_generation", "target"})
+    return {
+        "name": resource.name,
+        **_spec(resource),
+        "setting_name": resource.spec.name,
+        "provisioning_state": resource.provisioning_state,
+        **told,
         **_marks(resource),
     }
 

@@ -31,7 +31,7 @@ def inlined(document: Document) -> Document:
             return document.replaced(_deployment(fields, document.folder, document.source))
         case DocumentKind.ROLLOUT:
             return document.replaced(_rollout(fields, document.folder))
-        case DocumentKind.ENDPOINT | DocumentKind.CONTRACT | DocumentKind.WEBHOOK:
+        case DocumentKind.ENDPOINT | DocumentKind.CONTRACT | DocumentKind.WEBHOOK | DocumentKind.AUTOSCALE:
             return document
 
 

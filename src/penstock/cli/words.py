@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from penstock.cli.edits import SEPARATOR
 
-_REPEATED = frozenset({"--set", "--tags", "--traffic", "--mirror-traffic"})
-_GROUPED = frozenset({"--add", "--remove"})
+_REPEATED = frozenset({"--set", "--tags", "--traffic", "--mirror-traffic", "--index"})
+_GROUPED = frozenset({"--add", "--remove", "--scale", "--recurrence", "--condition", "--timegrain"})
 _MANY_FILES = frozenset({"apply", "plan"})
 
 
 def regrouped(words: Sequence[str]) -> list[str]:
     """The same words with one value per flag: `--set a=1 b=2` becomes `--set a=1 --set b=2`.
 
-    The values of one --add or --remove stay together as one word. No command takes words without a flag, so a bare
-    word can only be one more value.
+    The values of one --add, --remove, --scale and the like stay together as one word. No command takes words without
+    a flag, so a bare word can only be one more value.
     """
     repeated = _REPEATED | _short_flags(words)
     result: list[str] = []

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from penstock.client.address import find
 from penstock.client.artifacts import Artifacts
+from penstock.client.autoscales import Autoscales
 from penstock.client.collections import Collections
 from penstock.client.compilations import Compilations
 from penstock.client.contracts import Contracts
@@ -83,6 +84,7 @@ class Client:
         self.shadows = Shadows(self._transport)
         self.golden = GoldenClient(self._transport)
         self.webhooks = Webhooks(self._transport)
+        self.autoscales = Autoscales(self._transport)
         self.artifacts = Artifacts(self._transport)
         self.validations = Validations(self._transport)
         self.compilations = Compilations(self._transport)
@@ -142,4 +144,6 @@ class Client:
             return lambda: self.contracts.get(name)
         if kind == "webhook":
             return lambda: self.webhooks.get(name)
+        if kind == "autoscale":
+            return lambda: self.autoscales.get(*name.split("/", 1))
         raise invalid(f"there is nothing to wait for with a {kind!r}")

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from penstock.domain.autoscale import Autoscale, AutoscaleStatus
 from penstock.domain.contract import Contract, ContractStatus
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
@@ -88,12 +89,14 @@ RegisteredEnvironment = RemoteResource[Environment, EnvironmentStatus]
 RemoteContract = RemoteResource[Contract, ContractStatus]
 RemoteRollout = RemoteResource[Rollout, RolloutStatus]
 RemoteWebhook = RemoteResource[Webhook, WebhookStatus]
+RemoteAutoscale = RemoteResource[Autoscale, AutoscaleStatus]
 AppliedEndpoint = Applied[OnlineEndpoint, OnlineEndpointStatus]
 AppliedDeployment = Applied[OnlineDeployment, OnlineDeploymentStatus]
 AppliedEnvironment = Applied[Environment, EnvironmentStatus]
 AppliedContract = Applied[Contract, ContractStatus]
 AppliedRollout = Applied[Rollout, RolloutStatus]
 AppliedWebhook = Applied[Webhook, WebhookStatus]
+AppliedAutoscale = Applied[Autoscale, AutoscaleStatus]
 AnyRemote = RemoteResource[Any, Any]
 
 

@@ -81,7 +81,7 @@ class Concurrency(Frozen):
     stable_window: Span = Field(default=timedelta(seconds=60), ge=timedelta(seconds=6), le=_HOUR)
     panic_window: Span = Field(default=timedelta(seconds=6), ge=timedelta(seconds=1), le=_HOUR)
     panic_threshold_percentage: int = Field(default=200, ge=110, le=1000)
-    scale_in_delay: Span = Field(default=timedelta(seconds=60), ge=timedelta(0), le=_HOUR)
+    scale_in_delay: Span = Field(default=timedelta(minutes=5), ge=timedelta(0), le=_HOUR)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -142,7 +142,8 @@ class Memory(Frozen):
     """What decisions remember of earlier ones.
 
     `scaled_at` and `cooldown` are of the last rule that fired. A panic has lasted since `panic_since`, was last
-    justified at `panicked_at` and needed `panic_instances` at most.
+    justified at `panicked_at` and needed `panic_instances` at most. `unready` if no instance took requests, else that
+    has been so since `ready_since`.
     """
 
     scaled_at: datetime | None = None
@@ -151,13 +152,16 @@ class Memory(Frozen):
     panicked_at: datetime | None = None
     panic_instances: int = 0
     peaks: tuple[Peak, ...] = ()  # later ones are lower
+    unready: bool = False
+    ready_since: datetime | None = None
 
 
 class AutoscaleStatus(Status):
     """What the scaler decided last.
 
     `wanted` is what the policy asks for, `instances` what the deployment is told to run; where the machine has less,
-    `limit` says so. `since` is when `instances` last changed, `profile` the one in force.
+    `limit` says so. `since` is when `instances` last changed, `profile` the one in force, `target` the uid of the
+    deployment that it belongs to: another one of the same name gets nothing from it.
     """
 
     instances: int | None = None
@@ -167,6 +171,7 @@ class AutoscaleStatus(Status):
     profile: str = ""
     limit: str = ""
     memory: Memory = Memory()
+    target: str = ""
 
 
 AUTOSCALE: Kind[Autoscale, AutoscaleStatus] = Kind("autoscale", Autoscale, AutoscaleStatus)

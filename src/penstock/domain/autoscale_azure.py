@@ -34,13 +34,13 @@ _STATISTICS = {"average": "avg", "min": "min", "max": "max", "sum": "sum", "coun
 _DIRECTIONS = {"increase": "out", "decrease": "in", "none": "to"}
 
 # Azure's fields by place; what has no effect here is told, unknown ones are refused.
+_OWN = ("endpoint_name", "deployment_name", "description", "prewarm", "concurrency", "idle_time", "hold_time")
 _TOP = (
     *("id", "name", "type", "location", "tags", "properties", "apiVersion", "resourceGroup", "systemData", "kind"),
     *("enabled", "profiles", "notifications", "predictiveAutoscalePolicy", "targetResourceUri"),
     *("targetResourceLocation", "namePropertiesName", "etag", "dependsOn"),
-    *("endpoint_name", "deployment_name", "description", "prewarm", "concurrency", "idle_time"),
+    *_OWN,
 )
-_OWN = ("endpoint_name", "deployment_name", "description", "prewarm", "concurrency", "idle_time")
 _PROFILE = ("name", "capacity", "rules", "fixedDate", "recurrence")
 _TRIGGER = (
     *("metricName", "metricNamespace", "metricResourceUri", "metricResourceLocation", "timeGrain", "statistic"),
@@ -87,11 +87,23 @@ def fields_of(value: Mapping[str, Any]) -> Fields:
     if settings.get("enabled") is not None:
         fields["enabled"] = settings["enabled"]
     uri = settings.get("targetResourceUri")
-    if isinstance(uri, str) and uri and "endpoint_name" not in fields:
-        fields["endpoint_name"], fields["deployment_name"] = target(uri)
+    there = target(uri) if isinstance(uri, str) and uri else (None, None)
+    if "endpoint_name" not in fields and there[0] is not None:
+        fields["endpoint_name"], fields["deployment_name"] = there
     _check_predictive(settings.get("predictiveAutoscalePolicy"))
     fields["ignored"] = ["notifications"] if _notifies(settings.get("notifications")) else []
-    return fields | _profiles(settings.get("profiles"), fields.get("endpoint_name"))
+    return fields | _profiles(settings.get("profiles"), there[0])
+
+
+def check_metric_source(resource: str, endpoint: str | None, where: str) -> None:
+    """Raise ValueError where a rule would read another endpoint than its own.
+
+    Rules read what the deployment itself does; Azure's name the deployment, or its endpoint.
+    """
+    match = _ENDPOINT.search(resource)
+    named = match["endpoint"] if match else resource.partition("/")[0]
+    if endpoint not in (None, named):
+        raise ValueError(f"{where} is {resource[-120:]!r}: rules read metrics of the deployment that they scale")
 
 
 def is_paired_end(name: str) -> str | None:
@@ -190,13 +202,8 @@ def _scale(action: Mapping[str, Any], where: str) -> str:
 
 
 def _check_source(trigger: Mapping[str, Any], endpoint: str | None, where: str) -> None:
-    """Rules read what the deployment itself does; Azure's may name its endpoint, or itself."""
-    uri = trigger.get("metricResourceUri")
-    match = _ENDPOINT.search(uri) if isinstance(uri, str) else None
-    if uri and (match is None or endpoint not in (None, match["endpoint"])):
-        raise ValueError(
-            f"{where}.metricResourceUri is {str(uri)[-120:]!r}: rules read metrics of the deployment that they scale"
-        )
+    if trigger.get("metricResourceUri"):
+        check_metric_source(str(trigger["metricResourceUri"]), endpoint, f"{where}.metricResourceUri")
     if trigger.get("dimensions"):
         raise ValueError(f"{where}.dimensions: a rule sees the deployment that it scales and nothing else; remove them")
 

@@ -1,12 +1,14 @@
 """Online deployments: a model with its code and environment, and how many processes serve it."""
 
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from penstock.domain import compat
 from penstock.domain.collector import DataCollector
+from penstock.domain.durations import Span
 from penstock.domain.endpoint import texts
 from penstock.domain.environment import Environment
 from penstock.domain.model import Model
@@ -62,11 +64,25 @@ class Resources(Frozen):
 
 
 class ScaleSettings(Frozen):
-    type: str = "default"
-    min_instances: int | None = None
-    max_instances: int | None = None
-    target_utilization_percentage: int | None = None
-    polling_interval: int | None = None
+    """Azure's. `target_utilization` scales by how busy the instances are, with Azure's defaults; `default` does not."""
+
+    type: Literal["default", "target_utilization"] = "default"
+    min_instances: int = Field(default=1, ge=0, le=1000)
+    max_instances: int = Field(default=1, ge=1, le=1000)
+    target_utilization_percentage: int = Field(default=70, ge=1, le=100)
+    polling_interval: Span = Field(default=timedelta(seconds=1), ge=timedelta(seconds=1), le=timedelta(hours=1))
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        """The client library of Azure also writes TargetUtilization."""
+        return {"targetutilization": "target_utilization"}.get(str(value).lower(), str(value).lower())
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ScaleSettings":
+        if self.min_instances > self.max_instances:
+            raise ValueError(f"min_instances is {self.min_instances}, more than max_instances ({self.max_instances})")
+        return self
 
 
 class OnlineDeployment(Frozen):
@@ -90,10 +106,10 @@ class OnlineDeployment(Frozen):
     readiness_probe: Probe = Probe()
     resources: Resources = Resources()  # Kubernetes; memory limits are kept here too
     data_collector: DataCollector | None = None
+    scale_settings: ScaleSettings | None = None
 
     # Accepted for Azure's sake, without effect here; see `ignored_fields`.
     instance_type: str | None = None
-    scale_settings: ScaleSettings | None = None
     app_insights_enabled: bool | None = None
     egress_public_network_access: str | None = None
     private_network_connection: bool | None = None
@@ -143,7 +159,6 @@ ONLINE_DEPLOYMENT: Kind[OnlineDeployment, OnlineDeploymentStatus] = Kind(
 
 IGNORED = (
     "instance_type",
-    "scale_settings",
     "app_insights_enabled",
     "egress_public_network_access",
     "private_network_connection",

@@ -87,7 +87,7 @@ def _around_zero(
     present = readings.instances.wanted
     if present == 0:
         if readings.idle(_AWAKE) is False:
-            return max(1, instances), "requests wait for the first instance" if instances < 1 else reason
+            return 1, "requests wait for the first instance"
         return instances, reason
     if not proposal.unread and readings.idle(spec.idle_time):
         return 0, f"no request for {span_text(spec.idle_time)}"
@@ -114,4 +114,4 @@ def _told(reason: str, present: int, instances: int, force: InForce) -> str:
 
 
 def _lasting(memory: Memory) -> Memory:
-    return memory.model_copy(update={"peaks": (), "panicked_at": None})
+    return memory.model_copy(update={"peaks": (), "panicked_at": None, "unready": False, "ready_since": None})

@@ -21,14 +21,25 @@ def by_concurrency(settings: Concurrency, readings: Readings, memory: Memory, no
     2. A panic begins, or goes on, when the panic window needs the threshold's share of the ready instances. It ends
        when that was not so for a stable window. While it lasts the highest need since its beginning holds, and none
        of the instances that were there when it began goes.
-    3. What was needed at any time within the delay of scaling in is kept.
+    3. Of the instances there are, those are kept that either window needed within the delay of scaling in. Without it
+       the noise of a steady load would start and end instances all the time.
+    4. What waited while no instance was ready does not count: it says how long they take to start, not how much there
+       is to do.
     """
     present, ready = readings.instances.wanted, max(1, readings.instances.ready)
     target = settings.per_instance(readings.at_once)
-    calm, hot = readings.concurrency(settings.stable_window), readings.concurrency(settings.panic_window)
+    memory = _watched(memory, now, ready=readings.instances.ready > 0)
+    known = now - memory.ready_since if memory.ready_since is not None else settings.stable_window
+    hot = readings.concurrency(settings.panic_window)
     if hot is None:
         reason = "the requests in flight cannot be read"
         return Proposal(instances=present, reason=reason, memory=memory, unread="Concurrency")
+    if known < settings.panic_window:
+        hot = readings.concurrency(known) if known > timedelta(0) else None
+    if present > 0 and (memory.unready or hot is None):
+        return Proposal(instances=present, reason="no instance was ready until now", memory=memory)
+    hot = hot or 0.0
+    calm = readings.concurrency(min(settings.stable_window, known))
     stable, panic = _needed(hot if calm is None else calm, target, ready), _needed(hot, target, ready)
     threshold = settings.panic_threshold_percentage / 100
     over = _raw(hot, target) / ready >= threshold
@@ -37,7 +48,9 @@ def by_concurrency(settings: Concurrency, readings: Readings, memory: Memory, no
         needed, flow, window = memory.panic_instances, hot, settings.panic_window
     else:
         needed, flow, window = stable, hot if calm is None else calm, settings.stable_window
-    memory, kept = _remembered(memory, settings.scale_in_delay, needed, now)
+    highest_now = max(_raw(flow, target), _raw(hot, target))
+    memory, highest = _remembered(memory, settings.scale_in_delay, highest_now, now)
+    kept = max(needed, min(present, highest))
     if calm is None:  # too little of the stable window was measured to say that fewer are enough
         kept = max(kept, present)
     return Proposal(
@@ -46,6 +59,13 @@ def by_concurrency(settings: Concurrency, readings: Readings, memory: Memory, no
         memory=memory,
         out_again=lambda instances: _out_again(hot, target, instances, threshold),
     )
+
+
+def _watched(memory: Memory, now: datetime, *, ready: bool) -> Memory:
+    """The memory with what it knows about when instances have been ready."""
+    if not ready:
+        return memory.model_copy(update={"unready": True, "ready_since": None})
+    return memory.model_copy(update={"unready": False, "ready_since": now}) if memory.unready else memory
 
 
 def _raw(flow: float, target: float) -> int:
@@ -70,7 +90,7 @@ def _panicked(memory: Memory, settings: Concurrency, now: datetime, *, over: boo
 
 
 def _remembered(memory: Memory, delay: timedelta, needed: int, now: datetime) -> tuple[Memory, int]:
-    """The memory with this need in it, and the highest need within the delay."""
+    """The memory with this need in it, and the highest one within the delay."""
     later = [peak for peak in memory.peaks if peak.instances > needed and now - peak.at < delay]
     peaks = (*later, Peak(at=now, instances=needed)) if delay else ()
     return memory.model_copy(update={"peaks": peaks}), peaks[0].instances if peaks else needed
@@ -92,5 +112,6 @@ def _reason(  # noqa: PLR0913, PLR0917 - what a sentence says
     if memory.panic_since is not None:
         sentence += f"; a sudden load has held the highest need since {memory.panic_since:%H:%M:%S}"
     if kept > needed:
-        sentence += f"; {kept} were needed within the last {span_text(settings.scale_in_delay)}"
+        within = max(settings.scale_in_delay, settings.panic_window)
+        sentence += f"; {kept} were needed within the last {span_text(within)}"
     return sentence

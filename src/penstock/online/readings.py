@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from penstock.domain.autoscale_rule import Trigger
-from penstock.telemetry.series import Histogram, Spread, Window, Windows
-from penstock_worker.contract import LATENCY_FLOOR, LATENCY_GROWTH
+from penstock.domain.autoscale_rule import METRICS, Trigger
+from penstock.telemetry.azure_metrics import azure_value
+from penstock.telemetry.series import Spread, Window, Windows
 
 _ENOUGH = 0.5  # of a window must have been measured, or it cannot be read
 _ALL = 0.9  # of a time in which nobody came
 _LATEST = 2.0  # the last seconds may not be measured yet
-_PERCENTILES = {"P50": 0.5, "P90": 0.9, "P95": 0.95, "P99": 0.99}
+_PERCENTILES = frozenset(name for name in METRICS if "_P" in name)
 
 
 class Instances(NamedTuple):
@@ -60,7 +60,7 @@ class WindowReadings:
     at_once: int
 
     def value(self, trigger: Trigger) -> float | None:
-        if _percentile(trigger) is not None and trigger.aggregation == "avg":
+        if trigger.metric in _PERCENTILES and trigger.aggregation == "avg":
             window = self._window(trigger.window)  # percentiles of parts have no average that means anything
             return _measured(window, trigger.window, trigger)
         count = max(1, round(trigger.window / trigger.grain))
@@ -71,7 +71,7 @@ class WindowReadings:
 
     def concurrency(self, span: timedelta) -> float | None:
         window = self._window(span)
-        return window.concurrency if window.seconds >= _ENOUGH * span.total_seconds() else None
+        return _in_flight(window) if window.seconds >= _ENOUGH * span.total_seconds() else None
 
     def idle(self, span: timedelta) -> bool | None:
         window = self._window(span)
@@ -96,16 +96,24 @@ def _measured(window: Window, span: timedelta, trigger: Trigger) -> float | None
 
 def _value(window: Window, trigger: Trigger) -> float | None:
     match trigger.metric:
-        case "RequestsPerMinute":
-            return window.requests / window.seconds * 60
         case "Concurrency":
-            return window.concurrency
+            return _in_flight(window)
         case "CpuUtilizationPercentage":
             return _spread(window, window.cpu, trigger.statistic)
         case "CpuMemoryUtilizationPercentage":
             return _spread(window, window.memory, trigger.statistic)
         case _:
-            return _latency_ms(window, _percentile(trigger))
+            return azure_value(trigger.metric, window) or 0.0  # without requests there is no latency to speak of
+
+
+def _in_flight(window: Window) -> float:
+    """Requests in flight, on average.
+
+    By Little's law from the time that answered requests have taken, which is exact for short ones. What was seen at
+    the seconds counts where it is more than that by three times its own error: requests that end late, or never.
+    """
+    answered = (window.latency.seconds + window.queue_seconds * window.requests) / window.seconds
+    return max(answered, window.concurrency - 3 * math.sqrt(answered / window.seconds))
 
 
 def _spread(window: Window, spread: Spread | None, statistic: str) -> float | None:
@@ -123,26 +131,6 @@ def _spread(window: Window, spread: Spread | None, statistic: str) -> float | No
             return spread.mean * window.ready * 100
         case _:
             return spread.mean * 100
-
-
-def _latency_ms(window: Window, share: float | None) -> float:
-    """Without requests there is no latency to speak of: 0."""
-    seconds = _mean(window) if share is None else window.latency_percentile(share)
-    return 0.0 if seconds is None else seconds * 1000
-
-
-def _mean(window: Window) -> float | None:
-    total = window.latency.total
-    return _sum(window.latency) / total + window.queue_seconds if total else None
-
-
-def _sum(histogram: Histogram) -> float:
-    middle = LATENCY_FLOOR / math.sqrt(LATENCY_GROWTH)  # of bucket 0, on a logarithmic scale
-    return sum(count * middle * LATENCY_GROWTH**bucket for bucket, count in histogram.counts.items())
-
-
-def _percentile(trigger: Trigger) -> float | None:
-    return _PERCENTILES.get(trigger.metric.rpartition("_")[2])
 
 
 def _aggregated(values: list[float], aggregation: str) -> float:

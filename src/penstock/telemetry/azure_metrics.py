@@ -1,10 +1,8 @@
 """Azure Monitor's metrics of online endpoints, by Azure's names, from what was measured."""
 
-import math
 from collections.abc import Callable, Mapping
 
-from penstock.telemetry.series import Histogram, Window
-from penstock_worker.contract import LATENCY_FLOOR, LATENCY_GROWTH
+from penstock.telemetry.series import Window
 
 
 def _percentile(share: float) -> Callable[[Window], float | None]:
@@ -32,13 +30,7 @@ def azure_value(metric: str, window: Window) -> float | None:
 
 def _mean_latency(window: Window) -> float | None:
     total = window.latency.total
-    return _sum(window.latency) / total + window.queue_seconds if total else None
-
-
-def _sum(histogram: Histogram) -> float:
-    """Of values that lie in the middle of their buckets, on a logarithmic scale."""
-    first = LATENCY_FLOOR / math.sqrt(LATENCY_GROWTH)
-    return sum(count * first * LATENCY_GROWTH**bucket for bucket, count in histogram.counts.items())
+    return window.latency.seconds / total + window.queue_seconds if total else None
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -23,6 +23,12 @@ class Histogram:
     def total(self) -> int:
         return sum(self.counts.values())
 
+    @property
+    def seconds(self) -> float:
+        """All values together, each taken to be in the middle of its bucket, on a logarithmic scale."""
+        middle = LATENCY_FLOOR / math.sqrt(LATENCY_GROWTH)  # of bucket 0
+        return sum(count * middle * LATENCY_GROWTH**bucket for bucket, count in self.counts.items())
+
     def percentile(self, share: float) -> float | None:
         """Seconds below which this share (0 to 1) of the values lies, to within a bucket; None of no values.
 

@@ -39,6 +39,9 @@ def a_folder(root: Path) -> Path:
     ("fields", "kind"),
     [
         ({"type": "contract", "endpoint_name": "fraud"}, DocumentKind.CONTRACT),
+        ({"type": "autoscale", "endpoint_name": "fraud"}, DocumentKind.AUTOSCALE),
+        ({"type": "Microsoft.Insights/autoscaleSettings", "name": "a"}, DocumentKind.AUTOSCALE),
+        ({"targetResourceUri": "x", "name": "a"}, DocumentKind.AUTOSCALE),
         ({"$schema": f"{_SCHEMA}/managedOnlineEndpoint.schema.json"}, DocumentKind.ENDPOINT),
         ({"$schema": f"{_SCHEMA}/kubernetesOnlineDeployment.schema.json"}, DocumentKind.DEPLOYMENT),
         ({"$schema": f"{_SCHEMA}/model.schema.json"}, DocumentKind.MODEL),

@@ -1,0 +1,55 @@
+"""`penstock autoscale simulate`, without a platform."""
+
+import csv
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+from penstock.cli.main import root
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "autoscale"
+
+
+def simulated(*words: str) -> tuple[int, str, str]:
+    line = ["autoscale", "simulate", *words]
+    result = CliRunner().invoke(root(line), line)
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("policy", ["busy", "rules", "office-hours"])
+def test_the_examples_are_simulated_to_a_picture_and_tables(tmp_path: Path, policy: str) -> None:
+    trace, out = EXAMPLES / "spike.csv", tmp_path / "out"
+    code, text, err = simulated("--trace", str(trace), "--policy", str(EXAMPLES / f"{policy}.yml"), "--out", str(out))
+    assert code == 0, err
+    told = json.loads(text)
+    assert told["requests"] == told["answered"] + told["lost"] == 15600
+    assert set(told["curves"]) == {"requests_per_second", "instances", "waiting", "p99_ms"}
+    picture = ElementTree.fromstring((out / "simulation.svg").read_text())
+    assert len(picture.findall(".//{*}path")) == 6
+    assert "15,600 requests" in "".join(picture.itertext())
+    with (out / "timeline.csv").open() as file:
+        assert max(float(row["rate"]) for row in csv.DictReader(file)) > 100
+    with (out / "decisions.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == told["changes"]
+
+
+def test_people_see_curves() -> None:
+    policy = str(EXAMPLES / "busy.yml")
+    code, text, _ = simulated(
+        "--trace", str(EXAMPLES / "ramp.csv"), "--policy", policy, "--price", "0.5", "-o", "table"
+    )
+    assert code == 0
+    assert "█" in text.splitlines()[-3]
+    assert any(line.startswith("cost ") for line in text.splitlines())
+
+
+def test_what_is_not_simulated_is_said(tmp_path: Path) -> None:
+    policy = tmp_path / "p.yml"
+    rule = "{condition: CpuMemoryUtilizationPercentage > 80 avg 5m, scale: out 1}"
+    policy.write_text(f"type: autoscale\nmax: 2\nrules: [{rule}]\n")
+    code, _, err = simulated("--trace", str(EXAMPLES / "quiet.csv"), "--policy", str(policy))
+    assert code == 0
+    assert "memory is not simulated" in err
