@@ -114,11 +114,12 @@ def fill_the_logs_disk(stage: Stage) -> None:
 
 Fault = Callable[[Stage], None]
 
+NEEDS_MLFLOW = "kill -9 of MLflow"
 FAULTS: dict[str, Fault] = {
     "kill -9 of an instance": kill_an_instance,
     "kill -9 of the gateway": kill_the_gateway,
     "kill -9 of the control plane": kill_the_control_plane,
-    "kill -9 of MLflow": kill_mlflow,
+    NEEDS_MLFLOW: kill_mlflow,
     "reload of the gateway": reload_the_gateway,
     "rolling update": update_a_deployment,
     "traffic moves": move_traffic,

@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from support.callers import write_yaml
 from support.load import Load
 from support.postgresql import a_postgresql
-from support.running import ECHO, Platform, a_platform, wait_until, write_deployment, write_endpoint
+from support.running import ECHO, Platform, a_platform, wait_until, write_deployment
 
 TAKE_OVER_SECONDS = 10
 SLOW = ECHO.replace("import json, os", "import json, os, time").replace(
@@ -24,24 +25,34 @@ SLOW = ECHO.replace("import json, os", "import json, os, time").replace(
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
+def platform(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Generator[Platform]:
     folder = tmp_path_factory.mktemp("ha")
-    with a_postgresql() as url, a_platform(folder / "home", {"PENSTOCK_DATABASE_URL": url}) as platform:
-        platform.run("up", "--detach", "--standby")
-        platform.run("online-endpoint", "create", "-f", write_endpoint(folder, "fraud"))
-        path = write_deployment(folder, "fraud", "blue", script=SLOW, variables={"BEGUN": str(platform.home / "begun")})
-        platform.run("online-deployment", "create", "-f", path, "--all-traffic")
+    home, files = folder / "home", folder / "files"
+    write_yaml(files / "endpoint.yml", {"name": "fraud", "auth_mode": "key", "traffic": {"blue": 100}})
+    write_deployment(files, "fraud", "blue", script=SLOW, variables={"BEGUN": str(home / "begun")})
+    with (
+        a_postgresql() as url,
+        a_platform(home, {"PENSTOCK_DATABASE_URL": url}, environments=environments) as platform,
+    ):
+        with platform.begin("up", "--detach", "--standby") as standby:
+            platform.run("apply", "-f", files)
+        assert standby.returncode == 0
         yield platform
 
 
+@pytest.fixture(scope="module")
+def key(platform: Platform) -> str:
+    return platform.key("fraud")
+
+
 @pytest.fixture
-def load(platform: Platform) -> Generator[Load]:
+def load(platform: Platform, key: str) -> Generator[Load]:
     """Asks all the while; nothing may be lost, and nothing that serves may be started anew."""
     before = serving(platform)
     load = Load(
         platform.gateway_port,
         "/endpoints/fraud/score",
-        {"Authorization": f"Bearer {platform.key('fraud')}"},
+        {"Authorization": f"Bearer {key}"},
         body=b"{}",
         connections=8,
         pause=0.005,

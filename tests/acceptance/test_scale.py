@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,9 +13,12 @@ import pytest
 from support.load import Load
 from support.running import ECHO, Platform, a_platform, wait_until, write_deployment, write_endpoint
 
+from penstock.client.client import Client
+from penstock.client.resources import Deployment
 from penstock.control.clock import SystemClock
 from penstock.control.resources import Resources
 from penstock.domain.autoscale import AUTOSCALE, Autoscale
+from penstock.domain.events import Event
 from penstock.domain.fields import parse
 from penstock.store.sql import open_store
 
@@ -24,21 +28,22 @@ FICKLE = ECHO.replace("pass", "import pathlib\n    pathlib.Path(os.environ['NEED
 EAGER = {
     "min": 1,
     "max": 3,
-    "concurrency": {"stable_window": "6s", "panic_window": "2s", "scale_in_delay": "2s"},
+    "concurrency": {"stable_window": "6s", "panic_window": "1s", "scale_in_delay": "0s"},
 }
-SPARING = {"min": 0, "max": 3, "idle_time": "5s", "hold_time": "40s"}
+SPARING = {"min": 0, "max": 1, "idle_time": "5s", "hold_time": "40s"}
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
+def platform(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Generator[Platform]:
     folder = tmp_path_factory.mktemp("scale")
-    needed = folder / "needed"
+    needed, files = folder / "needed", folder / "files"
     needed.write_text("here")
-    with a_platform(folder / "home") as platform:
-        platform.run("online-endpoint", "create", "-f", write_endpoint(folder, "fraud"))
-        for name, script in (("busy", BUSY), ("lazy", ECHO), ("fickle", FICKLE)):
-            path = write_deployment(folder, "fraud", name, script=script, variables={"NEEDED": str(needed)})
-            platform.run("online-deployment", "create", "-f", path)
+    files.mkdir()
+    write_endpoint(files, "fraud")
+    for name, script in (("busy", BUSY), ("lazy", ECHO), ("fickle", FICKLE)):
+        write_deployment(files, "fraud", name, script=script, variables={"NEEDED": str(needed)})
+    with a_platform(folder / "home", environments=environments) as platform:
+        platform.run("apply", "-f", files)
         needed.unlink()
         for name, spec in (("busy", EAGER), ("lazy", SPARING), ("fickle", SPARING)):
             autoscale(platform, name, spec)
@@ -52,69 +57,82 @@ def autoscale(platform: Platform, deployment: str, spec: Mapping[str, Any]) -> N
         resources.apply(AUTOSCALE, f"fraud/{deployment}", parse(Autoscale, dict(spec), "test"), actor="test")
 
 
-def shown(platform: Platform, deployment: str) -> dict[str, Any]:
-    return platform.json("online-deployment", "show", "-n", deployment, "-e", "fraud")
+def shown(platform: Platform, deployment: str) -> Deployment:
+    with a_client(platform) as client:
+        return client.online_deployments.get("fraud", deployment)
 
 
 def asleep(platform: Platform, deployment: str) -> bool:
-    return not platform.instance_pids(f"fraud.{deployment}") and shown(platform, deployment)["scaled_instances"] == 0
+    found = shown(platform, deployment).status.scaled_instances == 0
+    return found and not platform.instance_pids(f"fraud.{deployment}")
 
 
-def scalings(platform: Platform, deployment: str) -> list[dict[str, Any]]:
+def scalings(platform: Platform, deployment: str) -> Sequence[Event]:
     """What the scaler has done, from the event log."""
-    return [e for e in platform.json("events") if (e["name"], e["reason"]) == (f"fraud/{deployment}", "Scaled")]
+    with a_client(platform) as client:
+        return [e for e in client.events.list(kind="scale", name=f"fraud/{deployment}") if e.reason == "Scaled"]
 
 
-def score(platform: Platform, key: str, deployment: str, body: bytes) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {key}", "azureml-model-deployment": deployment}
-    url = f"http://127.0.0.1:{platform.gateway_port}/endpoints/fraud/score"
-    return httpx.post(url, content=body, headers=headers, timeout=60)
+def a_client(platform: Platform) -> Client:
+    return Client(platform.server["url"], (platform.home / "token").read_text().strip())
+
+
+@pytest.fixture(scope="module")
+def caller(platform: Platform) -> Generator[httpx.Client]:
+    """Of as many connections as are asked for at once."""
+    headers = {"Authorization": f"Bearer {platform.key('fraud')}"}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    url = f"http://127.0.0.1:{platform.gateway_port}/endpoints/fraud"
+    with httpx.Client(base_url=url, headers=headers, limits=limits, timeout=60) as client:
+        yield client
+
+
+def score(caller: httpx.Client, deployment: str, body: bytes) -> httpx.Response:
+    return caller.post("/score", content=body, headers={"azureml-model-deployment": deployment})
 
 
 def test_a_step_of_load_brings_instances_and_its_end_takes_them_away_and_no_request_is_lost(
-    platform: Platform,
+    platform: Platform, caller: httpx.Client
 ) -> None:
-    key = platform.key("fraud")
-    headers = {"Authorization": f"Bearer {key}", "azureml-model-deployment": "busy"}
+    headers = {"Authorization": caller.headers["Authorization"], "azureml-model-deployment": "busy"}
     with Load(platform.gateway_port, "/endpoints/fraud/score", headers, connections=8) as load:
         wait_until(lambda: len(platform.instance_pids("fraud.busy")) == 3, timeout=30)
-        wait_until(lambda: shown(platform, "busy")["ready_instances"] == 3, timeout=10)
+        wait_until(lambda: shown(platform, "busy").status.ready_instances == 3, timeout=10)
         load.wait_for(200)
     trickle = Load(platform.gateway_port, "/endpoints/fraud/score", headers, connections=1, pause=0.02)
     with trickle:
         wait_until(lambda: len(platform.instance_pids("fraud.busy")) == 1, timeout=40)
     assert not load.failures(), load.summary()
     assert not trickle.failures(), trickle.summary()
-    assert shown(platform, "busy")["provisioning_state"] == "Succeeded"
+    assert shown(platform, "busy").provisioning_state == "Succeeded"
     assert len(scalings(platform, "busy")) >= 2
 
 
 def test_two_hundred_callers_of_a_sleeping_deployment_are_answered_and_so_is_who_comes_as_it_falls_asleep(
-    platform: Platform,
+    platform: Platform, caller: httpx.Client
 ) -> None:
-    key = platform.key("fraud")
     wait_until(lambda: asleep(platform, "lazy"), timeout=30)
-    assert shown(platform, "lazy")["provisioning_state"] == "Succeeded"
+    assert shown(platform, "lazy").provisioning_state == "Succeeded"
     bodies = [b"x" * 1000] * 200 + [b"x" * 8_000_000] * 5
     with ThreadPoolExecutor(len(bodies)) as pool:
-        answers = list(pool.map(lambda body: score(platform, key, "lazy", body), bodies))
+        answers = list(pool.map(lambda body: score(caller, "lazy", body), bodies))
     assert [a.status_code for a in answers if a.status_code != 200] == []
     assert [a.json()["length"] for a in answers] == [len(body) for body in bodies]
     assert {a.headers["azureml-model-deployment"] for a in answers} == {"lazy"}
-    assert shown(platform, "lazy")["cold_start_seconds"] > 0
+    assert (shown(platform, "lazy").status.cold_start_seconds or 0) > 0
 
     # Callers who begin when it has been told to sleep, and has not ended its instance yet.
-    before = {e["id"] for e in scalings(platform, "lazy")}
-    wait_until(lambda: [e for e in scalings(platform, "lazy") if e["id"] not in before], timeout=30)
+    before = {e.id for e in scalings(platform, "lazy")}
+    wait_until(lambda: [e for e in scalings(platform, "lazy") if e.id not in before], timeout=30)
     with ThreadPoolExecutor(8) as pool:
-        late = list(pool.map(lambda _: score(platform, key, "lazy", b"{}").status_code, range(64)))
+        late = list(pool.map(lambda _: score(caller, "lazy", b"{}").status_code, range(64)))
     assert set(late) == {200}
 
 
-def test_a_model_that_cannot_load_when_it_is_needed_says_so_at_once(platform: Platform) -> None:
+def test_a_model_that_cannot_load_when_it_is_needed_says_so_at_once(platform: Platform, caller: httpx.Client) -> None:
     wait_until(lambda: asleep(platform, "fickle"), timeout=30)
     begun = time.monotonic()
-    answer = score(platform, platform.key("fraud"), "fickle", b"{}")
+    answer = score(caller, "fickle", b"{}")
     assert answer.status_code == 503, answer.text
     error = json.loads(answer.text)["error"]
     assert error["code"] == "InstanceCannotStart"

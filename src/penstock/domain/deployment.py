@@ -153,6 +153,11 @@ class OnlineDeploymentStatus(Status):
     )
 
 
+def instances_meant(spec: OnlineDeployment, status: OnlineDeploymentStatus) -> int:
+    """How many instances it is to have: the autoscaler's number where there is one, else the author's."""
+    return spec.instance_count if status.scaled_instances is None else status.scaled_instances
+
+
 ONLINE_DEPLOYMENT: Kind[OnlineDeployment, OnlineDeploymentStatus] = Kind(
     "online-deployment", OnlineDeployment, OnlineDeploymentStatus
 )

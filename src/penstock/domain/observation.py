@@ -116,7 +116,8 @@ class Look(Seen):
     endpoint: str
     deployment: str
     state: str = ""
-    instance_count: Count = 1
+    instance_count: Count = 1  # that it is meant to have
+    scaled: bool = False  # the autoscaler says how many
     concurrency: Count | None = None  # `max_concurrent_requests_per_instance`, if it is set
     timeout_ms: Count = 5000
     host_cores: Count = 1

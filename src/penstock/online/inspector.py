@@ -10,7 +10,12 @@ from pydantic import ValidationError
 
 from penstock.control.clock import Clock
 from penstock.control.resources import Resources
-from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus
+from penstock.domain.deployment import (
+    ONLINE_DEPLOYMENT,
+    OnlineDeployment,
+    OnlineDeploymentStatus,
+    instances_meant,
+)
 from penstock.domain.errors import Code, PenstockError, not_found, unavailable
 from penstock.domain.instance import Instance, Phase
 from penstock.domain.observation import STAGES, Diagnosis, Evidence, Facts, InstanceLook, Look, Times, Trace
@@ -218,7 +223,8 @@ def _look(deployment: Deployment, instances: Sequence[InstanceLook], gateway: Ex
         endpoint=endpoint,
         deployment=name,
         state=provisioning_state(deployment),
-        instance_count=deployment.spec.instance_count,
+        instance_count=instances_meant(deployment.spec, deployment.status),
+        scaled=deployment.status.scaled_instances is not None,
         concurrency=settings.max_concurrent_requests_per_instance,
         timeout_ms=settings.request_timeout_ms,
         host_cores=psutil.cpu_count() or 1,

@@ -115,9 +115,11 @@ def _unbatched(facts: Facts) -> Finding:
 
 def _too_few(look: Look) -> Finding:
     count, cores = look.instance_count, look.host_cores
-    if look.host_instances < cores:
-        advice = f"set instance_count: {min(cores, count + cores - look.host_instances)}"
-        advice += "; `penstock doctor --load` measures how many a rate needs"
+    most = min(cores, count + cores - look.host_instances)
+    if look.host_instances < cores and look.scaled:
+        advice = f"let its autoscale run more: max: {most}, or a lower target_utilization_percentage"
+    elif look.host_instances < cores:
+        advice = f"set instance_count: {most}; `penstock doctor --load` measures how many a rate needs"
     else:
         advice = "the machine's cores are in use: make run() faster (see the other findings), or add a machine"
     return Finding(

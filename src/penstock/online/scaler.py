@@ -36,7 +36,7 @@ AutoscaleRow = Resource[Autoscale, AutoscaleStatus]
 
 
 class Scaler:
-    """Acts while `acting()`. One that cannot be decided (its deployment is gone, others write) keeps nobody waiting."""
+    """Acts while `acting()`. One that cannot be decided, for whatever reason, keeps none of the others waiting."""
 
     def __init__(
         self,
@@ -76,16 +76,9 @@ class Scaler:
         held: Mapping[str, int] = self._held() if autoscales else {}
         for name, autoscale in autoscales.items():
             if autoscale.spec.enabled:
-                self._decide_alone(autoscale, scales.get(name), held.get(name, 0))
+                self._try(autoscale, scales.get(name), held.get(name, 0))
         self._memories = {a.uid: self._memories[a.uid] for a in autoscales.values() if a.uid in self._memories}
         return _TICK
-
-    def _decide_alone(self, autoscale: AutoscaleRow, scale: ScaleRow | None, held: int) -> None:
-        try:
-            self._decide(autoscale, scale, held)
-        except Exception:
-            # Top of a background thread: a fault in one autoscale must not keep the others from being decided.
-            log.exception("autoscale cannot be decided", extra={"deployment": autoscale.name})
 
     def _release(self, scale: ScaleRow) -> None:
         self._resources.remove(SCALE, scale)
@@ -97,6 +90,13 @@ class Scaler:
         except PenstockError as err:
             log.warning("gateway does not tell who is held", extra={"error": err.message})
             return {}
+
+    def _try(self, autoscale: AutoscaleRow, scale: ScaleRow | None, held: int) -> None:
+        try:
+            self._decide(autoscale, scale, held)
+        except Exception:
+            # Whatever is wrong with this one, the others need their instances; it is tried again in two seconds.
+            log.exception("autoscale could not be decided", extra={"autoscale": autoscale.name})
 
     def _decide(self, autoscale: AutoscaleRow, scale: ScaleRow | None, held: int) -> None:
         name, now = autoscale.name, self._clock.now()

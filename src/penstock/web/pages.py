@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
+from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus, instances_meant
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
 from penstock.domain.events import Event
 from penstock.domain.resource import AnyResource, Resource, provisioning_state
@@ -61,10 +61,15 @@ def _deployment(deployment: Deployment, endpoint: OnlineEndpoint) -> str:
     return _row(
         escape(name),
         _state(deployment),
-        f"{deployment.status.ready_instances} of {deployment.spec.instance_count}",
+        _instances(deployment),
         _share(endpoint.traffic.get(name, 0), endpoint.mirror_traffic.get(name, 0)),
         escape(ready.message) if ready else "",
     )
+
+
+def _instances(deployment: Deployment) -> str:
+    shown = f"{deployment.status.ready_instances} of {instances_meant(deployment.spec, deployment.status)}"
+    return shown if deployment.status.scaled_instances is None else f"{shown}, scaled"
 
 
 def _share(percent: int, mirrored: int) -> str:

@@ -52,7 +52,9 @@ def seen(
     """Of a deployment that is well but for what is given: 100 requests in one second."""
     told = told or facts()
     of_times = {name: changes.pop(name) for name in ("wait", "parse", "encode") if name in changes}
-    of_looks = {name: changes.pop(name) for name in ("waiting", "host_cores", "host_instances") if name in changes}
+    of_looks = {
+        name: changes.pop(name) for name in ("waiting", "host_cores", "host_instances", "scaled") if name in changes
+    }
     before = look(instance(0.0, 0, told, run=run), **of_looks)
     after = look(instance(1.0, 100, told.model_copy(update={"cpu_seconds": cpu}), run=run, **changes), **of_looks)
     return diagnose(Evidence(looks=(before, after), traces=tuple(traces)), spans(run=run, **of_times))
@@ -206,6 +208,9 @@ def test_no_more_instances_are_advised_than_the_machine_has_cores() -> None:
     assert "instance_count: 3" in advice
     full = only(seen(cpu=0.95, run=0.0095, wait=0.05, host_cores=2, host_instances=2)).advice
     assert "instance_count" not in full
+    scaled = only(seen(cpu=0.95, run=0.0095, wait=0.05, host_cores=4, host_instances=2, scaled=True)).advice
+    assert "max: 3" in scaled
+    assert "instance_count" not in scaled
 
 
 def test_a_tree_ensemble_that_is_slow_for_one_row_should_be_compiled() -> None:

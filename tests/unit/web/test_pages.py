@@ -1,6 +1,7 @@
 """What the dashboard shows."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
@@ -23,7 +24,7 @@ def ready(message: str, truth: Truth = Truth.TRUE) -> dict:
     return {"observed_generation": 1, "conditions": (condition,)}
 
 
-def the_page(message: str = "2 of 2 instances are ready") -> str:
+def the_page(message: str = "2 of 2 instances are ready", **status: Any) -> str:
     endpoint = a_resource(
         "online-endpoint",
         "fraud",
@@ -31,9 +32,8 @@ def the_page(message: str = "2 of 2 instances are ready") -> str:
         OnlineEndpointStatus(**ready("routed")),
     )
     spec = OnlineDeployment(model="azureml:m:1", instance_count=2)
-    blue = a_resource(
-        "online-deployment", "fraud/blue", spec, OnlineDeploymentStatus(**ready(message), ready_instances=2)
-    )
+    found = OnlineDeploymentStatus(**ready(message), ready_instances=2, **status)
+    blue = a_resource("online-deployment", "fraud/blue", spec, found)
     event = Event(at=NOW, kind="online-endpoint", name="fraud", reason="RolledBack", message=message, actor="ann@host")
     return overview([endpoint], {"fraud": [blue]}, [event], "http://127.0.0.1:8080")
 
@@ -42,6 +42,10 @@ def test_shows_state_instances_traffic_and_events() -> None:
     page = the_page()
     for part in ("fraud", "Succeeded", "2 of 2", "90 %", "RolledBack", "ann@host", "/endpoints/fraud/score"):
         assert part in page
+
+
+def test_of_a_deployment_that_scales_it_shows_how_many_the_autoscaler_wants() -> None:
+    assert "2 of 3, scaled" in the_page(scaled_instances=3)
 
 
 def test_whatever_a_model_says_is_text_and_not_markup() -> None:
