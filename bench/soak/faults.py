@@ -13,6 +13,10 @@ from pathlib import Path
 from stage import SCRIPT, Stage, killed
 from support.running import wait_until
 
+from penstock.domain.autoscale import Autoscale
+from penstock.domain.fields import parse
+from penstock.domain.rollout import Phase, Rollout
+
 _DOWN = 1.0  # seconds before a control plane is started again, as systemd would
 _FULL = 2.0  # seconds that a disk stays full
 LOG_DISK_BYTES = 4 * 1024 * 1024
@@ -82,6 +86,31 @@ def scale(stage: Stage) -> None:
         stage.await_instances(deployment)
 
 
+def roll_out(stage: Stage) -> None:
+    """Guards look on while the traffic goes over; then it goes back."""
+    plan = {"steps": [50, 100], "bake_time": "1s", "minimum_requests": 20, "keep_warm": "0s"}
+    spec = parse(Rollout, {"endpoint_name": SCRIPT, "name": "soak", "from": "blue", "to": "green", **plan}, "rollout")
+    stage.client.rollouts.start(spec)
+    status = lambda: stage.client.rollouts.get(SCRIPT, "soak").status  # noqa: E731
+    wait_until(lambda: status().settled, timeout=60)
+    if status().phase is not Phase.PROMOTED:
+        raise AssertionError(f"the rollout of an equal deployment ended otherwise: {status().verdict}")
+    stage.traffic(blue=100, green=0)
+    stage.client.rollouts.delete(SCRIPT, "soak")
+
+
+def autoscale(stage: Stage) -> None:
+    """A deployment is given an autoscale that wants more instances, and loses it again."""
+    deployment = f"{SCRIPT}.green"
+    before = stage.counts[deployment]
+    spec = parse(Autoscale, {"endpoint_name": SCRIPT, "deployment_name": "green", "min": before + 1, "max": 4}, "a")
+    stage.client.autoscales.create_or_update(spec)
+    ready = lambda: stage.client.online_deployments.get(SCRIPT, "green").status.ready_instances  # noqa: E731
+    wait_until(lambda: ready() > before, timeout=30)
+    stage.client.autoscales.delete(SCRIPT, "green")
+    stage.await_instances(deployment)
+
+
 def rotate_keys(stage: Stage) -> None:
     """As their owners do it: callers change to the other key before one is made anew."""
     endpoints = stage.client.online_endpoints
@@ -124,6 +153,8 @@ FAULTS: dict[str, Fault] = {
     "rolling update": update_a_deployment,
     "traffic moves": move_traffic,
     "instances added and removed": scale,
+    "rollout": roll_out,
+    "autoscale": autoscale,
     "keys rotated": rotate_keys,
     "disk of the logs is full": fill_the_logs_disk,
 }

@@ -151,7 +151,6 @@ class Rollout(Frozen):
     guards: Guards = Guards()
     keep_warm: Span = timedelta(hours=1)  # no deletion of the old deployment for so long after promotion
     after_warm: AfterWarm = "keep"
-    notify: tuple[str, ...] = Field(default=(), max_length=10)  # webhooks
     paused: bool = False
     ending: Ending | None = None
     attempt: int = Field(default=1, ge=1)
