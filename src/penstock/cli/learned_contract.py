@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -16,6 +16,7 @@ _ROWS_PER_CATEGORY = 5  # fewer rows than that for each value say nothing about 
 _PATTERN_ROWS = 20  # so many different texts of one form make it a pattern
 _RUN = re.compile(r"[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]+", re.ASCII)
 _SPECIAL = re.compile(r"[][.^$*+?{}\\|()]")
+_LINE_END = re.compile("[\n\r\x85\u2028\u2029]")
 _LONGEST_ID = 40
 
 
@@ -88,6 +89,8 @@ def _texts(present: "Series") -> dict[str, Any]:
     if not len(present):
         return {}
     distinct = present.unique()
+    if any("\0" in str(value) for value in distinct):
+        return {}  # a file cannot say it
     if len(distinct) <= MOST_CATEGORIES and len(present) >= _ROWS_PER_CATEGORY * len(distinct):
         return {"values": sorted(str(value) for value in distinct)}
     pattern = _pattern([str(value) for value in distinct.head(10_000)])
@@ -138,5 +141,17 @@ def _rounded(value: float, towards: Any) -> float:
 
 def _dumped(value: Mapping[str, Any], *, flow: bool | None) -> str:
     """`flow` as PyYAML has it: None puts what holds no lists or mappings into one line."""
-    text = yaml.safe_dump(dict(value), sort_keys=False, default_flow_style=flow, allow_unicode=True, width=110)
-    return str(text)
+    options: dict[str, Any] = {"sort_keys": False, "default_flow_style": flow, "allow_unicode": True, "width": 110}
+    dump = cast(Any, yaml.dump)  # pyright: ignore[reportUnknownMemberType] - its stub leaves much open
+    return str(dump(dict(value), Dumper=_Dumper, **options))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Escapes every character that ends a line: between single quotes some are read back as something else."""
+
+
+def _text_node(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _LINE_END.search(text) else None)
+
+
+_Dumper.add_representer(str, _text_node)

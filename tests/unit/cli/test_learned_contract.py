@@ -8,7 +8,7 @@ from typing import Any
 import polars
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.cli.checked_rows import broken_rules
@@ -33,6 +33,7 @@ from penstock.domain.fields import parse
         ([f"AB-{n}x" for n in range(95, 120)], {"type": "string", "pattern": "[A-Z]{2}-[0-9]{2,3}[a-z]{1}"}),
         ([chr(97 + n) * n for n in range(1, 26)], {"type": "string"}),
         ([f"{n} (%)" for n in range(10, 40)], {"type": "string", "pattern": r"[0-9]{2} \(%\)"}),
+        (["", "\0"] * 5, {"type": "string"}),
         ([None, None], {"nullable": True}),
         ([date(2020, 1, 1)], {}),
         ([[1, 2]], {}),
@@ -52,6 +53,9 @@ CELL = st.none() | st.integers(-(2**62), 2**62) | st.floats() | st.booleans() | 
         )
     )
 )
+@example(columns=[("",)] * 20 + [("\0",)])
+@example(columns=[("",)] * 20 + [("\x85",)] * 2)
+@example(columns=[("\u2028 a\r\n",)] * 5)
 def test_no_row_breaks_what_was_learned_from_it(columns: list[tuple[Any, ...]]) -> None:
     data = {f"c{at}": values for at, values in enumerate(zip(*columns, strict=True))}
     try:
