@@ -207,6 +207,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             record_keeper(settings, clock),
         ),
         closing=(
+            looks.close,
             stages.close,
             services.environment_doctor.close,
             services.inspector.close,

@@ -1,6 +1,8 @@
 """Guards that ask others: metrics of instances or of a URL, and URLs that say whether all is well."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,7 +13,7 @@ from penstock.online.exposition import Exposition, parse
 
 _INTERVAL = timedelta(seconds=5)
 _LOOKS = 3  # one after the other, in which a metric must be bad
-_SECONDS = 2.0  # for an answer
+_SECONDS = 2.0  # for a whole answer
 _MOST_BYTES = 1_000_000
 
 Metrics = Callable[[], Exposition]
@@ -29,40 +31,60 @@ class _Known:
 
 @dataclass
 class Checks:
-    """The metric guards and checks of one step."""
+    """The metric guards and checks of one step. Others are asked in threads of their own: no look waits for them."""
 
     _known: dict[str, _Known] = field(default_factory=dict[str, _Known])
+    _asked: dict[str, Future[Exposition | str | None]] = field(
+        default_factory=dict[str, Future[Exposition | str | None]]
+    )
 
     def findings(
-        self, guards: Guards, new: str, olds: Sequence[str], metrics: Metrics, now: datetime
+        self, guards: Guards, deployments: tuple[str, Sequence[str]], metrics: Metrics, now: datetime, pool: Executor
     ) -> tuple[Finding, ...]:
-        """What they say; they are asked every few seconds. `new` and `olds` are ENDPOINT/DEPLOYMENT."""
+        """What they say; they are asked every few seconds. `deployments` are the new and the old ones, as
+        ENDPOINT/DEPLOYMENT."""
         for check in guards.checks:
             name = f"check {check.url}"
-            if self._due(name, now):
-                self._known[name] = _checked(name, check, self._known.get(name), now)
-        pages: Exposition | None = None
+            for answer in self._answer(name, lambda url=check.url: _status(url), now, pool):
+                self._known[name] = _checked(name, check, answer, (self._known.get(name), now))
         for guard in guards.metrics:
-            name = f"metric {guard.name}"
-            if self._due(name, now):
-                if guard.url is None and pages is None:
-                    pages = metrics()
-                page = _page(guard.url) if guard.url is not None else pages
-                self._known[name] = _measured(name, guard, page, (new, olds), (self._known.get(name), now))
+            name = _name_of(guard)
+            ask = metrics if guard.url is None else lambda url=guard.url: _page(url)
+            for page in self._answer(name, ask, now, pool):
+                told = page if isinstance(page, Exposition) else None
+                self._known[name] = _measured(name, guard, told, deployments, (self._known.get(name), now))
         return tuple(known.finding for known in self._known.values())
+
+    def _answer(
+        self, name: str, ask: Callable[[], Exposition | str | None], now: datetime, pool: Executor
+    ) -> Iterator[Exposition | str | None]:
+        """What was answered since the last look, if anything was; asks again where that is due."""
+        asked = self._asked.get(name)
+        if asked is not None and asked.done():
+            del self._asked[name]
+            yield asked.result() if asked.exception() is None else "cannot be asked"
+        elif asked is None and self._due(name, now):
+            self._asked[name] = pool.submit(ask)
 
     def _due(self, name: str, now: datetime) -> bool:
         known = self._known.get(name)
         return known is None or known.at is None or now - known.at >= _INTERVAL
 
 
-def _checked(name: str, check: HttpCheck, before: _Known | None, now: datetime) -> _Known:
-    message = _status(check.url)
-    bad = 0 if message is None else (before.bad if before else 0) + 1
-    if message is None:
+def _name_of(guard: MetricGuard) -> str:
+    """Two guards may ask for one metric in two places."""
+    return f"metric {guard.name}" + (f" of {guard.url}" if guard.url is not None else "")
+
+
+def _checked(
+    name: str, check: HttpCheck, fault: Exposition | str | None, since: tuple[_Known | None, datetime]
+) -> _Known:
+    before, now = since
+    if fault is None:
         return _Known(Finding(guard=name, state="ok", message="answers 2xx"), 0, now)
+    bad = (before.bad if before else 0) + 1
     state = "failed" if bad >= check.failures else "ok"
-    told = f"{message}, {bad} of {check.failures} times in a row"
+    told = f"{fault}, {bad} of {check.failures} times in a row"
     return _Known(Finding(guard=name, state=state, message=told), bad, now)
 
 
@@ -131,22 +153,24 @@ def _fault(guard: MetricGuard, ours: float, theirs: float | None) -> str:
 
 
 def _status(url: str) -> str | None:
-    """None if the URL answers 2xx, else what is wrong."""
+    """None if the URL answers 2xx, else what is wrong. Its body is not read."""
     try:
-        with httpx.Client(trust_env=False, timeout=_SECONDS, follow_redirects=False) as http:
-            status = http.get(url).status_code
+        with httpx.Client(trust_env=False, timeout=_SECONDS) as http, http.stream("GET", url) as response:
+            status = response.status_code
     except (httpx.HTTPError, httpx.InvalidURL) as err:
         return f"does not answer ({type(err).__name__})"
     return None if 200 <= status < 300 else f"answers {status}"
 
 
 def _page(url: str) -> Exposition | None:
+    """What the URL tells; None if it does not within bounds of time and size."""
+    deadline = time.monotonic() + _SECONDS
     try:
         with httpx.Client(trust_env=False, timeout=_SECONDS) as http, http.stream("GET", url) as response:
             received = b""
-            for piece in response.iter_bytes(65536):
+            for piece in response.iter_bytes():  # as they come: pieces of a size would be waited for
                 received += piece
-                if len(received) > _MOST_BYTES:
+                if len(received) > _MOST_BYTES or time.monotonic() > deadline:
                     return None
             return parse(received.decode(errors="replace")) if response.status_code == 200 else None
     except (httpx.HTTPError, httpx.InvalidURL):

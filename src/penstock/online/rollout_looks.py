@@ -1,6 +1,7 @@
 """What rollouts have seen of their deployments in the present step; kept in memory, for it can be seen again."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from penstock.telemetry.tape import Tapes
 
 _ROLLING = timedelta(seconds=60)  # tapes roll on for so long after the last look
 _TAPE_INTERVAL = timedelta(seconds=2)
+_AT_A_TIME = 8  # URLs and metrics that are asked
 _ROWS_PER_SECOND = 300  # exchanges on tape: enough for the test, and little work
 
 
@@ -39,6 +41,7 @@ class Looks:
         self._tapes = tapes
         self._metrics = metrics
         self._looks: dict[str, Look] = {}
+        self._pool = ThreadPoolExecutor(_AT_A_TIME, "rollout-checks")
 
     def look(
         self, name: str, spec: Rollout, status: RolloutStatus, now: datetime
@@ -53,9 +56,12 @@ class Looks:
         patient = now - (status.step_since or now) >= min(PATIENCE, spec.bake_of(status.step))
         setting = setting_of(spec.guards, len(spec.stages), alone=alone, reference=status.reference, patient=patient)
         found = findings(spec.guards, look.evidence, setting)
-        olds = tuple(f"{endpoint}/{old}" for old in status.old)
-        checked = look.checks.findings(spec.guards, f"{endpoint}/{spec.to}", olds, self._metrics, now)
+        deployments = f"{endpoint}/{spec.to}", tuple(f"{endpoint}/{old}" for old in status.old)
+        checked = look.checks.findings(spec.guards, deployments, self._metrics, now, self._pool)
         return look.evidence, (*found, *checked)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def forget(self, name: str) -> None:
         self._looks.pop(name, None)
