@@ -1,7 +1,7 @@
 """The soak's faults, each once, while requests keep coming: all of them are answered, and answered right.
 
-MLflow is left alone here, whose start takes longer than all the rest, and there is no rollout: `test_mlflow_server` kills
-the one, and `test_rollouts` has the other.
+MLflow is left alone here, whose start takes longer than all the rest, and there is no rollout: `test_mlflow_server`
+kills the one, and `test_rollouts` has the other.
 """
 
 import json
