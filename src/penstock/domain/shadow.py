@@ -108,3 +108,9 @@ def tolerance(properties: Mapping[str, str]) -> float:
     if not 0 <= number <= 1:
         raise ValueError(f"property {TOLERANCE_PROPERTY} is {value!r}: give a number from 0 to 1, such as 0.01")
     return number
+
+
+def checked(properties: dict[str, str]) -> dict[str, str]:
+    """The properties of an endpoint as they are. Raises ValueError with the remedy for a wrong tolerance."""
+    tolerance(properties)
+    return properties

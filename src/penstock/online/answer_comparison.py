@@ -86,7 +86,7 @@ def _differing(x: Any, y: Any, tolerance: float, deltas: list[Delta]) -> tuple[D
         return None if type(x) is type(y) and x == y else (None,)
     delta = _delta(x, y)
     if delta is None:
-        return None if x == y or (math.isnan(x) and math.isnan(y)) else (None,)
+        return None if x == y or (_is_nan(x) and _is_nan(y)) else (None,)
     deltas.append(delta)
     return None if delta.absolute <= tolerance * max(1.0, abs(float(x))) else (delta,)
 
@@ -100,6 +100,10 @@ def _delta(x: float, y: float) -> Delta | None:
     if not math.isfinite(absolute):
         return None
     return Delta(absolute, absolute / largest if largest else 0.0)
+
+
+def _is_nan(value: float) -> bool:
+    return isinstance(value, float) and math.isnan(value)  # which raises for integers beyond all floats
 
 
 def _is_number(value: Any) -> bool:

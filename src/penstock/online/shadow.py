@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from penstock.control.clock import Clock
@@ -79,10 +79,14 @@ class Shadows:
 
     def step(self) -> None:
         """Read the tapes of all mirrors once."""
-        for endpoint in self._resources.list(ONLINE_ENDPOINT):
-            if endpoint.deleting_since is None:
-                for names in mirrors(endpoint.name, endpoint.spec):
+        endpoints = [each for each in self._resources.list(ONLINE_ENDPOINT) if each.deleting_since is None]
+        self._forget({each.name for each in endpoints})
+        for endpoint in endpoints:
+            for names in mirrors(endpoint.name, endpoint.spec):
+                try:
                     self._read(names, tolerance(endpoint.spec.properties))
+                except Exception:  # one endpoint's fault keeps none of the others waiting
+                    log.exception("a shadow could not be compared", extra={"shadow": "/".join(names)})
 
     def report(self, endpoint: str, live: str, shadow: str, since: datetime) -> ShadowReport:
         """What was compared since then, of the last hour; empty where nothing was."""
@@ -143,6 +147,16 @@ class Shadows:
         if self._acting():
             self.step()
         return _INTERVAL
+
+    def _forget(self, endpoints: Collection[str]) -> None:
+        """Drop what is kept of endpoints that are gone, and of mirrors that ended an hour ago."""
+        oldest = self._clock.now() - _KEPT
+        with self._lock:
+            self._comparisons = {
+                names: each
+                for names, each in self._comparisons.items()
+                if names[0] in endpoints and each.spans and each.spans[-1].since >= oldest
+            }
 
     def _read(self, names: Names, allowed: float) -> None:
         endpoint, live, shadow = names

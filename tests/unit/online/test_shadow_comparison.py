@@ -139,3 +139,21 @@ def test_each_mirror_is_compared_with_the_deployment_that_has_most_of_the_traffi
     spec = OnlineEndpoint(traffic={"blue": 70, "red": 30}, mirror_traffic={"green": 10, "grey": 0, "red": 5})
     assert sorted(mirrors("e", spec)) == [("e", "blue", "green"), ("e", "blue", "red")]
     assert list(mirrors("e", OnlineEndpoint(mirror_traffic={"green": 10}))) == []
+
+
+@pytest.mark.parametrize("other", [b"[1]", b"[0.5]", b"[NaN]", b"[1" + b"0" * 400 + b"]"])
+def test_an_integer_beyond_all_floats_is_compared_like_any_number(other: bytes) -> None:
+    huge = b"[1" + b"0" * 400 + b"]"
+
+    assert compared(huge, other, 0.1).agreed == compared(other, huge, 0.1).agreed == (huge == other)
+
+
+def test_not_a_number_agrees_with_itself_alone() -> None:
+    assert compared(b"[NaN]", b"[NaN]", 0.0).agreed == 1
+    assert compared(b"[NaN]", b"[0.0]", 1.0).agreed == 0
+
+
+@pytest.mark.parametrize("tolerance", ["much", "-1", "2", "nan", ""])
+def test_an_endpoint_with_a_tolerance_that_is_none_is_refused(tolerance: str) -> None:
+    with pytest.raises(ValueError, match=r"penstock\.shadow_tolerance"):
+        OnlineEndpoint(properties={"penstock.shadow_tolerance": tolerance})
