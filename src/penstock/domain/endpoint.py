@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.domain import compat, sticky
+from penstock.domain import compat, shadow, sticky
 from penstock.domain.resource import Frozen, Kind, Status
 
 STRICT_MIRROR_PERCENT = 50  # Azure's limit for mirror_traffic
@@ -51,7 +51,7 @@ class OnlineEndpoint(Frozen):
     @field_validator("properties")
     @classmethod
     def _known_properties(cls, value: dict[str, str]) -> dict[str, str]:
-        return sticky.checked(compat.checked(value))
+        return shadow.checked(sticky.checked(compat.checked(value)))
 
     @field_validator("traffic", "mirror_traffic", mode="before")
     @classmethod

@@ -98,6 +98,12 @@ class ShadowReport(Frozen):
         return self.agreed / self.rows if self.rows else None
 
 
+def checked(properties: dict[str, str]) -> dict[str, str]:
+    """`properties` if they say of this what can be understood; else a ValueError with the remedy."""
+    tolerance(properties)
+    return properties
+
+
 def tolerance(properties: Mapping[str, str]) -> float:
     """By how much numbers of a shadow's answers may differ. Raises ValueError with the remedy."""
     value = properties.get(TOLERANCE_PROPERTY)

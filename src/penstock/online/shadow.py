@@ -78,11 +78,16 @@ class Shadows:
         return self._loop.stop(timeout)
 
     def step(self) -> None:
-        """Read the tapes of all mirrors once."""
+        """Read the tapes of all mirrors once, and forget those of which nothing is kept any more."""
         for endpoint in self._resources.list(ONLINE_ENDPOINT):
             if endpoint.deleting_since is None:
                 for names in mirrors(endpoint.name, endpoint.spec):
-                    self._read(names, tolerance(endpoint.spec.properties))
+                    self._try(names, tolerance(endpoint.spec.properties))
+        before = self._clock.now() - _KEPT
+        with self._lock:
+            old = [names for names, each in self._comparisons.items() if each.spans and each.spans[-1].since < before]
+            for names in old:
+                del self._comparisons[names]
 
     def report(self, endpoint: str, live: str, shadow: str, since: datetime) -> ShadowReport:
         """What was compared since then, of the last hour; empty where nothing was."""
@@ -143,6 +148,13 @@ class Shadows:
         if self._acting():
             self.step()
         return _INTERVAL
+
+    def _try(self, names: Names, allowed: float) -> None:
+        try:
+            self._read(names, allowed)
+        except Exception:
+            # Answers come from outside: whatever is wrong with these, the others are compared.
+            log.exception("answers could not be compared", extra={"deployments": names})
 
     def _read(self, names: Names, allowed: float) -> None:
         endpoint, live, shadow = names
