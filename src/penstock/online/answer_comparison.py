@@ -1,7 +1,7 @@
 """Two answers to one request compared row by row. Pure."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, NamedTuple, cast
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 from penstock.online.answer_rows import rows_of
 
 _ABSENT = object()
+_MOST_KEYS, _LONGEST_KEY = 10, 100  # of a path that is shown
 
 
 class Delta(NamedTuple):
@@ -67,28 +68,45 @@ def row_count(answer: bytes) -> int:
 
 
 def _worst(row: int, one: Any, other: Any, tolerance: float, deltas: list[Delta]) -> Difference | None:
-    if one is _ABSENT or other is _ABSENT:
-        return Difference(row)
-    ours, theirs = dict(_leaves(one)), dict(_leaves(other))
+    """The worst disagreement of two rows. Deltas of all numbers are added to `deltas`."""
     worst: Difference | None = None
-    for path in {**ours, **theirs}:
-        found = _differing(ours.get(path, _ABSENT), theirs.get(path, _ABSENT), tolerance, deltas)
-        if found is not None:
-            difference = Difference(row, ".".join(map(str, path)), found[0])
-            if worst is None or difference.severity > worst.severity:
-                worst = difference
-    return worst
+    where: _Place = None
+    waiting: list[tuple[_Place, Any, Any]] = [(None, one, other)]
+    while waiting:
+        place, x, y = waiting.pop()
+        inner = _inner(x, y)
+        if inner is not None:
+            waiting += [((place, key), *values) for key, values in inner]
+            continue
+        found = _differing(x, y, tolerance, deltas)
+        if found is not None and (worst is None or found.severity > worst.severity):
+            worst, where = found, place
+    return None if worst is None else Difference(row, _written(where), worst.delta)
 
 
-def _differing(x: Any, y: Any, tolerance: float, deltas: list[Delta]) -> tuple[Delta | None] | None:
-    """None for what agrees; else the delta, if there is one. Deltas of numbers are added to `deltas` in any case."""
+# A place in a row: the place around it, and the key there. Shared, as a body may be deep and have many numbers there.
+_Place = tuple["_Place", str | int] | None
+
+
+def _inner(x: Any, y: Any) -> Iterable[tuple[str | int, tuple[Any, Any]]] | None:
+    """What two lists or two objects hold, side by side; None for anything else."""
+    if isinstance(x, list) and isinstance(y, list):
+        return enumerate(zip_longest(cast(list[Any], x), cast(list[Any], y), fillvalue=_ABSENT))
+    if isinstance(x, dict) and isinstance(y, dict):
+        ours, theirs = cast(dict[str, Any], x), cast(dict[str, Any], y)
+        return [(key, (ours.get(key, _ABSENT), theirs.get(key, _ABSENT))) for key in {**ours, **theirs}]
+    return None
+
+
+def _differing(x: Any, y: Any, tolerance: float, deltas: list[Delta]) -> Difference | None:
+    """None for what agrees."""
     if not (_is_number(x) and _is_number(y)):
-        return None if type(x) is type(y) and x == y else (None,)
+        return None if type(x) is type(y) and x == y else Difference(0)
     delta = _delta(x, y)
     if delta is None:
-        return None if x == y or (_is_nan(x) and _is_nan(y)) else (None,)
+        return None if x == y or (_is_nan(x) and _is_nan(y)) else Difference(0)
     deltas.append(delta)
-    return None if delta.absolute <= tolerance * max(1.0, abs(float(x))) else (delta,)
+    return None if delta.absolute <= tolerance * max(1.0, abs(float(x))) else Difference(0, delta=delta)
 
 
 def _delta(x: float, y: float) -> Delta | None:
@@ -110,19 +128,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _leaves(row: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """All that is in a row with the path to it; an empty list or object is a leaf."""
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), row)]
-    while waiting:
-        path, value = waiting.pop()
-        inner = _inner(value)
-        if inner:
-            waiting += [((*path, key), each) for key, each in inner.items()]
-        else:
-            yield path, value
-
-
-def _inner(value: Any) -> Mapping[str | int, Any]:
-    if isinstance(value, dict):
-        return cast(dict[str | int, Any], value)
-    return dict(enumerate(cast(list[Any], value))) if isinstance(value, list) else {}
+def _written(place: _Place) -> str:
+    """Such as `scores.0`; cut at the front, and of characters that can be sent: keys come from outside."""
+    keys: list[str] = []
+    while place is not None and len(keys) < _MOST_KEYS:
+        place, key = place
+        keys.append(str(key)[:_LONGEST_KEY])
+    return ".".join(reversed(keys)).encode("utf-8", "replace").decode()

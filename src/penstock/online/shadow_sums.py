@@ -19,7 +19,7 @@ _NONE = -(10**6)  # the bucket of differences that are none
 
 @dataclass
 class Differences:
-    """Differences of numbers, in buckets."""
+    """Differences of numbers, in buckets. The largest stands for all of its bucket."""
 
     count: int = 0
     total: float = 0.0
@@ -38,14 +38,16 @@ class Differences:
         if not self.count:
             return None
         p50, p95 = (self._percentile(share) for share in (0.5, 0.95))
-        return Deltas(count=self.count, mean=self.total / self.count, p50=p50, p95=p95, max=self.largest)
+        return Deltas(
+            count=self.count, mean=min(self.total / self.count, self.largest), p50=p50, p95=p95, max=self.largest
+        )
 
     def _percentile(self, share: float) -> float:
-        seen = 0
+        seen, last = 0, max(self.buckets)
         for bucket, count in sorted(self.buckets.items()):
             seen += count
-            if seen >= share * self.count:
-                return 0.0 if bucket == _NONE else min(self.largest, _GROWTH**bucket)
+            if seen >= share * self.count and bucket != last:
+                return 0.0 if bucket == _NONE else _GROWTH**bucket
         return self.largest
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from penstock.domain.compat import PROPERTY
 from penstock.domain.endpoint import OnlineEndpoint
+from penstock.domain.shadow import TOLERANCE_PROPERTY
 
 STRICT = {PROPERTY: "strict"}
 
@@ -38,3 +39,9 @@ def test_shadows_get_any_percent_unless_the_endpoint_is_strict(traffic: dict[str
 def test_percents_that_mean_nothing_are_refused(traffic: dict[str, int], mirror: dict[str, int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         OnlineEndpoint(traffic=traffic, mirror_traffic=mirror)
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "2", "nan", ""])
+def test_a_tolerance_that_is_none_is_refused_with_the_remedy(value: str) -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        OnlineEndpoint(properties={TOLERANCE_PROPERTY: value})

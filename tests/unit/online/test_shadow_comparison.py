@@ -1,6 +1,8 @@
 """Answers of a shadow beside the live ones: what agrees, what pairs up, and what pairs add up to."""
 
 import json
+import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,6 +78,36 @@ def test_comparison_is_symmetric_in_what_it_counts_and_an_answer_agrees_with_its
 def test_any_bytes_are_compared(one: bytes, other: bytes) -> None:
     found = compared(one, other, 1e-5)
     assert 0 <= found.agreed <= found.rows
+
+
+@pytest.mark.parametrize(
+    ("live", "shadow", "path"),
+    [
+        pytest.param(b'[{"\\ud800": 1}]', b'[{"\\ud800": 2}]', "?", id="half a character"),
+        pytest.param(b"[1%s]" % (b"0" * 400), b"[1]", "", id="an integer beyond all floats"),
+        pytest.param(b"[1%s]" % (b"0" * 5000), b"[1]", "", id="an integer beyond what is parsed"),
+        pytest.param(b"[1e308]", b"[2e307]", "", id="numbers near the end"),
+        pytest.param(b"[1e308]", b"[-1e308]", "", id="numbers too far apart"),
+        pytest.param(b"[" * 100_000 + b"]" * 100_000, b"[1]", "", id="deeper than is parsed"),
+        pytest.param(
+            b"[" * 300 + b"1,2" + b"]" * 300, b"[" * 300 + b"1,3" + b"]" * 300, ".".join("0000000001"), id="deep"
+        ),
+        pytest.param(b'[{"a.b": 1}]', b'[{"a": {"b": 1}}]', "a", id="a path that only looks the same"),
+        pytest.param(b"[NaN, Infinity, 1]", b"[NaN, Infinity, -Infinity]", "", id="what is no number"),
+    ],
+)
+def test_hostile_answers_disagree_and_are_told(live: bytes, shadow: bytes, path: str) -> None:
+    sums = Sums(NOON)
+    for _ in range(3):
+        pair = Pair(replace(an_exchange("id"), answer=live), replace(an_exchange("id"), answer=shadow))
+        sums.add(pair, 1e-5)
+    (example, *_) = examples(sums)
+    assert example.path == path
+    assert example.model_dump_json()
+    assert sums.rows - sums.agreed == 3
+    for deltas in filter(None, (sums.absolute.told(), sums.relative.told())):
+        assert 0 <= deltas.p50 <= deltas.p95 <= deltas.max < math.inf
+        assert deltas.mean <= deltas.max
 
 
 @settings(max_examples=50)
