@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -127,6 +128,15 @@ def test_history_holds_the_present_resource_only_not_an_earlier_one_of_that_name
     assert error.value.code is Code.CONFLICT
     store.remove(ONLINE_ENDPOINT, old, happened(reason="Deleted"))
     assert store.get(ONLINE_ENDPOINT, "fraud") == rolled
+
+
+def test_of_a_kind_that_the_platform_changes_all_the_time_the_newest_revisions_are_kept(store: Store) -> None:
+    kind = replace(ONLINE_ENDPOINT, revisions=3)
+    other, changed = create(store, "other"), create(store)
+    for number in range(5):
+        changed = store.update_spec(kind, changed, described(str(number)), happened(), "update")
+    assert [r.generation for r in store.history(kind, "fraud")] == [6, 5, 4]
+    assert [r.generation for r in store.history(kind, "other")] == [other.generation]
 
 
 def test_deletion_is_marked_once_and_stops_edits(store: Store) -> None:

@@ -49,11 +49,15 @@ StatusT = TypeVar("StatusT", bound=Status)
 
 @dataclass(frozen=True)
 class Kind(Generic[SpecT, StatusT]):
-    """A kind of resource: its name in URLs and events, and the types of its two halves."""
+    """A kind of resource: its name in URLs and events, and the types of its two halves.
+
+    `revisions`: how many the history keeps of a resource that the platform itself changes all the time; None: all.
+    """
 
     name: str
     spec: type[SpecT]
     status: type[StatusT]
+    revisions: int | None = None
 
 
 AnyKind = Kind[Any, Any]

@@ -15,4 +15,4 @@ class Scale(Frozen):
     reason: str = ""  # a sentence: why so many
 
 
-SCALE: Kind[Scale, Status] = Kind("scale", Scale, Status)
+SCALE: Kind[Scale, Status] = Kind("scale", Scale, Status, revisions=100)

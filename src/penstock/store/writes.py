@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, Row, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from penstock.domain.errors import PenstockError, conflict
@@ -56,7 +56,7 @@ def create(
     except IntegrityError:
         raise conflict(f"{kind.name} {name!r} exists already") from None
     created = resource_of(kind, connection.execute(select(resources).where(named(kind, name))).one())
-    _keep(connection, created, action, event)
+    _keep(connection, kind, created, action, event)
     return created
 
 
@@ -78,7 +78,7 @@ def update_spec(
     if not changed(connection.execute(update(resources).where(guard).values(changes))):
         raise _changed_meanwhile(resource)
     updated = resource_of(kind, connection.execute(select(resources).where(same(resource))).one())
-    _keep(connection, updated, action, event)
+    _keep(connection, kind, updated, action, event)
     return updated
 
 
@@ -141,8 +141,8 @@ def _changed_meanwhile(resource: AnyResource) -> PenstockError:
     )
 
 
-def _keep(connection: Connection, resource: AnyResource, action: str, event: Event) -> None:
-    """Add the present spec to the history, and the event of its change."""
+def _keep(connection: Connection, kind: AnyKind, resource: AnyResource, action: str, event: Event) -> None:
+    """Add the present spec to the history, and the event of its change. The history stays as long as it may be."""
     (recorded,) = append(connection, [event])
     connection.execute(
         insert(history).values(
@@ -157,3 +157,6 @@ def _keep(connection: Connection, resource: AnyResource, action: str, event: Eve
             event=recorded.id,
         )
     )
+    if kind.revisions is not None:
+        old = and_(history.c.uid == resource.uid, history.c.generation <= resource.generation - kind.revisions)
+        connection.execute(delete(history).where(old))
