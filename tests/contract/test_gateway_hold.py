@@ -12,6 +12,7 @@ from support.gateway import a_backend, eventually
 from support.instances import Answer
 from support.site import Site, a_site
 
+from penstock.gateway.drain import drain
 from penstock.gateway.table import Backend, Hold
 
 LARGE = 300 * 1024  # many times the buffer
@@ -77,6 +78,18 @@ def test_the_reason_why_none_can_start_is_told_at_once_to_who_waits_and_who_come
         assert (answer.status, answer.code) == (503, "InstanceCannotStart")
         assert b"deployment 'fraud/blue' cannot start: init() failed: \\u0022no\\u0022 such\\u000afile" in answer.body
         assert answer.headers["retry-after"] == "30"
+
+
+def test_who_is_held_when_the_platform_ends_is_told_at_once(site: Site, pool: ThreadPoolExecutor) -> None:
+    site.apply(asleep())
+    waiting = ask(site, pool, b"{}", 3) + ask(site, pool, b"x" * LARGE)
+    begun = time.monotonic()
+    drain(str(site.home), site.sockets, begun + 20, lambda: False)
+    for future in waiting:
+        answer = future.result(5)
+        assert (answer.status, answer.code) == (503, "PlatformEnding")
+        assert (answer.headers["retry-after"], answer.headers["connection"]) == ("5", "close")
+    assert time.monotonic() - begun < 10
 
 
 def test_too_many_are_refused_and_none_waits_for_ever(site: Site, pool: ThreadPoolExecutor) -> None:

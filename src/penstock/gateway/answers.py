@@ -118,6 +118,11 @@ def still_starting(name: str, held: timedelta) -> str:
     return error(503, "InstanceNotReady", message, Retry_After="5")
 
 
+def ending() -> str:
+    message = "the platform is ending and starts no instance any more: send the request again later"
+    return error(503, "PlatformEnding", message, Retry_After="5", Connection="close")
+
+
 def no_answer(name: str, timeout_ms: int) -> str:
     """Written as 504, which is what HAProxy calls it; callers see 408."""
     message = (

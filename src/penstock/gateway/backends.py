@@ -84,6 +84,7 @@ def _holding(backend: Backend) -> list[str]:
         f"http-request return {answers.cannot_start(backend.name)} if {{ var(txn.held) -m str failed }}",
         f"http-request return {answers.still_starting(backend.name, backend.hold.time)}"
         " if { var(txn.held) -m str late }",
+        f"http-request return {answers.ending()} if {{ var(txn.held) -m str ending }}",
     ]
 
 

@@ -25,6 +25,8 @@ def drain(owner: str, run_folder: Path, deadline: float, at_once: Callable[[], b
     """
     runtime, quiet = Runtime(run_folder), 0
     with contextlib.suppress(PenstockError):
+        runtime.let_go()
+    with contextlib.suppress(PenstockError):
         runtime.command(f"set server {SUCCESSOR}/{SUCCESSOR} state maint")  # there will be none
     processes = marked(owner)
     pids = {process.pid for process in processes}

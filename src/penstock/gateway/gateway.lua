@@ -195,11 +195,15 @@ end
 
 -- Holds a request until its deployment has an instance, and then until few are queued there, so that those who were
 -- held do not wait longer in the queue than others may. txn.held says how that ended: "awake", "failed" (txn.why),
--- "late", or "stopping" for a request that must be handed to the new worker.
+-- "late", "ending" with the platform, or "stopping" for a request that must be handed to the new worker.
 core.register_action("hold", { "http-req" }, function(txn, backend, longest_ms, room)
     local deadline = milliseconds() + tonumber(longest_ms)
     while true do
         local entry = asleep:lookup(backend)
+        if entry == "ending" then
+            txn:set_var("txn.held", "ending")
+            return
+        end
         if entry and entry ~= "wait" then
             txn:set_var("txn.why", json_text(entry))
             txn:set_var("txn.held", "failed")

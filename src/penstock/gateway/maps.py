@@ -26,7 +26,7 @@ SOLE = "maps/sole.map"  # name -> name of the backend, where one deployment has 
 # Entries are added in this order and removed in the reverse one, so that an endpoint is complete when it appears.
 ALL = (ASLEEP, BACKENDS, KEYS, TRAFFIC, MIRRORS, STICKY, CORS, SOLE, HOSTS, ENDPOINTS, PATHS)
 
-WAIT = "wait"
+WAIT, ENDING = "wait", "ending"
 _MOST_FAILURE = 1000  # characters; an entry must fit a command
 
 Maps = Mapping[str, Mapping[str, str]]

@@ -65,6 +65,11 @@ class Runtime:
         """Backends whose requests are held."""
         return parse_map(_ask(self._admin, f"show map {maps.ASLEEP}"))
 
+    def let_go(self) -> None:
+        """Have all who are held, or come to be, told that the platform is ending."""
+        for backend in self.asleep():
+            self.command(f"set map {maps.ASLEEP} {backend} {maps.ENDING}")
+
     def crowds(self) -> Mapping[str, Crowd]:
         """Requests that no server has yet, by backend."""
         return parse_crowds(_ask(self._admin, "show stat"))
