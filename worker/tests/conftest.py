@@ -132,7 +132,7 @@ def start_worker() -> Iterator[StartWorker]:
     for worker in started:
         worker.process.kill()
         worker.process.wait()
-        shutil.rmtree(worker.folder)
+        shutil.rmtree(worker.folder, ignore_errors=True)  # a member that ends late takes its own files away
 
 
 def launch(folder: Path, script: str | None, python: str, more: dict[str, str]) -> Worker:
