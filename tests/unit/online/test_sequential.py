@@ -80,6 +80,6 @@ def test_two_percent_of_errors_are_mostly_sure_within_a_thousand_requests() -> N
 
 def test_a_limit_is_exceeded_only_by_more_than_it() -> None:
     rng = random.Random(2)
-    assert is_sure(against_limit(blocks(rng, 0.2, 0, 200), 0.1), 1e-4)
+    assert is_sure(against_limit(blocks(rng, 0.2, 0, 400), 0.1), 1e-4)
     assert not is_sure(against_limit(blocks(rng, 0.1, 0, 200), 0.1), 1e-2)
     assert not is_sure(against_limit(blocks(rng, 0.05, 0, 200), 0.1), 1e-2)
