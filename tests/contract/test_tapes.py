@@ -17,6 +17,7 @@ from penstock.control.clock import SystemClock
 from penstock.domain.instance import Instance, InstanceName, Phase
 from penstock.online.fleet import Fleet, Places
 from penstock.online.instance_calls import UnixConnection
+from penstock.online.sums import sums_of
 from penstock.online.tapes import DeploymentTapes
 from penstock.telemetry.tape import Exchange, Tapes
 from penstock.testing.tapes import RecordedTapes
@@ -80,7 +81,7 @@ class Running:
         argv = [sys.executable, "-m", "penstock_worker"]
         self.processes[name] = subprocess.Popen(argv, env=environment, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
-        while not self.places.socket(name).exists():
+        while not self.places.socket(name).exists() or sums_of(self.places, name) is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
