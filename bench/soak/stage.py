@@ -47,7 +47,7 @@ class Stage:
         endpoint, _, name = deployment.partition(".")
         found = self.client.online_deployments.get(endpoint, name)
         changed = self.client.online_deployments.create_or_update(found.spec.model_copy(update=fields))
-        self.client.wait("online-deployment", f"{endpoint}/{name}", changed.resource.generation)
+        self.client.wait("online-deployment", changed.resource.name, changed.resource.generation)
 
     def copy(self, deployment: str, name: str) -> None:
         """Deploy the same under another name."""
