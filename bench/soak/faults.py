@@ -87,8 +87,10 @@ def scale(stage: Stage) -> None:
 
 
 def roll_out(stage: Stage) -> None:
-    """Guards look on while the traffic goes over; then it goes back."""
-    plan = {"steps": [50, 100], "bake_time": "1s", "minimum_requests": 20, "keep_warm": "0s"}
+    """Guards look on while the traffic goes over; then it goes back. Answers grow all the time here, so that what is
+    predicted is another distribution each second."""
+    guards = {"predictions": None}
+    plan = {"steps": [50, 100], "bake_time": "1s", "minimum_requests": 20, "keep_warm": "0s", "guards": guards}
     spec = parse(Rollout, {"endpoint_name": SCRIPT, "name": "soak", "from": "blue", "to": "green", **plan}, "rollout")
     stage.client.rollouts.start(spec)
     status = lambda: stage.client.rollouts.get(SCRIPT, "soak").status  # noqa: E731
