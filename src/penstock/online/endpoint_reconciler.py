@@ -7,6 +7,7 @@ from penstock.control.resources import PLATFORM, Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint, OnlineEndpointStatus
 from penstock.domain.resource import Condition, Key, Resource, Truth, with_condition
+from penstock.domain.rollout import ROLLOUT
 from penstock.online.keys import Keyring
 from penstock.online.routing import Routing
 
@@ -57,13 +58,16 @@ class EndpointReconciler:
         return None
 
     def _delete(self, endpoint: Resource[OnlineEndpoint, OnlineEndpointStatus]) -> timedelta | None:
-        """Routes first, so that nothing new comes; then the deployments; then the keys and the row."""
+        """Routes first, so that nothing new comes; then deployments and rollouts; then the keys and the row."""
         self._routing.apply()
         deployments = self._resources.list(ONLINE_DEPLOYMENT, f"{endpoint.name}/")
         for deployment in deployments:
             if deployment.deleting_since is None:
                 self._resources.delete(ONLINE_DEPLOYMENT, deployment.name, actor=PLATFORM)
-        if deployments:
+        rollouts = self._resources.list(ROLLOUT, f"{endpoint.name}/")
+        for rollout in rollouts:
+            self._resources.delete(ROLLOUT, rollout.name, actor=PLATFORM)
+        if deployments or rollouts:
             return _SOON
         self._keyring.forget(endpoint.name)
         self._resources.remove(ONLINE_ENDPOINT, endpoint)

@@ -9,7 +9,7 @@ from penstock.domain.errors import invalid, unavailable
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource
 from penstock.online.keys import EndpointKeys, Keyring, KeyType
-from penstock.online.ownership import claim
+from penstock.online.ownership import claim, without_shadow
 from penstock.online.routing import Routing
 
 Endpoint = Resource[OnlineEndpoint, OnlineEndpointStatus]
@@ -56,7 +56,8 @@ class Endpoints:
             spec.traffic,
             spec.mirror_traffic,
         ):
-            claim(self._resources, name, actor=actor, force=force)
+            owner = claim(self._resources, name, actor=actor, force=force)
+            spec = spec if owner is None else without_shadow(owner, spec)
             event = ("TrafficChanged", f"traffic {shares_shown(before.spec)} -> {shares_shown(spec)}")
         return self._resources.apply(ONLINE_ENDPOINT, name, spec, actor=actor, generation=generation, event=event)
 

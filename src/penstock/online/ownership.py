@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from penstock.control.resources import Resources
+from penstock.domain.endpoint import OnlineEndpoint
 from penstock.domain.errors import PenstockError, conflict
 from penstock.domain.resource import Resource
-from penstock.domain.rollout import ROLLOUT, Rollout, RolloutStatus, unfinished
+from penstock.domain.rollout import ROLLOUT, Phase, Rollout, RolloutStatus, unfinished
 
 
 def owner_of(resources: Resources, endpoint: str) -> Resource[Rollout, RolloutStatus] | None:
@@ -25,19 +26,31 @@ def user_of(resources: Resources, deployment: str, now: datetime) -> Resource[Ro
     return None
 
 
-def claim(resources: Resources, endpoint: str, *, actor: str, force: bool) -> None:
+def claim(resources: Resources, endpoint: str, *, actor: str, force: bool) -> Resource[Rollout, RolloutStatus] | None:
     """Let a user decide about the traffic: by force, where a rollout owns it, which ends that.
 
+    Returns the rollout that was ended, as it was.
     Raises `conflict` if a rollout owns it, without force.
     """
     owner = owner_of(resources, endpoint)
     if owner is None:
-        return
+        return None
     if not force:
         raise owned(owner)
     spec = owner.spec.model_copy(update={"ending": "override"})
     event = ("RolloutOverridden", f"{actor} took over the traffic of endpoint {endpoint!r} by force")
     resources.apply(ROLLOUT, owner.name, spec, actor=actor, event=event)
+    return owner
+
+
+def without_shadow(owner: Resource[Rollout, RolloutStatus], spec: OnlineEndpoint) -> OnlineEndpoint:
+    """`spec` without the copies that `owner` sends in its shadow stage: they end with it. Pure."""
+    to, stage = owner.spec.to, owner.spec.shadow
+    if stage is None or owner.status.phase is not Phase.SHADOW or spec.mirror_traffic.get(to) != stage.percent:
+        return spec
+    mirror = {name: percent for name, percent in spec.mirror_traffic.items() if name != to}
+    before = owner.status.mirror_before.get(to)
+    return spec.model_copy(update={"mirror_traffic": mirror if before is None else {**mirror, to: before}})
 
 
 def owned(owner: Resource[Rollout, RolloutStatus]) -> PenstockError:

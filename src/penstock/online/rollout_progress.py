@@ -8,6 +8,8 @@ from penstock.domain.resource import Condition, Truth, with_condition
 from penstock.domain.rollout import Choice, Phase, Reference, Rollout, RolloutStatus, StepRecord, Verdict
 from penstock.online.steps import shares
 
+_BRIEF = 300  # characters
+
 _REASONS = {
     Phase.PENDING: "WaitingForDeployment",
     Phase.GOLDEN: "CheckingGoldenRequests",
@@ -65,6 +67,11 @@ def stepped(spec: Rollout, status: RolloutStatus, step: int, now: datetime) -> R
     )
 
 
+def begun_late(status: RolloutStatus, now: datetime) -> RolloutStatus:
+    """In the same step, which begins now: bake time is time with its traffic."""
+    return status.model_copy(update={"phase_since": now, "step_since": now})
+
+
 def recorded(spec: Rollout, status: RolloutStatus, verdict: Verdict, now: datetime) -> RolloutStatus:
     """With the present step among those that are over."""
     if status.phase is not Phase.STEP or status.step_since is None:
@@ -76,7 +83,7 @@ def recorded(spec: Rollout, status: RolloutStatus, verdict: Verdict, now: dateti
         requests=status.requests,
         verdict=verdict,
     )
-    return status.model_copy(update={"steps": (*status.steps, record)})
+    return status.model_copy(update={"steps": (*map(_in_brief, status.steps), record)})
 
 
 def looked(status: RolloutStatus, requests: int, verdict: Verdict, reference: Reference | None) -> RolloutStatus:
@@ -140,6 +147,12 @@ def is_held(status: RolloutStatus) -> bool:
 def positive(shares_: Mapping[str, int]) -> dict[str, int]:
     """Without those that have nothing."""
     return {name: percent for name, percent in shares_.items() if percent}
+
+
+def _in_brief(record: StepRecord) -> StepRecord:
+    """Of steps before the last only the verdict: the status is written once a second, and there may be 100 steps."""
+    verdict = record.verdict.model_copy(update={"findings": (), "message": record.verdict.message[:_BRIEF]})
+    return record.model_copy(update={"verdict": verdict})
 
 
 def _reason(status: RolloutStatus) -> str:

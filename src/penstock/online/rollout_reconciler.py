@@ -14,14 +14,16 @@ from penstock.domain.resource import Key, Resource
 from penstock.domain.rollout import ROLLOUT, Choice, Phase, Rollout, RolloutStatus, Verdict
 from penstock.online import rollout_progress as progress
 from penstock.online.guards import reference_of
+from penstock.online.ownership import user_of
 from penstock.online.rollout_looks import Looks
-from penstock.online.rollout_stages import Stages
+from penstock.online.rollout_stages import Stages, paused
 from penstock.online.routing import Routing
 from penstock.online.steps import View, decide
 
 _SOON = timedelta(milliseconds=50)
 _LOOK = timedelta(seconds=1)
 _RESYNC = timedelta(seconds=30)
+_LATE = timedelta(seconds=2)  # from the beginning of a step to its traffic: more means that nobody was there
 
 RolloutResource = Resource[Rollout, RolloutStatus]
 Endpoint = Resource[OnlineEndpoint, OnlineEndpointStatus]
@@ -74,6 +76,9 @@ class RolloutReconciler:
             if not status.phase.finished:
                 self._overridden(rollout)
             return True
+        if not placed and _is_late(status, self._clock.now()):
+            self._write(rollout, progress.begun_late(status, self._clock.now()))
+            return False
         spec = present.model_copy(update={"traffic": status.traffic, "mirror_traffic": mirror})
         event = ("TrafficChanged", f"rollout {_own_name(rollout)!r}: {progress.sentence(rollout.spec, status)}"[:2000])
         actor = f"rollout {_own_name(rollout)}"
@@ -115,6 +120,10 @@ class RolloutReconciler:
     def _pending(self, rollout: RolloutResource, new: Deployment, now: datetime) -> timedelta:
         spec, status = rollout.spec, rollout.status
         if new.ready:
+            verdict = paused(spec, _verdict(Choice.ADVANCE, "Ready", f"deployment {spec.to!r} is ready"))
+            if verdict.choice is Choice.HOLD:
+                self._hold(rollout, status.model_copy(update={"verdict": verdict}))
+                return _LOOK
             return self._enter(rollout, now, progress.with_revision(status, new.status.revision))
         waited = now - (status.phase_since or now)
         if waited >= spec.maximum_wait:
@@ -127,7 +136,7 @@ class RolloutReconciler:
         spec = rollout.spec
         if spec.golden is not None and status.phase is Phase.PENDING:
             return self._write(rollout, progress.entered(status, Phase.GOLDEN, now))
-        if spec.shadow is not None and status.phase in (Phase.PENDING, Phase.GOLDEN) and status.before:
+        if spec.shadow is not None and status.phase in (Phase.PENDING, Phase.GOLDEN) and status.old:
             return self._write(rollout, progress.entered(status, Phase.SHADOW, now))
         percent = spec.stages[0].percent
         what = ("RolloutStep", f"step 1 of {len(spec.stages)}: {percent} % of the traffic to {spec.to!r}")
@@ -196,12 +205,20 @@ class RolloutReconciler:
             return None
         if now < status.warm_until:
             return min(_RESYNC, status.warm_until - now)
-        endpoint, _, _ = rollout.name.partition("/")
-        parent = self._resources.find(ONLINE_ENDPOINT, endpoint)
         for name in status.old:
-            if parent is not None and not parent.spec.traffic.get(name) and not parent.spec.mirror_traffic.get(name):
-                self._resources.delete(ONLINE_DEPLOYMENT, f"{endpoint}/{name}", actor=f"rollout {_own_name(rollout)}")
-        return None
+            self._delete_if_idle(rollout, name, now)
+        return self._write(rollout, status.model_copy(update={"warm_until": None}))  # once: names come again
+
+    def _delete_if_idle(self, rollout: RolloutResource, name: str, now: datetime) -> None:
+        """Delete an old deployment that nobody uses; not a newer one of its name."""
+        endpoint, _, _ = rollout.name.partition("/")
+        full, parent = f"{endpoint}/{name}", self._resources.find(ONLINE_ENDPOINT, endpoint)
+        found = self._resources.find(ONLINE_DEPLOYMENT, full)
+        if found is None or parent is None or found.created_at > (rollout.status.started_at or now):
+            return
+        busy = parent.spec.traffic.get(name) or parent.spec.mirror_traffic.get(name)
+        if not busy and user_of(self._resources, full, now) is None:
+            self._resources.delete(ONLINE_DEPLOYMENT, full, actor=f"rollout {_own_name(rollout)}")
 
     def _new(self, rollout: RolloutResource) -> Deployment | None:
         endpoint, _, _ = rollout.name.partition("/")
@@ -221,6 +238,11 @@ class RolloutReconciler:
     def _forget(self, name: str) -> None:
         self._looks.forget(name)
         self._stages.forget(name)
+
+
+def _is_late(status: RolloutStatus, now: datetime) -> bool:
+    """True of a step that began long ago, and whose traffic is yet to be set."""
+    return status.phase is Phase.STEP and status.step_since is not None and now - status.step_since > _LATE
 
 
 def _mirror(rollout: RolloutResource) -> dict[str, int]:

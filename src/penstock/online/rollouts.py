@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from penstock.control.resources import Change, Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
-from penstock.domain.endpoint import ONLINE_ENDPOINT
+from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint
 from penstock.domain.errors import conflict, invalid, not_found
 from penstock.domain.names import check_name
 from penstock.domain.resource import Resource
@@ -66,7 +68,12 @@ class Rollouts:
         return self._edit(endpoint, name, {"paused": False}, ("RolloutResumed", "resumed"), actor)
 
     def end(self, endpoint: str, name: str, ending: Ending, *, actor: str) -> tuple[RolloutResource, Change]:
-        """Give the new deployment all traffic, or the old ones theirs, at once. Raises `conflict` if it is over."""
+        """Give the new deployment all traffic, or the old ones theirs, at once.
+
+        Raises `conflict` if it is over, or if the new deployment is to be promoted and has never served.
+        """
+        if ending == "promote":
+            self._check_served(endpoint, name)
         event = {
             "promote": ("RolloutPromoted", f"{actor} promoted it"),
             "abort": ("RolloutAborted", f"{actor} aborted it"),
@@ -100,14 +107,35 @@ class Rollouts:
             found = self._resources.get(ONLINE_DEPLOYMENT, f"{endpoint}/{deployment}")
             if found.deleting_since is not None:
                 raise conflict(f"rollout {name!r}: deployment {deployment!r} is being deleted")
-        if spec.from_ is not None and not parent.spec.traffic.get(spec.from_):
-            raise conflict(
-                f"rollout {name!r}: deployment {spec.from_!r} has no traffic to start from (traffic: "
-                f"{parent.spec.traffic or 'none'}); leave out `from` to start from what has it"
-            )
+        self._check_from(name, spec, parent.spec)
+        _check_shadow(name, spec, parent.spec)
         owner = owner_of(self._resources, endpoint)
         if owner is not None and owner.name != f"{endpoint}/{name}":
             raise owned(owner)
+
+    def _check_from(self, name: str, spec: Rollout, endpoint: OnlineEndpoint) -> None:
+        if spec.from_ is None:
+            return
+        if not endpoint.traffic.get(spec.from_):
+            raise conflict(
+                f"rollout {name!r}: deployment {spec.from_!r} has no traffic to start from (traffic: "
+                f"{endpoint.traffic or 'none'}); leave out `from` to start from what has it"
+            )
+        others = [each for each, share in endpoint.traffic.items() if share and each not in (spec.from_, spec.to)]
+        if others:
+            raise conflict(
+                f"rollout {name!r}: {', '.join(map(repr, others))} would lose traffic as well as {spec.from_!r}; leave "
+                "out `from` if that is meant, or give them none first"
+            )
+
+    def _check_served(self, endpoint: str, name: str) -> None:
+        spec = self._resources.get(ROLLOUT, f"{endpoint}/{name}").spec
+        new = self._resources.find(ONLINE_DEPLOYMENT, f"{endpoint}/{spec.to}")
+        if new is None or new.deleting_since is not None or new.status.revision is None:
+            raise conflict(
+                f"deployment {spec.to!r} has not served yet: all callers would be without an answer; see "
+                f"`penstock online-deployment show -e {endpoint} -n {spec.to}`"
+            )
 
     def _stands(self, rollout: RolloutResource) -> bool:
         """True if it was promoted and its deployment still has all the traffic."""
@@ -127,6 +155,17 @@ class Rollouts:
         return self._resources.apply(
             ROLLOUT, rollout.name, spec, actor=actor, generation=rollout.generation, event=event
         )
+
+
+def _check_shadow(name: str, spec: Rollout, endpoint: OnlineEndpoint) -> None:
+    """Raises `invalid` for a shadow stage that the endpoint does not allow."""
+    if spec.shadow is None or endpoint.traffic.get(spec.to) == 100:
+        return
+    mirror = {**endpoint.mirror_traffic, spec.to: spec.shadow.percent}
+    try:
+        OnlineEndpoint.model_validate({**endpoint.model_dump(), "mirror_traffic": mirror})
+    except ValidationError as err:
+        raise invalid(f"rollout {name!r}: shadow: {err.errors()[0]['msg']}") from None
 
 
 def _percents(spec: Rollout) -> str:

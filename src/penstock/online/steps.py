@@ -40,7 +40,7 @@ def decide(spec: Rollout, view: View, now: datetime) -> Verdict:
         verdict = Verdict(choice=Choice.WAIT, reason="Baking", message=f"{left} of {span_text(bake)} left")
     if verdict is None or verdict.choice is Choice.ADVANCE:
         verdict = _onward(spec, view.step, verdict)
-    if spec.paused and verdict.choice in (Choice.ADVANCE, Choice.DONE):
+    if spec.paused and verdict.choice in (Choice.ADVANCE, Choice.DONE, Choice.ROLL_BACK):  # no guard failed
         verdict = Verdict(choice=Choice.HOLD, reason="Paused", message=f"paused; else: {verdict.message}")
     return verdict.model_copy(update={"missing": missing, "findings": view.findings})
 

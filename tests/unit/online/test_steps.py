@@ -57,6 +57,13 @@ def verdict(spec: Rollout, seconds: float = 61, **view: Any):
         ),
         ({"paused": True}, {}, Choice.HOLD, "Paused", "paused; else: 10 % -> 50 %"),
         (
+            {"paused": True, "when_data_is_missing": "roll_back"},
+            {"requests": 0, "seconds": 601},
+            Choice.HOLD,
+            "Paused",
+            "paused; else: 500 more requests",
+        ),
+        (
             {"paused": True},
             {"findings": (OK, FAILED)},
             Choice.ROLL_BACK,
