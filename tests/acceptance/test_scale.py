@@ -129,6 +129,17 @@ def test_two_hundred_callers_of_a_sleeping_deployment_are_answered_and_so_is_who
     assert set(late) == {200}
 
 
+def test_who_sleeps_is_not_woken_by_requests_that_were_answered_before(
+    platform: Platform, caller: httpx.Client
+) -> None:
+    assert {score(caller, "lazy", b"{}").status_code for _ in range(20)} == {200}
+    wait_until(lambda: asleep(platform, "lazy"), timeout=30)
+    before = {e.id for e in scalings(platform, "lazy")}
+    time.sleep(12)  # several decisions, while the requests are still in the stable window of a minute
+    assert [e.message for e in scalings(platform, "lazy") if e.id not in before] == []
+    assert asleep(platform, "lazy")
+
+
 def test_a_model_that_cannot_load_when_it_is_needed_says_so_at_once(platform: Platform, caller: httpx.Client) -> None:
     wait_until(lambda: asleep(platform, "fickle"), timeout=30)
     begun = time.monotonic()

@@ -83,11 +83,17 @@ def _within(force: InForce, proposal: Proposal, present: int) -> tuple[int, str]
 def _around_zero(
     spec: Autoscale, readings: Readings, proposal: Proposal, instances: int, reason: str
 ) -> tuple[int, str]:
-    """None if nobody came for the idle time; else one at least, unless there is none and nobody wants one."""
+    """None if nobody came for the idle time; else one at least, unless there is none and nobody wants one.
+
+    Windows that are longer than the idle time still have what is over: it wakes nobody.
+    """
     present = readings.instances.wanted
     if present == 0:
-        if readings.idle(_AWAKE) is False:
+        idle = readings.idle(_AWAKE)
+        if idle is False:
             return 1, "requests wait for the first instance"
+        if idle and not proposal.unread:
+            return 0, "no request waits"
         return instances, reason
     if not proposal.unread and readings.idle(spec.idle_time):
         return 0, f"no request for {span_text(spec.idle_time)}"

@@ -205,6 +205,16 @@ def test_a_request_wakes_and_nothing_else_does(rules: tuple[dict[str, Any], ...]
     assert (starting.instances, starting.changed) == (1, False)
 
 
+@pytest.mark.parametrize("rules", [(), (OUT, IN)])
+def test_what_is_over_does_not_wake_although_its_window_still_has_it(rules: tuple[dict[str, Any], ...]) -> None:
+    spec = an_autoscale(*rules, min=0, idle_time="10s")
+    past = {"values": {CPU: 99.0}, "flight": 0.2, "flight_now": 0.0}
+    assert decided(spec, 1, **past, idle_for=timedelta(seconds=10)).instances == 0
+    after = decided(spec, 0, **past, ready=0, idle_for=timedelta(seconds=12))
+    assert (after.instances, after.memory.scaled_at) == (0, None)
+    assert decided(spec, 0, **past, ready=0, idle_for=timedelta(seconds=1)).instances == 1
+
+
 SPECS = st.builds(
     lambda low, more, rules, profiles: an_autoscale(*rules, min=low, max=max(1, low + more), **profiles),
     st.integers(0, 5),
