@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = noun("")
 
+_HOUR_MS = 3_600_000.0
 _MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 _Trace = Annotated[
     Path,
@@ -32,14 +33,16 @@ _Start = Annotated[
     str | None, typer.Option("--start", help="When it begins, for profiles; a Monday's midnight unless the trace says.")
 ]
 _Most = Annotated[int | None, typer.Option("--machine", min=1, help="Instances that the machine has room for.")]
-_Price = Annotated[float | None, typer.Option("--price", min=0.0, help="Of an hour of an instance.")]
+_Price = Annotated[float | None, typer.Option("--price", min=0.0, max=1e9, help="Of an hour of an instance.")]
 
 
 @dataclass(frozen=True)
 class Serving:
     """Flags that say what serving is like; `penstock metrics` and `penstock doctor` tell it of a deployment."""
 
-    service_ms: Annotated[float, typer.Option("--service-ms", min=0.01, help="Mean time of a request.")] = 20.0
+    service_ms: Annotated[
+        float, typer.Option("--service-ms", min=0.01, max=_HOUR_MS, help="Mean time of a request.")
+    ] = 20.0
     service_spread: Annotated[
         float, typer.Option("--service-spread", min=0.0, max=5.0, help="Its standard deviation, over the mean.")
     ] = 0.3
@@ -49,9 +52,11 @@ class Serving:
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=1, max=1000, help="Requests that an instance works on at once.")
     ] = 1
-    cores: Annotated[float, typer.Option("--cores", min=0.0, help="Cores that a request keeps busy.")] = 1.0
+    cores: Annotated[float, typer.Option("--cores", min=0.0, max=1000.0, help="Cores that a request keeps busy.")] = 1.0
     queue: Annotated[int, typer.Option("--queue", min=0, help="Requests that may wait, per instance.")] = 100
-    wait_ms: Annotated[float, typer.Option("--wait-ms", min=0.0, help="How long a request waits at most.")] = 5000.0
+    wait_ms: Annotated[
+        float, typer.Option("--wait-ms", min=0.0, max=_HOUR_MS, help="How long a request waits at most.")
+    ] = 5000.0
     seed: Annotated[int, typer.Option("--seed", help="Another one gives other service times.")] = 1
 
     def model(self, hold_seconds: float) -> "Model":

@@ -14,7 +14,7 @@ Values = Sequence[float | None]
 
 
 def svg(simulation: Simulation, title: str) -> str:
-    """Four panels above one another: requests a second, instances, waiting requests, p99."""
+    """Panels above one another: requests a second, instances, waiting requests, p99, cost."""
     columns = simulation.columns
     panels = [
         _panel("requests/s", columns, [("arriving", "#4477aa", _of(columns, lambda c: c.rate))]),
@@ -35,6 +35,7 @@ def svg(simulation: Simulation, title: str) -> str:
             ],
         ),
         _panel("p99 in ms", columns, [("p99", "#aa3377", _of(columns, _milliseconds))]),
+        _panel("instance-hours", columns, [("so far", "#222255", _of(columns, lambda c: c.instance_hours))]),
     ]
     height = _TOP + len(panels) * (_HEIGHT + _GAP)
     placed = [

@@ -40,7 +40,6 @@ class SimulatedFleet:
         self.lost = 0
         self.answered = 0
         self.time_in_system = 0.0  # seconds, of all requests that have left
-        self.instance_seconds = 0.0  # of instances that have ended
         self.next = 0  # index of the next arrival
         self.waiting: deque[tuple[float, float]] = deque()  # when they came, and until when they wait
         self._arrivals = arrivals
@@ -49,6 +48,7 @@ class SimulatedFleet:
         self._slots: list[tuple[float, int]] = []  # when each is free again, and whose it is
         self._instances: dict[int, tuple[float, float]] = {}  # when it was asked for, and when it took requests
         self._born = 0
+        self._instance_seconds = 0.0  # of instances that have ended
         self._clock = 0.0  # nothing happens before it any more
         self._draws = _draws(model)
         self._buckets = [bucket_of(draw) for draw in self._draws]
@@ -78,9 +78,9 @@ class SimulatedFleet:
         came, _ = self.waiting[0]
         self._add(came, max(now, came + self._model.start_seconds))
 
-    def end(self, now: float) -> None:
-        """Count what the instances that are left have cost."""
-        self.instance_seconds += sum(now - asked for asked, _ in self._instances.values())
+    def spent(self, now: float) -> float:
+        """Seconds of instances up to now, from when each was asked for until it has gone."""
+        return self._instance_seconds + sum(now - asked for asked, _ in self._instances.values())
 
     def advance(self, until: float) -> None:
         """All that happens before `until`, in its order: arrivals, starts of service, and requests that give up."""
@@ -139,7 +139,7 @@ class SimulatedFleet:
     def _remove(self, name: int, now: float) -> None:
         asked, ready = self._instances.pop(name)
         busy = max((free for free, owner in self._slots if owner == name and ready <= now), default=now)
-        self.instance_seconds += max(now, busy) - asked
+        self._instance_seconds += max(now, busy) - asked
         self._slots[:] = [slot for slot in self._slots if slot[1] != name]
         heapq.heapify(self._slots)
 

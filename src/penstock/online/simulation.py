@@ -11,6 +11,7 @@ from penstock.domain.autoscale import MOST_INSTANCES, Autoscale, Memory
 from penstock.online.autoscale import decide
 from penstock.online.autoscale_profiles import in_force
 from penstock.online.readings import Instances, WindowReadings
+from penstock.online.scaler import LiveReadings
 from penstock.online.simulated_fleet import Model, SimulatedFleet
 from penstock.online.simulated_windows import Ledger
 
@@ -30,7 +31,10 @@ class Change(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A part of the time line: means, the most that waited, and the p99 of what was answered in it (seconds)."""
+    """A part of the time line: means, the most that waited, and the p99 of what was answered in it (seconds).
+
+    `instance_hours` are those since the beginning.
+    """
 
     at: float
     rate: float  # requests a second that came
@@ -39,6 +43,7 @@ class Column(NamedTuple):
     waiting: int
     p99: float | None
     lost: int
+    instance_hours: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,7 @@ class _Tick:
     ready: int
     waiting: int
     lost: int
+    instance_seconds: float
 
 
 def simulate(
@@ -106,6 +112,7 @@ class _Run:
         self._arrivals = len(arrivals)
         self._memory = Memory()
         self._now = 0
+        self._changed_at = 0
         self._ticks: list[_Tick] = []
         self._changes: list[Change] = []
 
@@ -119,12 +126,17 @@ class _Run:
         """As the scaler does it."""
         fleet, at = self._fleet, self._began_at + timedelta(seconds=self._now)
         instances = Instances(self._present, fleet.ready(self._now))
-        readings = WindowReadings(self._ledger, _NAME, at, instances, self._at_once)
+        readings = LiveReadings(
+            measured=WindowReadings(self._ledger, _NAME, at, instances, self._at_once),
+            held=len(fleet.waiting),
+            unchanged_for=timedelta(seconds=self._now - self._changed_at),
+        )
         decision = decide(self._spec, readings, self._memory, at)
         self._memory = decision.memory
         self._scale(min(self._most, decision.instances), decision.reason)
         ready = fleet.ready(self._now)
-        self._ticks.append(_Tick(self._now, self._present, ready, len(fleet.waiting), fleet.lost))
+        spent = fleet.spent(self._now)
+        self._ticks.append(_Tick(self._now, self._present, ready, len(fleet.waiting), fleet.lost, spent))
 
     def pass_second(self) -> None:
         """Who is held wakes the deployment at once, not at the next decision."""
@@ -132,6 +144,7 @@ class _Run:
             self._changes.append(Change(self._now, 0, 1, "0 -> 1 instance: a request waits"))
             self._fleet.wake(self._now)
             self._present = 1
+            self._changed_at = self._now
         ready = self._fleet.ready(self._now)
         self._now += 1
         self._fleet.advance(self._now)
@@ -139,7 +152,6 @@ class _Run:
 
     def told(self) -> Simulation:
         fleet, ledger = self._fleet, self._ledger
-        fleet.end(self._now)
         last = ledger.closed + 1  # what was clamped lies in the second after the last
         return Simulation(
             seconds=self._now,
@@ -150,7 +162,7 @@ class _Run:
             p99=ledger.percentile(0.99, 0, last),
             time_in_system=fleet.time_in_system,
             mean_in_system=sum(ledger.inside()) / self._now,
-            instance_hours=fleet.instance_seconds / 3600,
+            instance_hours=fleet.spent(self._now) / 3600,
             most_instances=max([self._first, *(change.after for change in self._changes)]),
             changes=self._changes,
             columns=_columns(ledger, self._ticks),
@@ -162,6 +174,7 @@ class _Run:
         self._changes.append(Change(self._now, self._present, wanted, reason))
         self._fleet.scale(wanted, self._now)
         self._present = wanted
+        self._changed_at = self._now
 
 
 def _columns(ledger: Ledger, ticks: Sequence[_Tick]) -> Sequence[Column]:
@@ -180,6 +193,7 @@ def _columns(ledger: Ledger, ticks: Sequence[_Tick]) -> Sequence[Column]:
                 waiting=max(tick.waiting for tick in part),
                 p99=ledger.percentile(0.99, first, last),
                 lost=part[-1].lost - lost,
+                instance_hours=part[-1].instance_seconds / 3600,
             )
         )
         lost = part[-1].lost

@@ -28,10 +28,14 @@ def test_the_examples_are_simulated_to_a_picture_and_tables(tmp_path: Path, poli
     assert told["requests"] == told["answered"] + told["lost"] == 15600
     assert set(told["curves"]) == {"requests_per_second", "instances", "waiting", "p99_ms"}
     picture = ElementTree.fromstring((out / "simulation.svg").read_text())
-    assert len(picture.findall(".//{*}path")) == 6
+    assert len(picture.findall(".//{*}path")) == 7
     assert "15,600 requests" in "".join(picture.itertext())
     with (out / "timeline.csv").open() as file:
-        assert max(float(row["rate"]) for row in csv.DictReader(file)) > 100
+        rows = list(csv.DictReader(file))
+    assert max(float(row["rate"]) for row in rows) > 100
+    hours = [float(row["instance_hours"]) for row in rows]
+    assert hours == sorted(hours)
+    assert hours[-1] == pytest.approx(told["instance_hours"], rel=0.01)
     with (out / "decisions.csv").open() as file:
         assert len(list(csv.DictReader(file))) == told["changes"]
 
@@ -44,6 +48,16 @@ def test_people_see_curves() -> None:
     assert code == 0
     assert "█" in text.splitlines()[-3]
     assert any(line.startswith("cost ") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "flag", ["--service-ms=inf", "--service-ms=1e9", "--wait-ms=1e12", "--cores=inf", "--price=inf"]
+)
+def test_numbers_that_nothing_can_be_are_refused(flag: str) -> None:
+    trace, policy = str(EXAMPLES / "quiet.csv"), str(EXAMPLES / "busy.yml")
+    code, _, err = simulated("--trace", trace, "--policy", policy, flag)
+    assert code == 2
+    assert flag.partition("=")[0] in err
 
 
 def test_what_is_not_simulated_is_said(tmp_path: Path) -> None:

@@ -102,6 +102,24 @@ def test_who_sleeps_is_woken_by_the_first_request_and_loses_none() -> None:
     assert result.instance_hours * 3600 < 700
 
 
+@pytest.mark.parametrize(
+    "rules", [[], [{"condition": "RequestsPerMinute > 10 avg 5m", "scale": "out 1", "cooldown": "0s"}]]
+)
+def test_who_sleeps_stays_asleep_until_somebody_comes(rules: list[dict[str, Any]]) -> None:
+    arrivals = array("d", [*steady(10, 60), 900.0])
+    result = simulated(arrivals, Model(), min=0, max=1, idle_time="10s", rules=rules)
+    assert [change.after for change in result.changes if change.at > 60] == [0, 1]
+
+
+def test_an_idle_time_begins_anew_with_each_change_as_on_the_platform() -> None:
+    rule = {"condition": "RequestsPerMinute < 5 avg 30s", "scale": "in 1", "timegrain": "avg 30s", "cooldown": "0s"}
+    arrivals = array("d", [*steady(10, 60), 900.0])
+    result = simulated(arrivals, Model(), min=0, max=2, default=2, idle_time="1m", rules=[rule])
+    fewer, asleep = (change for change in result.changes if 60 < change.at < 900)
+    assert (fewer.after, asleep.after) == (1, 0)
+    assert asleep.at - fewer.at >= 60
+
+
 def test_a_step_of_load_is_answered_by_instances_within_ten_seconds() -> None:
     arrivals = array("d", sorted([*steady(5, 120), *(60 + at for at in steady(100, 60, seed=2))]))
     result = simulated(arrivals, Model(service_seconds=0.04))
