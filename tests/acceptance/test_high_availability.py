@@ -36,7 +36,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Ge
     ):
         with platform.begin("up", "--detach", "--standby") as standby:
             platform.run("apply", "-f", files)
-        assert standby.returncode == 0
+            _, said = standby.communicate(timeout=60)  # leaving the block earlier would close what it speaks into
+        assert standby.returncode == 0, said
         yield platform
 
 
