@@ -20,7 +20,7 @@ from penstock.environments.base import Build
 from penstock.environments.interpreters import PythonRules
 from penstock.environments.uv import UvEnvironments
 from penstock.gateway.haproxy import GatewaySettings, HaproxyGateway
-from penstock.online.container_images import ContainerImages
+from penstock.preparation.container_images import ContainerImages
 from penstock.registry.rest import MlflowRest
 from penstock.registry.server import MlflowServer
 from penstock.registry.settings import MlflowSettings

@@ -10,15 +10,15 @@ from penstock.control.clock import SystemClock
 from penstock.control.resources import Resources
 from penstock.environments.base import BuiltEnvironment
 from penstock.online.assembly import Assembly, Defaults
-from penstock.online.background import Background
 from penstock.online.compiler import Compiler
 from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.fleet import Places
-from penstock.online.models import Models
-from penstock.online.preparation import Preparation
 from penstock.online.record_keeper import RecordKeeper
 from penstock.online.rehearsal import Rehearsal
 from penstock.outside import Outside, own_environments
+from penstock.preparation.background import Background
+from penstock.preparation.models import Models
+from penstock.preparation.preparation import Preparation
 from penstock.registry.files import MlflowFiles
 from penstock.registry.known import KnownVersions
 from penstock.registry.mlflow import MlflowRegistry

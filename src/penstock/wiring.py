@@ -29,7 +29,6 @@ from penstock.online import machine
 from penstock.online.assembly import Assembly
 from penstock.online.autoscale_reconciler import AutoscaleReconciler
 from penstock.online.autoscales import Autoscales
-from penstock.online.background import Background
 from penstock.online.contract_files import ContractFiles
 from penstock.online.contract_reconciler import ContractReconciler
 from penstock.online.contracts import Contracts
@@ -48,7 +47,6 @@ from penstock.online.inspector import Inspector
 from penstock.online.keys import Keyring
 from penstock.online.meter import Meter
 from penstock.online.minutes import Minutes
-from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
 from penstock.online.rollbacks import Rollbacks
 from penstock.online.rollout_looks import Looks
@@ -71,6 +69,8 @@ from penstock.parts import (
     registry_models,
     rehearsal,
 )
+from penstock.preparation.background import Background
+from penstock.preparation.preparation import Preparation
 from penstock.settings import Settings
 from penstock.telemetry.records import Records
 

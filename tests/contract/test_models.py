@@ -11,7 +11,7 @@ from penstock.domain.artifact import ArtifactReference, Entry, Tree
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.model import Model, ModelType, ModelVersion
 from penstock.domain.names import AssetReference
-from penstock.online.models import Models
+from penstock.preparation.models import Models
 from penstock.registry.base import Bytes
 from penstock.registry.known import KnownVersions
 from penstock.testing.registry import FakeRegistry

@@ -17,18 +17,18 @@ from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
 from penstock.environments.base import BuiltEnvironment
 from penstock.online.assembly import Assembly, Defaults
-from penstock.online.background import Background
-from penstock.online.container_images import ContainerImages
 from penstock.online.contract_files import ContractFiles
 from penstock.online.counts import Counts
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.fleet import Fleet, Places
-from penstock.online.models import Models
-from penstock.online.preparation import Preparation
 from penstock.online.probes import Prober
 from penstock.online.room import Machine
 from penstock.online.routing import Routing
+from penstock.preparation.background import Background
+from penstock.preparation.container_images import ContainerImages
+from penstock.preparation.models import Models
+from penstock.preparation.preparation import Preparation
 from penstock.registry.known import KnownVersions
 from penstock.store.sql import open_store
 from penstock.testing.clock import ManualClock

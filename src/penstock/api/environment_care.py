@@ -9,8 +9,8 @@ from penstock.api.services import Actor, JsonBody, Platform
 from penstock.domain.errors import not_found
 from penstock.domain.examination import Examination, Patient
 from penstock.domain.fields import parse
-from penstock.online.environments import find_environment
 from penstock.online.logs import Log, tail
+from penstock.preparation.environments import find_environment
 
 router = APIRouter(prefix="/environments", tags=["environments"])
 

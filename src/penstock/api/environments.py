@@ -8,7 +8,7 @@ from penstock.api.services import Actor, JsonBody, Platform
 from penstock.api.shapes import Changed, Items, Shown, difference_rows, items, shown
 from penstock.domain.environment import Environment, EnvironmentChange
 from penstock.domain.fields import parse
-from penstock.online.environments import (
+from penstock.preparation.environments import (
     Registered,
     archive_environment,
     change_environment,

@@ -29,11 +29,11 @@ from penstock.online.golden import Golden
 from penstock.online.golden_recorder import GoldenRecorder
 from penstock.online.inspector import Inspector
 from penstock.online.minutes import Minutes
-from penstock.online.models import Models
 from penstock.online.rollbacks import Rollbacks
 from penstock.online.rollouts import Rollouts
 from penstock.online.shadow import Shadows
 from penstock.online.webhooks import Webhooks
+from penstock.preparation.models import Models
 from penstock.registry.server import MlflowServer
 from penstock.telemetry.records import Records
 from penstock.telemetry.series import Windows

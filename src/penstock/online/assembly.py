@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.domain.deployment import OnlineDeployment
-from penstock.domain.environment import Requirements
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.instance import InstanceName
 from penstock.engines.base import Container, ProcessSpec
 from penstock.engines.ports import free_ports
 from penstock.environments.base import BuiltEnvironment, Environments
-from penstock.online.background import Background
-from penstock.online.container_images import ReadyImage
 from penstock.online.containers import container_variables, mounts_of, ports_of, whereabouts_of
 from penstock.online.fleet import Places
-from penstock.online.preparation import Preparation, read_build, write_build
-from penstock.online.revisions import (
+from penstock.online.samples import sample_variables
+from penstock.online.whereabouts import note
+from penstock.preparation.background import Background
+from penstock.preparation.building import Failure, Waiting, built_for, reason_of, retry_build
+from penstock.preparation.container_images import ReadyImage
+from penstock.preparation.preparation import Preparation, read_build, write_build
+from penstock.preparation.revisions import (
     Ingredients,
     PlacedImage,
     process_environment,
     protocol_variables,
     worker_variables,
 )
-from penstock.online.samples import sample_variables
-from penstock.online.whereabouts import note
 from penstock_worker import contract
 
 log = logging.getLogger(__name__)
@@ -41,26 +41,6 @@ class Prepared:
     ingredients: Ingredients
     app: Path
     environment: BuiltEnvironment | ReadyImage
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """A revision that cannot be started yet. `step` is the condition that says so, `message` what for."""
-
-    step: str
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why a revision cannot serve. `step` is the condition that it belongs to, `detail` the traceback or build log."""
-
-    revision: str | None
-    step: str
-    reason: str
-    message: str
-    detail: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +93,7 @@ class Assembly:
             return Failure(
                 revision=revision,
                 step="Environment",
-                reason=_reason(environment, "BuildFailed"),
+                reason=reason_of(environment, "BuildFailed"),
                 message=environment.message,
                 detail=environment.details.get("log"),
             )
@@ -233,39 +213,8 @@ class Assembly:
         return built_for(ingredients.requirements, self._environments, self._builds, done)
 
 
-def built_for(
-    requirements: Requirements,
-    environments: Environments,
-    builds: Background[BuiltEnvironment],
-    done: Callable[[], None] = lambda: None,
-) -> BuiltEnvironment | PenstockError | Waiting:
-    """The environment with `requirements`, or why there is none, or that it is being built."""
-    try:
-        build = environments.plan(requirements)
-    except PenstockError as err:
-        return err
-    outcome = environments.built(build.fingerprint) or builds.outcome(
-        build.fingerprint, lambda: environments.ensure(build), done
-    )
-    if outcome is None:
-        message = f"environment {build.fingerprint} is being built"
-        return Waiting(step="Environment", reason="Building", message=message)
-    return outcome
-
-
-def retry_build(requirements: Requirements, environments: Environments, builds: Background[BuiltEnvironment]) -> None:
-    """Have an environment that has failed built anew when it is asked for next. Raises what `plan` raises."""
-    fingerprint = environments.plan(requirements).fingerprint
-    environments.retry(fingerprint)
-    builds.retry(fingerprint)
-
-
 def _waiting_for(image: PlacedImage) -> Waiting:
     if image.context:
         message = f"image {image.fingerprint} is being built from {image.dockerfile}"
         return Waiting(step="Environment", reason="Building", message=message)
     return Waiting(step="Environment", reason="Pulling", message=f"image {image.reference} is being fetched")
-
-
-def _reason(error: PenstockError, otherwise: str) -> str:
-    return "Unavailable" if error.code is Code.UNAVAILABLE else otherwise

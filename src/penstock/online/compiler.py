@@ -26,12 +26,12 @@ from penstock.engines.ending import end, end_all
 from penstock.environments.base import BuiltEnvironment, Environments
 from penstock.environments.packaged import Reader, mlmodel_of, requirements_of
 from penstock.online import compiled_verdicts, logs
-from penstock.online.assembly import Failure, Waiting, built_for, retry_build
-from penstock.online.background import Background
 from penstock.online.errands import Outcome
-from penstock.online.models import Models
-from penstock.online.revisions import one_thread
 from penstock.online.verdicts import Say, file_row
+from penstock.preparation.background import Background
+from penstock.preparation.building import Failure, Waiting, built_for, retry_build
+from penstock.preparation.models import Models
+from penstock.preparation.revisions import one_thread
 from penstock_worker.compiler import contract
 
 _PREFIX = "compilation."  # of the names of the processes

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from penstock.domain.environment import InferenceConfig, Route
 from penstock.engines.base import Mount
 from penstock.online.fleet import CONTRACTS_FILE, SHARED_MEASURES, SHARED_REPORT
-from penstock.online.revisions import Ingredients, PlacedImage, PlacedModel, code_folder, model_folder
 from penstock.online.whereabouts import Question, Whereabouts
+from penstock.preparation.revisions import Ingredients, PlacedImage, PlacedModel, code_folder, model_folder
 from penstock_worker import contract
 
 APP = PurePosixPath("/var/azureml-app")  # Azure's place for code and models

@@ -11,7 +11,7 @@ from penstock.domain.errors import PenstockError
 from penstock.domain.fields import nearest
 from penstock.domain.resource import Condition, Key, Resource, Truth, with_condition
 from penstock.online.contract_files import ContractFiles
-from penstock.online.preparation import Preparation
+from penstock.preparation.preparation import Preparation
 from penstock_worker.data_contract import contract_of
 
 _SOON = timedelta(milliseconds=100)

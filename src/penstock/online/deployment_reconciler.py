@@ -16,13 +16,14 @@ from penstock.domain.instance import Instance, InstanceName, Phase
 from penstock.domain.quantities import memory_bytes
 from penstock.domain.resource import Key, Resource, Truth
 from penstock.online import logs
-from penstock.online.assembly import Assembly, Failure, Prepared, Waiting
+from penstock.online.assembly import Assembly, Prepared
 from penstock.online.counts import Counts
 from penstock.online.fleet import Fleet
 from penstock.online.instances import Wanted, drained, plan
 from penstock.online.preflight import best, cannot_start, ending, start_deadline, too_slow
 from penstock.online.progress import Findings, news, settled, status
 from penstock.online.routing import Routing
+from penstock.preparation.building import Failure, Waiting
 from penstock_worker import contract
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from penstock.domain.names import check_name
 from penstock.domain.resource import Resource, provisioning_state
 from penstock.domain.samples import sample_request
 from penstock.online.ownership import needed, user_of
-from penstock.online.preparation import Preparation
 from penstock.online.routes import scoring_path
+from penstock.preparation.preparation import Preparation
 
 Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
 

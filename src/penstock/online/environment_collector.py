@@ -9,7 +9,7 @@ from penstock.control.loop import STOP, Loop
 from penstock.control.resources import Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.environments.base import Environments, Unused
-from penstock.online.preparation import read_build
+from penstock.preparation.preparation import read_build
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from penstock.environments.base import Diagnosis, Environments
 from penstock.environments.packaged import Reader, mlmodel_of, requirements_of
 from penstock.environments.pickles import PickleFaults, pickle_faults
 from penstock.environments.reading import is_container
-from penstock.online.background import Background
-from penstock.online.environments import find_environment
-from penstock.online.models import Models
+from penstock.preparation.background import Background
+from penstock.preparation.environments import find_environment
+from penstock.preparation.models import Models
 from penstock.registry.places import Registered, parse_place
 
 _PATIENCE = 2.0  # seconds that a call waits before it asks its caller to come again

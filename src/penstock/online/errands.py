@@ -11,8 +11,8 @@ from penstock.control.clock import Clock
 from penstock.domain.errand import Errand, ErrandRequest, ErrandState
 from penstock.domain.errors import not_found, unavailable
 from penstock.domain.resource import Condition, Truth, with_condition
-from penstock.online.assembly import Failure
 from penstock.online.verdicts import Row, Say
+from penstock.preparation.building import Failure
 
 log = logging.getLogger(__name__)
 

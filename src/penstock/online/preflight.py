@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.instance import Instance
-from penstock.online.assembly import Failure
+from penstock.preparation.building import Failure
 from penstock_worker import contract
 
 

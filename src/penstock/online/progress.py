@@ -7,9 +7,10 @@ from datetime import datetime
 from penstock.domain.deployment import OnlineDeploymentStatus
 from penstock.domain.instance import Instance, Phase
 from penstock.domain.resource import Condition, Truth, with_condition
-from penstock.online.assembly import Failure, Prepared, Waiting
+from penstock.online.assembly import Prepared
 from penstock.online.counts import Count
 from penstock.online.preflight import told
+from penstock.preparation.building import Failure, Waiting
 from penstock_worker import contract
 
 ORDER = ("Model", "Environment", "Preflight", "Instances", "Ready")  # as a deployment goes through them

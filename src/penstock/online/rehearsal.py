@@ -21,14 +21,15 @@ from penstock.domain.validation import ValidationRequest
 from penstock.engines.base import Engine, Process, ProcessSpec
 from penstock.engines.ending import end, end_all
 from penstock.online import logs
-from penstock.online.assembly import Assembly, Failure, Prepared
-from penstock.online.container_images import ReadyImage
+from penstock.online.assembly import Assembly, Prepared
 from penstock.online.errands import Outcome
 from penstock.online.fleet import Places
-from penstock.online.model_checks import model_facts
 from penstock.online.preflight import cannot_start, start_deadline, too_slow
-from penstock.online.preparation import Preparation
 from penstock.online.verdicts import CONTAINER_ROW, Say, failure_rows, file_row, model_rows, start_rows
+from penstock.preparation.building import Failure
+from penstock.preparation.container_images import ReadyImage
+from penstock.preparation.model_checks import model_facts
+from penstock.preparation.preparation import Preparation
 from penstock_worker import contract
 
 _PREFIX = "validation."  # of the names of the processes

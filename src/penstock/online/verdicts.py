@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from penstock.domain.artifact import Entry
 from penstock.domain.resource import Truth
-from penstock.online.assembly import Failure
-from penstock.online.model_checks import ModelFacts
 from penstock.online.preflight import duration, mebibytes
+from penstock.preparation.building import Failure
+from penstock.preparation.model_checks import ModelFacts
 from penstock_worker import contract
 
 Row = tuple[str, Truth, str, str]  # name, truth, reason, message

@@ -10,9 +10,9 @@ from penstock.domain.environment import BuildContext, Environment, InferenceConf
 from penstock.domain.errors import PenstockError
 from penstock.engines.base import Mount
 from penstock.online.containers import container_variables, mounts_of, ports_of, whereabouts_of
-from penstock.online.placed_images import placed_image
-from penstock.online.revisions import Ingredients, PlacedCode, PlacedModel
 from penstock.online.whereabouts import Question
+from penstock.preparation.placed_images import placed_image
+from penstock.preparation.revisions import Ingredients, PlacedCode, PlacedModel
 
 ROUTES = InferenceConfig(
     liveness_route=Route(port=8080, path="/ping"),

@@ -10,7 +10,7 @@ import pytest
 from penstock.control.resources import Change, Resources
 from penstock.domain.environment import Environment, EnvironmentChange
 from penstock.domain.errors import Code, PenstockError
-from penstock.online.environments import (
+from penstock.preparation.environments import (
     Registered,
     archive_environment,
     change_environment,

@@ -8,7 +8,7 @@ from penstock.domain.environment import USUAL_ROUTES, Environment
 from penstock.domain.errors import invalid
 from penstock.domain.quantities import cpus, gpus
 from penstock.engines.container_command import check_variables
-from penstock.online.revisions import PlacedImage
+from penstock.preparation.revisions import PlacedImage
 
 _SYSTEM = ("/proc", "/sys", "/dev")
 

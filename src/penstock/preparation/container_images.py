@@ -15,9 +15,9 @@ from penstock.domain.environment import Environment
 from penstock.domain.errors import Code, PenstockError, failed, full_disk_named, invalid
 from penstock.domain.resource import Frozen
 from penstock.engines.container_command import gpu_fault
-from penstock.online.background import Background
-from penstock.online.readable import let_everybody_read
-from penstock.online.revisions import PlacedImage
+from penstock.preparation.background import Background
+from penstock.preparation.readable import let_everybody_read
+from penstock.preparation.revisions import PlacedImage
 
 _PATIENCE = 15.0  # seconds that a caller waits for an image's digest before it is told to ask again
 _NOTE = "image.json"

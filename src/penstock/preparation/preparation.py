@@ -22,14 +22,14 @@ from penstock.environments.base import Environments
 from penstock.environments.packaged import mlmodel_of, requirements_of
 from penstock.environments.pickles import pickle_faults
 from penstock.environments.reading import is_container
-from penstock.online.collection import collector_file, collector_json
-from penstock.online.container_images import ContainerImages
-from penstock.online.environments import find_environment
-from penstock.online.model_checks import model_faults
-from penstock.online.models import Models
-from penstock.online.placed_images import placed_image
-from penstock.online.readable import let_everybody_read
-from penstock.online.revisions import (
+from penstock.preparation.collection import collector_file, collector_json
+from penstock.preparation.container_images import ContainerImages
+from penstock.preparation.environments import find_environment
+from penstock.preparation.model_checks import model_faults
+from penstock.preparation.models import Models
+from penstock.preparation.placed_images import placed_image
+from penstock.preparation.readable import let_everybody_read
+from penstock.preparation.revisions import (
     Ingredients,
     PlacedCode,
     PlacedImage,
@@ -37,7 +37,7 @@ from penstock.online.revisions import (
     code_folder,
     model_folder,
 )
-from penstock.online.signatures import columns_of
+from penstock.preparation.signatures import columns_of
 from penstock.registry.places import Registered, parse_place
 
 _NOT_COLLECTED = "nothing is collected: data_collector has no effect on containers yet"

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from penstock.domain.errors import PenstockError, failed, unavailable
-from penstock.online.background import Background
+from penstock.preparation.background import Background
 
 
 class Clock:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.online.model_checks import model_facts, model_faults
+from penstock.preparation.model_checks import model_facts, model_faults
 
 COLUMNS = [{"type": "double", "name": "age", "required": True}, {"type": "string", "name": "town", "required": False}]
 

@@ -13,7 +13,7 @@ from penstock.domain.artifact import ArtifactReference
 from penstock.domain.collector import Collecting
 from penstock.domain.environment import USUAL_ROUTES, InferenceConfig, Requirements
 from penstock.domain.resource import Frozen
-from penstock.online.collection import collector_file
+from penstock.preparation.collection import collector_file
 from penstock_worker import contract
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

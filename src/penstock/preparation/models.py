@@ -9,8 +9,8 @@ from penstock.domain.artifact import ArtifactReference, Entry, Tree, parse_artif
 from penstock.domain.errors import Code, PenstockError, invalid
 from penstock.domain.model import Lineage, Model, ModelChange, ModelType, ModelVersion
 from penstock.domain.names import AssetReference, check_asset_name
-from penstock.online.background import Background
-from penstock.online.model_types import flavors_of, type_of
+from penstock.preparation.background import Background
+from penstock.preparation.model_types import flavors_of, type_of
 from penstock.registry.base import Bytes, Content, ModelFiles, Registry, Source, StoredFile
 from penstock.registry.known import KnownVersions
 from penstock.registry.places import Registered, parse_place

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import yaml
 
-from penstock.online.signatures import Column, columns_of, described, disagreements
+from penstock.preparation.signatures import Column, columns_of, described, disagreements
 
 Reader = Callable[[str], bytes | None]  # a file of the model's folder by its path; None if there is none
 
