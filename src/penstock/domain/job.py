@@ -1,0 +1,101 @@
+"""Jobs: data that is scored once, by a snapshot of a batch deployment."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from penstock.domain.batch_deployment import BatchDeployment
+from penstock.domain.resource import Frozen, Kind, Status
+
+DRY_RUN_ROWS = 1000
+SCORE = "score"  # Azure's name of a batch job's output
+DEFAULT_INPUT = "UriFolder"  # what an input is called that was given without a name
+
+
+class JobState(StrEnum):
+    """Azure's states, those that occur here. The last three are for good, but for `resume` after Failed or Canceled."""
+
+    NOT_STARTED = "NotStarted"
+    QUEUED = "Queued"
+    PREPARING = "Preparing"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    FINALIZING = "Finalizing"
+    CANCEL_REQUESTED = "CancelRequested"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+    @property
+    def ended(self) -> bool:
+        return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELED)
+
+
+class JobInput(Frozen):
+    """Data to score. `path` is a URI, `azureml://datastores/...`, `azureml:DATA:VERSION`, or a path of the platform's
+    machine; globs are fine."""
+
+    type: Literal["uri_folder", "uri_file", "mltable"] = "uri_folder"
+    path: str = Field(min_length=1, max_length=4000)
+
+
+class Job(Frozen):
+    """A batch scoring job. `deployment` is what was deployed when it was invoked, with what the caller overrode.
+
+    `canceled` asks it to end; `attempt` counts the resumptions.
+    """
+
+    type: Literal["batch"] = "batch"
+    name: str | None = None
+    display_name: str | None = None
+    experiment_name: str | None = None
+    description: str | None = None
+    tags: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    endpoint_name: str
+    deployment_name: str
+    deployment: BatchDeployment
+    inputs: dict[str, JobInput] = Field(min_length=1, max_length=100)
+    output_path: str | None = None  # a URI; None: a folder of the platform
+    dry_run: bool = False  # only the first DRY_RUN_ROWS rows
+    since: str | None = None  # an earlier job: only files that it has not scored as they are now
+    canceled: bool = False
+    attempt: int = 1
+    archived: bool = False
+
+
+class JobProgress(Frozen):
+    """How far a job is. Totals that are not known yet are None."""
+
+    files_total: int | None = None
+    files_done: int = 0
+    files_failed: int = 0
+    files_skipped: int = 0  # set aside, with the reason in the logs
+    mini_batches_total: int | None = None
+    mini_batches_done: int = 0
+    mini_batches_failed: int = 0
+    rows_total: int | None = None
+    rows_done: int = 0
+    rows_rejected: int = 0
+    bytes_total: int | None = None  # of the input
+    bytes_done: int = 0
+    rows_per_second: float = 0.0
+    seconds_left: float | None = None
+
+
+class JobStatus(Status):
+    """What the controller has found."""
+
+    state: JobState = JobState.NOT_STARTED
+    progress: JobProgress = JobProgress()
+    workers: int = 0  # processes that score now
+    message: str = ""  # what it waits for, or why it failed, in a sentence
+    failure: str | None = None  # the user's own traceback
+    outputs: dict[str, str] = {}  # of a completed job: name -> URI of the folder
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+JOB: Kind[Job, JobStatus] = Kind("job", Job, JobStatus, revisions=20)
