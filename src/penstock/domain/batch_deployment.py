@@ -165,7 +165,7 @@ def _with_settings(data: Mapping[str, Any]) -> Mapping[str, Any]:
         count = cast(Mapping[str, Any], resources).get("instance_count")
         moved |= {"instance_count": count} if count is not None else {}
     given = data.get("settings")
-    settings = cast(Mapping[str, Any], given) if isinstance(given, Mapping) else {}
+    settings: Mapping[str, Any] = cast(Mapping[str, Any], given) if isinstance(given, Mapping) else {}
     if not moved and given is not None:
         return data
     left = {name: value for name, value in data.items() if name not in (*_AT_THE_ROOT, "resources", "settings")}

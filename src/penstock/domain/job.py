@@ -86,9 +86,10 @@ class JobProgress(Frozen):
 
 
 class JobStatus(Status):
-    """What the controller has found."""
+    """What the controller has found. `attempt` is the one of the spec that the state belongs to."""
 
     state: JobState = JobState.NOT_STARTED
+    attempt: int = 0
     progress: JobProgress = JobProgress()
     workers: int = 0  # processes that score now
     message: str = ""  # what it waits for, or why it failed, in a sentence

@@ -216,8 +216,7 @@ def decoded(data: Any, kind: type[T]) -> T:
 
 def _decoded_value(value: Any, kind: Any) -> Any:
     if isinstance(value, list):
-        items: list[Any] = value
-        return tuple(decoded(item, kind) if kind is not None else item for item in items)
+        return tuple(decoded(item, kind) if kind is not None else item for item in iter(value))  # pyright: ignore
     return decoded(value, kind) if kind is not None else value
 
 

@@ -1,0 +1,34 @@
+"""What the processes of a batch deployment are made of, told in terms of an online one."""
+
+from penstock.domain.batch_deployment import BatchDeployment
+from penstock.domain.deployment import OnlineDeployment
+from penstock.domain.environment import Requirements
+
+# MLflow's smaller distributions come without what reads and writes tables.
+_TABLES = ("pandas", "pyarrow")
+
+
+def parts_of(spec: BatchDeployment) -> OnlineDeployment:
+    """The online deployment whose processes have the same model, code, environment and variables."""
+    return OnlineDeployment(
+        name=spec.name,
+        endpoint_name=spec.endpoint_name,
+        model=spec.model,
+        code_configuration=spec.code_configuration,
+        environment=spec.environment,
+        environment_variables=spec.settings.environment_variables,
+    )
+
+
+def with_tables(requirements: Requirements) -> Requirements:
+    """`requirements` with what reads tables, where MLflow itself does not bring it."""
+    names = {_name(line) for line in requirements.packages}
+    missing = [] if "mlflow" in names else [name for name in _TABLES if name not in names]
+    return requirements.model_copy(update={"packages": (*requirements.packages, *missing)})
+
+
+def _name(line: str) -> str:
+    name = line.strip().lower()
+    for mark in "[ <>=!~;@":
+        name = name.partition(mark)[0]
+    return name.replace("_", "-")
