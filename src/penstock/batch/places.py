@@ -30,6 +30,6 @@ class JobPlaces:
         """One folder for each named output; they stay."""
         return self.root / job / "outputs"
 
-    def app(self, endpoint: str, deployment: str, revision: str) -> Path:
-        """Model and code of a deployment's revision, laid out."""
-        return self.root.parent / "batch" / endpoint / deployment / revision
+    def deployment(self, name: str) -> Path:
+        """One folder for each revision of deployment `name` (ENDPOINT/DEPLOYMENT): its model and code, laid out."""
+        return self.root.parent / "batch" / name

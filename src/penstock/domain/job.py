@@ -95,7 +95,8 @@ class JobStatus(Status):
     message: str = ""  # what it waits for, or why it failed, in a sentence
     failure: str | None = None  # the user's own traceback
     outputs: dict[str, str] = {}  # of a completed job: name -> URI of the folder
-    started_at: datetime | None = None
+    started_at: datetime | None = None  # it left the queue
+    scoring_since: datetime | None = None  # its first worker was ready
     ended_at: datetime | None = None
 
 

@@ -1,0 +1,109 @@
+"""The processes of a job: workers that score, and one that moves files from and to other machines."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from penstock.batch.launch import Launch
+from penstock.batch.places import JobPlaces
+from penstock.batch.work_folder import WorkFolder
+from penstock.engines.base import Engine, Process, ProcessSpec
+from penstock.preparation.revisions import process_environment, worker_variables
+from penstock_worker import batch_contract, contract
+
+_GRACE = timedelta(seconds=5)  # for shutdown() of a script
+_AT_ONCE = timedelta(0)
+
+
+class Crew:
+    """Starts, finds and ends the processes of jobs. They outlive the control plane, and end when they have nothing to
+    do for a while."""
+
+    def __init__(
+        self, engine: Engine, places: JobPlaces, base_environment: Mapping[str, str], memory_bytes: int, log_bytes: int
+    ) -> None:
+        self._engine = engine
+        self._places = places
+        self._base_environment = base_environment
+        self._memory_bytes = memory_bytes
+        self._log_bytes = log_bytes
+
+    def members(self, job: str) -> Mapping[str, Process]:
+        """The job's processes by worker name, ended ones too until they are forgotten."""
+        prefix = f"job.{job}."
+        found = (p for p in self._engine.inspect() if p.name.startswith(prefix))
+        return {p.name.removeprefix(prefix): p for p in found}
+
+    def start(self, job: str, worker: str, launch: Launch, level: str, share: int) -> None:
+        """Start a worker of `share` together. Raises `failed` if that cannot be done."""
+        folder = WorkFolder(self._places.work(job))
+        folder.seat(worker)
+        log = self._log(job, worker)
+        variables = {
+            **worker_variables(launch.app, launch.ingredients),
+            contract.MEMORY_BYTES: str(max(256 * 2**20, self._memory_bytes // max(1, share))),
+            contract.REPORT: str(folder.report_path(worker)),
+            contract.LOG: str(log),
+            contract.LOG_BYTES: str(self._log_bytes),
+            batch_contract.FOLDER: str(folder.path),
+            batch_contract.WORKER: worker,
+            batch_contract.OUTPUT_PATH: str(self._places.outputs(job) / "score"),
+        }
+        python = launch.environment.python
+        spec = ProcessSpec(
+            name=f"job.{job}.{worker}",
+            argv=(str(python), "-m", "penstock_worker.batch", "--logging_level", level),
+            environment=process_environment(self._base_environment, launch.ingredients, python, variables),
+            folder=Path(variables[contract.APP_ROOT]),
+            log=log,
+        )
+        self._engine.start(spec)
+
+    def start_mover(self, job: str, worker: str, variables: Mapping[str, str]) -> None:
+        """Start the process that moves files, in the platform's own Python."""
+        folder = WorkFolder(self._places.work(job))
+        folder.seat(worker)
+        spec = ProcessSpec(
+            name=f"job.{job}.{worker}",
+            argv=(sys.executable, "-m", "penstock.storage.mover"),
+            environment={
+                **self._base_environment,
+                batch_contract.FOLDER: str(folder.path),
+                batch_contract.WORKER: worker,
+                contract.REPORT: str(folder.report_path(worker)),
+                "PYTHONUNBUFFERED": "1",
+                **variables,
+            },
+            folder=folder.path,
+            log=self._log(job, worker),
+        )
+        self._engine.start(spec)
+
+    def stop(self, job: str, worker: str, *, at_once: bool = False) -> None:
+        """Ask a worker to end, or kill it. Returns at once; call again until it does not run."""
+        self._engine.stop(f"job.{job}.{worker}", _AT_ONCE if at_once else _GRACE)
+
+    def forget(self, job: str, worker: str) -> None:
+        """Drop an ended worker."""
+        self._engine.forget(f"job.{job}.{worker}")
+
+    def disband(self, job: str, *, at_once: bool = False) -> bool:
+        """End all processes of a job; True when there are none. Call again until then."""
+        members = self.members(job)
+        for worker, process in members.items():
+            if process.running:
+                self.stop(job, worker, at_once=at_once)
+            else:
+                self.forget(job, worker)
+        return not any(process.running for process in members.values())
+
+    def jobs(self) -> Sequence[str]:
+        """Names of the jobs that have processes."""
+        names = (p.name.split(".") for p in self._engine.inspect())
+        return sorted({".".join(parts[1:-1]) for parts in names if parts[0] == "job" and len(parts) >= 3})
+
+    def _log(self, job: str, worker: str) -> Path:
+        path = self._places.logs(job) / "workers" / f"{worker}.txt"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path

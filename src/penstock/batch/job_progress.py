@@ -1,0 +1,84 @@
+"""How far a job is, and how it has ended, out of the sums of its ledger. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from penstock.domain.job import Job, JobProgress, JobStatus
+from penstock.store.ledger import FileState, MiniBatchState, Totals
+
+_NOTHING_SUCCEEDED = "No succeeded mini batch item returned from run()"  # Azure's words
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a job that has nothing left to do has succeeded, and a sentence about it, empty if all is well."""
+
+    succeeded: bool
+    message: str = ""
+
+
+def progress(totals: Totals, status: JobStatus, now: datetime) -> JobProgress:
+    seconds = (now - status.scoring_since).total_seconds() if status.scoring_since is not None else 0.0
+    todo = totals.mini_batches_by_state.get(MiniBatchState.TODO, 0)
+    planned = not totals.files_by_state.get(FileState.LISTED, 0)
+    share = totals.bytes_done / totals.bytes if totals.bytes else 0.0
+    return JobProgress(
+        files_total=totals.files,
+        files_done=totals.files_done,
+        files_failed=totals.files_failed,
+        files_skipped=totals.files_by_state.get(FileState.SKIPPED, 0),
+        mini_batches_total=totals.mini_batches if planned else None,
+        mini_batches_done=totals.mini_batches_by_state.get(MiniBatchState.DONE, 0),
+        mini_batches_failed=totals.mini_batches_by_state.get(MiniBatchState.FAILED, 0),
+        rows_total=totals.rows if planned else None,
+        rows_done=totals.rows_in,
+        rows_rejected=totals.rows_rejected,
+        bytes_total=totals.bytes,
+        bytes_done=totals.bytes_done,
+        rows_per_second=round(totals.rows_in / seconds, 1) if seconds > 0 else 0.0,
+        seconds_left=round(seconds * (1 - share) / share, 1) if share > 0 and todo else None,
+    )
+
+
+def over_threshold(spec: Job, totals: Totals) -> str:
+    """Why a job has failed already, empty if it has not: more files have failed than its deployment puts up with."""
+    threshold = spec.deployment.settings.error_threshold
+    if threshold < 0 or totals.files_failed <= threshold:
+        return ""
+    return f"{totals.files_failed} files failed, and error_threshold is {threshold}: see logs/user/error.txt"
+
+
+def verdict(spec: Job, totals: Totals) -> Verdict:
+    """Of a job all of whose mini-batches are done or have failed."""
+    over = over_threshold(spec, totals)
+    failed = totals.mini_batches_by_state.get(MiniBatchState.FAILED, 0)
+    done = totals.mini_batches_by_state.get(MiniBatchState.DONE, 0)
+    if over:
+        return Verdict(False, over)
+    if failed and not done:
+        return Verdict(False, f"{_NOTHING_SUCCEEDED}: all {failed} mini-batches failed; see logs/user/error.txt")
+    told: list[str] = []
+    if totals.files_failed:
+        told.append(f"{totals.files_failed} of {totals.files} files failed: see logs/user/error.txt")
+    skipped = totals.files_by_state.get(FileState.SKIPPED, 0)
+    if skipped:
+        told.append(f"{skipped} files were set aside: see job_progress_overview.txt")
+    if totals.rows_rejected:
+        told.append(f"{totals.rows_rejected} rows were rejected: see rejects.jsonl in the output")
+    return Verdict(True, "; ".join(told))
+
+
+def overview(name: str, status: JobStatus, now: datetime) -> str:
+    """The text of `job_progress_overview.txt`."""
+    done = status.progress
+    lines = [
+        f"Job {name}: {status.state}, {now.isoformat(timespec='seconds')}",
+        f"Files: {done.files_done} of {done.files_total or '?'} done, {done.files_failed} failed, "
+        f"{done.files_skipped} set aside",
+        f"Mini-batches: {done.mini_batches_done} of {done.mini_batches_total or '?'} done, "
+        f"{done.mini_batches_failed} failed",
+        f"Rows: {done.rows_done} of {done.rows_total or '?'} read, {done.rows_rejected} rejected, "
+        f"{done.rows_per_second:,.0f} rows/s",
+        *([status.message] if status.message else []),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,218 @@
+"""The mini-batches of one job on their way: handed to workers, and what came of them put into the ledger.
+
+All that is held here can be found again in ledger and work folder; a coordinator that starts anew looks there.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+
+from penstock.batch.job_queue import ATTEMPTS, JobQueue, Rules, mini_batch_id
+from penstock.batch.planning import of_segments
+from penstock.batch.work_folder import WorkFolder
+from penstock.store.ledger import FileState, Ledger, MiniBatch, MiniBatchId, MiniBatchState, Outcome
+from penstock_worker.batch_contract import (
+    INPUT_CHANGED,
+    INPUT_UNREADABLE,
+    NO_SPACE,
+    File,
+    Order,
+    Part,
+    Result,
+    Task,
+    decoded,
+)
+
+_MOST_DEATHS = 10  # of workers in one mini-batch, before it has failed: the cause may be outside of it
+_AHEAD_SECONDS = 1.0  # of work that a worker is given
+_MOST_AHEAD = 64
+
+
+@dataclass
+class Collected:
+    """What a look has brought. `stop` is why the job cannot go on, `waiting` what it waits for."""
+
+    outcomes: list[Outcome] = field(default_factory=list["Outcome"])
+    errors: list[Result] = field(default_factory=list["Result"])
+    finished: list[Result] = field(default_factory=list["Result"])  # of tasks that are no mini-batches
+    stop: str = ""
+    waiting: str = ""
+
+
+class JobRun:
+    def __init__(self, job: str, rules: Rules, order: Order, ledger: Ledger, folder: WorkFolder) -> None:
+        self._job = job
+        self._rules = rules
+        self._order = order
+        self._ledger = ledger
+        self._folder = folder
+        self._held: dict[str, dict[str, int]] = {}  # worker -> task -> attempt
+        self._handed: dict[str, MiniBatch] = {}
+        self._errors: Counter[str] = Counter()
+        self._deaths: Counter[str] = Counter()
+        self._seconds = 0.0  # that a mini-batch takes, on average
+        self._queue = JobQueue(job, rules, ledger, self._held_tasks)
+        for worker in folder.workers():
+            self._held[worker] = {task: self._attempt_of(worker, task) for task in folder.tasks(worker)}
+
+    @property
+    def idle(self) -> bool:
+        """True if another worker would have nothing to do."""
+        return self._queue.empty
+
+    @property
+    def drained(self) -> bool:
+        """True if there is nothing to hand out, and nobody has anything."""
+        return not self._held_tasks() and self._queue.empty
+
+    def busy(self, worker: str) -> bool:
+        return bool(self._held.get(worker))
+
+    def cut(self, files: Iterable[File]) -> None:
+        """Have these files cut into segments."""
+        self._queue.cut(files)
+
+    def collect(self) -> Collected:
+        """Put what has come into the ledger. A result's file goes only when the ledger has it."""
+        found = Collected()
+        results = self._folder.results()
+        told = [result for _, result in results if result is not None]
+        for result in told:
+            self._take(result, found)
+        self._set_aside(told)
+        if found.outcomes:
+            self._ledger.note(self._job, found.outcomes)
+        for path, _ in results:  # also what is no result: the mini-batch it stands for will be missed
+            path.unlink(missing_ok=True)
+        for result in told:
+            self._held.get(result.worker, {}).pop(result.id, None)
+            self._handed.pop(result.id, None)
+        return found
+
+    def hand_out(self, workers: Collection[str]) -> None:
+        """Give each of these workers enough to do for about a second, the one with the least first."""
+        for level in range(1, self._depth() + 1):
+            for worker in sorted(workers):
+                if len(self._held.setdefault(worker, {})) >= level:
+                    continue
+                following = self._queue.next()
+                if following is None:
+                    return
+                task, mini_batch = following
+                if mini_batch is not None:
+                    self._handed[task.id] = mini_batch
+                self.give(worker, task)
+
+    def give(self, worker: str, task: Task) -> None:
+        if not self._held.setdefault(worker, {}):
+            self._folder.touch(worker)
+        self._folder.give(worker, task)
+        self._held[worker][task.id] = task.attempt
+
+    def bury(self, worker: str, why: str, *, timed_out: bool) -> Collected:
+        """Take back what a worker had that does not run any more, and count that against what it had begun."""
+        found = Collected()
+        left = [task for task in self._folder.tasks(worker) if not self._is_answered(worker, task)]
+        for position, task in enumerate(left):
+            self._retake(task, why if position == 0 else "", found, timed_out=timed_out)
+        for task in self._folder.tasks(worker):
+            self._folder.withdraw(worker, task)
+        self._held[worker] = {task: attempt for task, attempt in self._held.get(worker, {}).items() if task not in left}
+        if found.outcomes:
+            self._ledger.note(self._job, found.outcomes)
+        return found
+
+    def _take(self, result: Result, found: Collected) -> None:
+        if result.id.startswith("c"):
+            self._take_cut(result, found)
+        elif not result.id.startswith("m"):
+            found.finished.append(result)
+        elif not result.reason:
+            found.outcomes.append(_done(result))
+            took = sum(result.seconds.values())
+            self._seconds = took if not self._seconds else 0.8 * self._seconds + 0.2 * took
+        else:
+            self._take_failure(result, found)
+
+    def _take_failure(self, result: Result, found: Collected) -> None:
+        id_ = mini_batch_id(result.id)
+        if result.reason == NO_SPACE:
+            found.waiting = result.message or "the disk is full"
+            self._queue.again(id_)
+        elif result.reason == INPUT_CHANGED:
+            found.stop = result.message
+            self._queue.again(id_)
+        else:
+            found.errors.append(result)
+            self._errors[result.id] += 1
+            failed = self._errors[result.id] > self._rules.max_retries
+            self._try_again(id_, result.attempt % ATTEMPTS, result.message, found, failed=failed)
+
+    def _retake(self, task: str, why: str, found: Collected, *, timed_out: bool) -> None:
+        """Take back a mini-batch; `why` is empty if it had not been begun. What else there was is planned anew."""
+        if task.startswith("m") and not why:
+            self._queue.again(mini_batch_id(task))
+        elif task.startswith("m"):
+            counter, most = (self._errors, self._rules.max_retries) if timed_out else (self._deaths, _MOST_DEATHS)
+            counter[task] += 1
+            attempt = self._handed[task].attempt if task in self._handed else 0
+            self._try_again(mini_batch_id(task), attempt % ATTEMPTS, why, found, failed=counter[task] > most)
+
+    def _try_again(self, id_: MiniBatchId, attempt: int, why: str, found: Collected, *, failed: bool) -> None:
+        state = MiniBatchState.FAILED if failed else MiniBatchState.TODO
+        found.outcomes.append(Outcome(id=id_, state=state, attempt=attempt + 1, reason=why[:2000]))
+        if not failed:
+            self._queue.again(id_)
+
+    def _take_cut(self, result: Result, found: Collected) -> None:
+        number = int(result.id[1:])
+        if result.reason == INPUT_CHANGED:
+            found.stop = result.message
+        elif result.reason == NO_SPACE:
+            found.waiting = result.message
+        elif result.reason:
+            state = FileState.SKIPPED if result.reason == INPUT_UNREADABLE else FileState.FAILED
+            self._ledger.set_aside(self._job, number, state, result.message[:2000])
+        else:
+            size = result.segments[0].file.size if result.segments else 0
+            self._ledger.cut(self._job, [number], of_segments(result.segments, self._order, size))
+            self._queue.changed()
+
+    def _set_aside(self, results: Iterable[Result]) -> None:
+        for fault in (fault for result in results for fault in result.faults):
+            state = FileState.SKIPPED if fault.reason == INPUT_UNREADABLE else FileState.FAILED
+            self._ledger.set_aside(self._job, fault.number, state, fault.message[:2000])
+
+    def _depth(self) -> int:
+        if not self._seconds:
+            return 2
+        return max(2, min(_MOST_AHEAD, int(_AHEAD_SECONDS / max(self._seconds, 1e-3))))
+
+    def _held_tasks(self) -> Collection[str]:
+        return {task for tasks in self._held.values() for task in tasks}
+
+    def _is_answered(self, worker: str, task: str) -> bool:
+        """True if the worker was killed between the result of a task and its deletion."""
+        known = self._held.get(worker, {}).get(task)
+        return self._folder.has_result(task, self._attempt_of(worker, task) if known is None else known)
+
+    def _attempt_of(self, worker: str, task: str) -> int:
+        told = self._folder.task(worker, task)
+        return told.attempt if told is not None else 0
+
+
+def parts_of_mini_batch(mini_batch: MiniBatch) -> Sequence[Part]:
+    return [decoded(item, Part) for item in json.loads(mini_batch.parts or "[]")]
+
+
+def _done(result: Result) -> Outcome:
+    return Outcome(
+        id=mini_batch_id(result.id),
+        state=MiniBatchState.DONE,
+        attempt=result.attempt % ATTEMPTS,
+        parts=json.dumps([asdict(part) for part in result.parts], separators=(",", ":")),
+        rows_in=result.rows_in,
+        rows_out=result.rows_out,
+        rows_rejected=result.rows_rejected,
+    )

@@ -1,0 +1,29 @@
+"""From a job's spec to what its workers are told. Pure."""
+
+from pathlib import Path
+
+from penstock.batch.places import JobPlaces
+from penstock.domain.job import SCORE, Job
+from penstock_worker.batch_contract import Order
+
+AZURE = "azure"  # the form of predictions without `output`
+
+
+def order_of(name: str, spec: Job, places: JobPlaces, output_folder: Path) -> Order:
+    """`output_folder` is where the final files go, on this machine."""
+    deployment = spec.deployment
+    settings, output = deployment.settings, deployment.output
+    keep = () if output is None else ("*",) if output.keep_columns == "all" else output.keep_columns
+    return Order(
+        job=name,
+        output_action=settings.output_action,
+        output_format=AZURE if output is None else output.format,
+        output_mode="one_file" if output is None else output.mode,
+        output_file_name=settings.output_file_name,
+        output_folder=str(output_folder),
+        keep_columns=tuple(keep),
+        mini_batch_files=settings.mini_batch_size,
+        logging_level=settings.logging_level,
+        logs_folder=str(places.logs(name)),
+        output_path=str(places.outputs(name) / SCORE if spec.output_path is None else output_folder),
+    )

@@ -1,0 +1,104 @@
+"""The coordinator's side of a job's work folder; see penstock_worker/batch_contract.py for what lies in it."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from penstock_worker import batch_contract as contract
+from penstock_worker.batch_contract import ManifestLine, Order, Result, Task
+from penstock_worker.contract import Report, read_report
+
+_FOLDERS = ("tasks", "results", "parts", "reports", "current")
+
+
+class WorkFolder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def make(self, order: Order) -> None:
+        """Lay the folder out; what is in it stays. Raises OSError."""
+        for name in _FOLDERS:
+            (self.path / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        contract.write(self.path / "order.json", order)
+
+    def seat(self, worker: str) -> None:
+        """Make room for the tasks of a worker, and forget what is said of an earlier one of that name."""
+        (self.path / "tasks" / worker).mkdir(mode=0o700, exist_ok=True)
+        self.report_path(worker).unlink(missing_ok=True)
+        (self.path / "current" / worker).touch(mode=0o600)
+
+    def give(self, worker: str, task: Task) -> None:
+        """Have the worker do it. A loss of power may lose the task: its ledger does not say that it was done."""
+        path = self._task(worker, task.id)
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.write_text(json.dumps(asdict(task)))
+        os.replace(temporary, path)
+
+    def tasks(self, worker: str) -> Sequence[str]:
+        """Ids of what a worker has still to do, in the order in which it does them: the first it may have begun."""
+        try:
+            names = os.listdir(self.path / "tasks" / worker)
+        except FileNotFoundError:
+            return []
+        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+    def workers(self) -> Sequence[str]:
+        """All that were ever seated."""
+        try:
+            return sorted(os.listdir(self.path / "tasks"))
+        except FileNotFoundError:
+            return []
+
+    def task(self, worker: str, task: str) -> Task | None:
+        return contract.read(self._task(worker, task), Task)
+
+    def withdraw(self, worker: str, task: str) -> None:
+        """Take a task back from a worker that does not run any more."""
+        self._task(worker, task).unlink(missing_ok=True)
+
+    def results(self) -> Sequence[tuple[Path, Result | None]]:
+        """What has come, with the file it came in; None for what cannot be understood."""
+        with suppress(FileNotFoundError):
+            paths = [e.path for e in os.scandir(self.path / "results") if e.name.endswith(".json")]
+            return [(Path(path), contract.read(Path(path), Result)) for path in sorted(paths)]
+        return []
+
+    def has_result(self, task: str, attempt: int) -> bool:
+        return contract.result_path(self.path, task, attempt).exists()
+
+    def quiet_seconds(self, worker: str) -> float:
+        """For how long a worker has given no sign of life."""
+        with suppress(FileNotFoundError):
+            return max(0.0, time.time() - (self.path / "current" / worker).stat().st_mtime)
+        return 0.0
+
+    def touch(self, worker: str) -> None:
+        """Let the patience with a worker begin anew: it is given something to do after a pause."""
+        (self.path / "current" / worker).touch(mode=0o600)
+
+    def report(self, worker: str) -> Report | None:
+        return read_report(self.report_path(worker))
+
+    def report_path(self, worker: str) -> Path:
+        return self.path / "reports" / f"{worker}.json"
+
+    def write_manifest(self, lines: Iterable[ManifestLine]) -> Path:
+        """The list of all parts, for who makes the final files."""
+        path = self.path / "manifest.jsonl"
+        temporary = path.with_name(".manifest.new")
+        with temporary.open("w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(json.dumps(asdict(line), separators=(",", ":")) + "\n")
+        os.replace(temporary, path)
+        return path
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _task(self, worker: str, task: str) -> Path:
+        return self.path / "tasks" / worker / f"{task}.json"
