@@ -1,0 +1,68 @@
+"""The files that a job reads: listed once, and written down in its ledger."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from penstock.batch.places import JobPlaces
+from penstock.batch.planning import segments_of
+from penstock.domain.errors import invalid, not_found
+from penstock.domain.job import Job
+from penstock.storage.base import Storage
+from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatchState
+
+
+class JobInput:
+    def __init__(self, storage: Storage, ledger: Ledger, places: JobPlaces) -> None:
+        self._storage = storage
+        self._ledger = ledger
+        self._places = places
+
+    def listed(self, job: str, spec: Job) -> Sequence[LedgerFile]:
+        """All files of all inputs, in order.
+
+        Raises what `Storage.list` raises, and `not_found` if there is not one file.
+        """
+        files: list[LedgerFile] = []
+        several = len(spec.inputs) > 1
+        known = self._scored(spec.since) if spec.since is not None else frozenset[tuple[str, int, str]]()
+        skipped = 0
+        for name, each in spec.inputs.items():
+            if each.type == "mltable":
+                raise invalid(f"input {name!r} is an mltable: give a uri_folder or uri_file")
+            for file in self._storage.list(each.path, each.type):
+                if (file.uri, file.size, file.version) in known:
+                    skipped += 1
+                    continue
+                files.append(
+                    LedgerFile(
+                        number=len(files),
+                        uri=file.uri,
+                        name=f"{name}/{file.name}" if several else file.name,
+                        size=file.size,
+                        version=file.version,
+                    )
+                )
+        if not files and not skipped:
+            raise not_found(f"job {job!r}: there are no files at {', '.join(i.path for i in spec.inputs.values())}")
+        return files
+
+    def path(self, job: str, file: LedgerFile) -> Path:
+        """Where workers find a file: where it lies, or where it is fetched to."""
+        local = self._storage.local_path(file.uri)
+        if local is not None:
+            return local
+        return self._places.inputs(job) / f"{file.number:08d}" / Path(file.name).name
+
+    def is_here(self, file: LedgerFile) -> bool:
+        return self._storage.local_path(file.uri) is not None
+
+    def _scored(self, job: str) -> frozenset[tuple[str, int, str]]:
+        """What an earlier job has scored, all of it: URI, size and version."""
+        unscored: set[int] = set()
+        for state in (MiniBatchState.FAILED, MiniBatchState.TODO):
+            after = None
+            while chunk := self._ledger.mini_batches(job, state=state, after=after, limit=1000):
+                unscored |= {segment.file.number for each in chunk for segment in segments_of(each)}
+                after = chunk[-1].id
+        done = self._ledger.files(job, state=FileState.CUT)
+        return frozenset((f.uri, f.size, f.version) for f in done if f.number not in unscored)
