@@ -6,6 +6,7 @@ All are readable by their owner only.
 import contextlib
 import fcntl
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Generator
@@ -47,6 +48,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it; fine if it is not there."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_stale(folder: Path) -> None:

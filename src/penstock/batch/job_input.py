@@ -6,7 +6,7 @@ from pathlib import Path
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import segments_of
 from penstock.domain.errors import invalid, not_found
-from penstock.domain.job import Job
+from penstock.domain.job import SCORE, Job
 from penstock.storage.base import Storage
 from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatchState
 
@@ -52,6 +52,11 @@ class JobInput:
         if local is not None:
             return local
         return self._places.inputs(job) / f"{file.number:08d}" / Path(file.name).name
+
+    def output_folder(self, job: str, spec: Job) -> Path:
+        """Where the final files are made: where the caller wants them, or in a folder of the job."""
+        local = self._storage.local_path(spec.output_path) if spec.output_path is not None else None
+        return local or self._places.outputs(job) / SCORE
 
     def is_here(self, file: LedgerFile) -> bool:
         return self._storage.local_path(file.uri) is not None
