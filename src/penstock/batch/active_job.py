@@ -185,7 +185,7 @@ class ActiveJob:
                 self._crew.forget(self.name, worker)
 
     def _judge_start(self, worker: str, process: Process, found: Step) -> None:
-        """A script or model that cannot be loaded ends the job; whatever else keeps workers from it, after some tries."""
+        """What cannot be loaded ends the job; whatever else keeps workers from being ready, after some tries."""
         report = self.folder.report(worker)
         if report is not None and report.phase == contract.FAILED:
             found.stop, found.traceback = report.message, report.traceback

@@ -151,8 +151,7 @@ class JobReconciler:
         order = batch_contract.read(self._places.work(job.name) / "order.json", Order) or self._order(job)
         Path(order.output_path).mkdir(mode=0o700, parents=True, exist_ok=True)
         (self._places.logs(job.name) / "user").mkdir(mode=0o700, parents=True, exist_ok=True)
-        parts = Parts(folder=self._places.work(job.name), ledger=self._ledger, crew=self._crew, input=self._input)
-        return ActiveJob(job.name, job.spec, order, parts, launch)
+        return ActiveJob(job.name, job.spec, order, self._parts, launch)
 
     def _order(self, job: JobResource) -> Order:
         folder = self._parts.input.output_folder(job.name, job.spec)
