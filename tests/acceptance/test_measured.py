@@ -139,5 +139,5 @@ def test_a_death_is_a_restart_and_counts_go_on_from_zero(
     wait_until(lambda: caller.served(azureml_model_deployment="green"))
     wait_until(lambda: hour(services, "green").latency.total > before.latency.total)
     after = hour(services, "green")
-    assert after.latency.total - before.latency.total <= after.requests - before.requests
+    assert after.latency.total <= after.requests  # the gateway's and the instance's counts are read one after the other
     assert after.restarts == 1
