@@ -25,7 +25,10 @@ from penstock.registry.rest import MlflowRest
 from penstock.registry.server import MlflowServer
 from penstock.registry.settings import MlflowSettings
 from penstock.settings import Settings
+from penstock.storage.base import Storage
+from penstock.storage.local import LocalStorage
 from penstock.store.base import Fence, Store
+from penstock.store.ledger import Ledger
 from penstock.store.sql import open_store
 
 
@@ -34,10 +37,12 @@ class Outside:
     """What stands between the platform and the systems outside it."""
 
     store: Store
+    ledger: Ledger
     engine: ContainerEngine
     images: ContainerImages
     gateway: HaproxyGateway
     artifacts: FileArtifacts
+    storage: Storage
     mlflow: MlflowServer
     registry: MlflowRest
     environments: UvEnvironments
@@ -54,8 +59,10 @@ def connect(settings: Settings) -> Outside:
     artifacts = FileArtifacts(home / "artifacts")
     again = cache(environments.retry)  # what kept MLflow's environment from being built is tried again at each start
     mlflow = MlflowServer(_mlflow_settings(settings), engine, lambda: _mlflow_command(settings, environments, again))
+    store = open_store(settings.database, Fence(lease=LEASE, holder=identity(settings)))
     return Outside(
-        store=open_store(settings.database, Fence(lease=LEASE, holder=identity(settings))),
+        store=store,
+        ledger=store.ledger(),
         engine=engine,
         images=ContainerImages(
             tool,
@@ -66,6 +73,7 @@ def connect(settings: Settings) -> Outside:
         ),
         gateway=HaproxyGateway(_gateway_settings(settings)),
         artifacts=artifacts,
+        storage=LocalStorage(),
         mlflow=mlflow,
         registry=MlflowRest(mlflow.url, mlflow.socket),
         environments=environments,

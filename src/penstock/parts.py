@@ -1,11 +1,21 @@
 """Parts of the platform, as the settings want them."""
 
+import os
 import threading
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 
+from penstock.batch.active_job import JobParts
+from penstock.batch.crew import Crew
+from penstock.batch.deployment_reconciler import BatchDeploymentReconciler
+from penstock.batch.job_input import JobInput
+from penstock.batch.job_reconciler import JobReconciler
+from penstock.batch.launch import Launches
+from penstock.batch.places import JobPlaces
+from penstock.batch.seating import Seating
 from penstock.control.clock import SystemClock
 from penstock.control.resources import Resources
 from penstock.environments.base import BuiltEnvironment
@@ -95,6 +105,38 @@ def compiler(settings: Settings, models: Models, outside: Outside, builds: Backg
         memory_bytes=defaults.memory_bytes,
         now=SystemClock().now,
         stopping=threading.Event(),
+    )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What runs the jobs of batch deployments."""
+
+    jobs: JobReconciler
+    deployments: BatchDeploymentReconciler
+    places: JobPlaces
+    crew: Crew
+
+
+def batch(
+    settings: Settings,
+    resources: Resources,
+    preparation: Preparation,
+    outside: Outside,
+    builds: Background[BuiltEnvironment],
+) -> Batch:
+    clock, defaults, places = SystemClock(), instance_defaults(settings), JobPlaces(settings.home / "jobs")
+    crew = Crew(outside.engine, places, defaults.base_environment, defaults.memory_bytes, defaults.log_bytes)
+    launches = Launches(preparation, outside.environments, builds, places)
+    parts = JobParts(
+        ledger=outside.ledger, crew=crew, input=JobInput(outside.storage, outside.ledger, places), places=places
+    )
+    seating = Seating(resources, os.cpu_count() or 1)
+    return Batch(
+        jobs=JobReconciler(resources, parts, launches, seating, clock),
+        deployments=BatchDeploymentReconciler(resources, launches, clock),
+        places=places,
+        crew=crew,
     )
 
 

@@ -12,12 +12,14 @@ from penstock.control.events import EventFollower
 from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
 from penstock.domain.autoscale import AUTOSCALE
+from penstock.domain.batch_deployment import BATCH_DEPLOYMENT
 from penstock.domain.compilation import Compilation
 from penstock.domain.contract import CONTRACT
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.events import Event
 from penstock.domain.instance import parse_instance_name
+from penstock.domain.job import JOB
 from penstock.domain.resource import AnyKind, Key
 from penstock.domain.rollout import ROLLOUT
 from penstock.domain.validation import Validation
@@ -62,6 +64,7 @@ from penstock.online.watch import Watch
 from penstock.online.webhook_parts import webhook_parts
 from penstock.outside import connect, identity
 from penstock.parts import (
+    batch,
     compiler,
     environment_collector,
     instance_defaults,
@@ -75,7 +78,8 @@ from penstock.settings import Settings
 from penstock.telemetry.records import Records
 
 _MAX_BLOB_BYTES = 64 * 2**30
-_KINDS: tuple[AnyKind, ...] = (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT, CONTRACT, ROLLOUT, WEBHOOK)  # with a reconciler
+# Those with a reconciler.
+_KINDS: tuple[AnyKind, ...] = (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT, CONTRACT, ROLLOUT, WEBHOOK, BATCH_DEPLOYMENT, JOB)
 
 
 class Part(Protocol):
@@ -131,7 +135,10 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     stages = Stages(golden, shadows)
     looks = Looks(meter, tapes, lambda: parse(inspector.metrics().decode(errors="replace")))
     hooks = webhook_parts(resources, clock, lambda: leadership.held, home / "secrets" / "webhooks", settings.database)
+    batches = batch(settings, resources, preparation, outside, builds)
     reconcilers: Mapping[str, Reconciler] = {
+        JOB.name: batches.jobs,
+        BATCH_DEPLOYMENT.name: batches.deployments,
         ROLLOUT.name: RolloutReconciler(resources, routing, looks, stages, clock),
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
         AUTOSCALE.name: AutoscaleReconciler(resources, clock),
@@ -207,6 +214,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
             record_keeper(settings, clock),
         ),
         closing=(
+            batches.jobs.close,
             looks.close,
             stages.close,
             services.environment_doctor.close,
@@ -240,6 +248,8 @@ def _all_keys(resources: Resources, engine: Engine) -> Iterable[Key]:
     for scaled in (*resources.list(AUTOSCALE), *resources.list(ONLINE_DEPLOYMENT)):
         yield Key(AUTOSCALE.name, scaled.name)
     for process in engine.inspect():
+        if process.name.startswith("job."):
+            yield Key(JOB.name, process.name.removeprefix("job.").rpartition(".")[0])
         name = parse_instance_name(process.name)
         if name is not None:
             yield Key(ONLINE_DEPLOYMENT.name, f"{name.endpoint}/{name.deployment}")

@@ -10,7 +10,7 @@ from sqlalchemy import DDL, Column, Connection, Integer, MetaData, Table, delete
 from sqlalchemy.schema import CreateColumn
 
 from penstock.domain.errors import conflict
-from penstock.store.tables import events, history, metadata, resources
+from penstock.store.tables import events, history, job_files, metadata, mini_batches, resources
 
 Step = Callable[[Connection], None]
 
@@ -41,7 +41,13 @@ def add_whereabouts(connection: Connection) -> None:
     connection.execute(update(history).where(history.c.event.is_(None)).values(event=first))
 
 
-STEPS: tuple[Step, ...] = (create_tables, add_whereabouts)  # the first leads to version 1
+def add_ledgers(connection: Connection) -> None:
+    """Step 3: the ledgers of batch jobs."""
+    for table in (job_files, mini_batches):
+        table.create(connection, checkfirst=True)
+
+
+STEPS: tuple[Step, ...] = (create_tables, add_whereabouts, add_ledgers)  # the first leads to version 1
 
 
 def current(connection: Connection, steps: Sequence[Step] = STEPS) -> bool:

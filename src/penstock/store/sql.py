@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from penstock.domain.errors import PenstockError
 from penstock.domain.events import Event
 from penstock.domain.resource import AnyResource, Frozen, Key, Kind, Resource, Revision, Status
 from penstock.store.base import Fence, Lease, Write
 from penstock.store.database import Database, open_database
+from penstock.store.ledger_sql import SqlLedger
 from penstock.store.migrate import current, migrate
 from penstock.store.rows import event_of, readable, resource_of, revision_of
 from penstock.store.tables import events, history, leases, resources
@@ -24,6 +25,7 @@ from penstock.store.writes import (
     create,
     mark_deleting,
     named,
+    permitted,
     rows_as_of,
     same,
     update_spec,
@@ -83,7 +85,7 @@ class SqlStore:
         self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], status: StatusT, *events: Event
     ) -> Resource[SpecT, StatusT] | None:
         changes = {"status": status.model_dump_json(), "version": resource.version + 1}
-        guard = and_(same(resource), resources.c.version == resource.version, _permitted(self._fence))
+        guard = and_(same(resource), resources.c.version == resource.version, permitted(self._fence))
 
         def write(connection: Connection) -> Resource[SpecT, StatusT] | None:
             if not changed(connection.execute(update(resources).where(guard).values(changes))):
@@ -103,7 +105,7 @@ class SqlStore:
 
     def remove(self, kind: Kind[SpecT, StatusT], resource: Resource[SpecT, StatusT], event: Event) -> None:
         def write(connection: Connection) -> None:
-            if changed(connection.execute(delete(resources).where(and_(same(resource), _permitted(self._fence))))):
+            if changed(connection.execute(delete(resources).where(and_(same(resource), permitted(self._fence))))):
                 append(connection, [event])
 
         self._database.write(write)
@@ -156,6 +158,10 @@ class SqlStore:
         mine = and_(leases.c.name == name, leases.c.holder == holder)
         self._database.write(lambda connection: connection.execute(delete(leases).where(mine)))
 
+    def ledger(self) -> SqlLedger:
+        """The ledgers of batch jobs, in the same database under the same fence; closed with the store."""
+        return SqlLedger(self._database, self._fence)
+
     def close(self) -> None:
         self._database.close()
 
@@ -163,14 +169,6 @@ class SqlStore:
 def _begins_with(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
     """By order and not by LIKE, which takes upper case for lower case on SQLite."""
     return and_(column >= prefix, column <= prefix + _LAST_CHARACTER)
-
-
-def _permitted(fence: Fence | None) -> ColumnElement[bool]:
-    """Whether it has expired does not matter: as long as nobody else has taken the lease, nobody else acts."""
-    if fence is None:
-        return true()
-    held = and_(leases.c.name == fence.lease, leases.c.holder == fence.holder)
-    return select(leases.c.name).where(held).exists()
 
 
 def _about(key: Key | None) -> ColumnElement[bool]:

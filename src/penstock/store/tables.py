@@ -1,4 +1,4 @@
-"""The tables of the store, the same on SQLite and PostgreSQL: resources, history, events and leases."""
+"""The tables of the store, the same on SQLite and PostgreSQL: resources, history, events, leases, ledgers of jobs."""
 
 from datetime import UTC, datetime
 
@@ -100,4 +100,39 @@ leases = Table(
     Column("name", PlainText, primary_key=True),
     Column("holder", PlainText, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
+)
+
+# The ledger of batch jobs; see store/ledger.py.
+job_files = Table(
+    "job_files",
+    metadata,
+    Column("job", PlainText, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("uri", PlainText, nullable=False),
+    Column("name", PlainText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("version", PlainText, nullable=False),
+    Column("state", PlainText, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Index("job_files_by_state", "job", "state", "number"),
+)
+
+mini_batches = Table(
+    "mini_batches",
+    metadata,
+    Column("job", PlainText, primary_key=True),
+    Column("file", Integer, primary_key=True, autoincrement=False),
+    Column("piece", Integer, primary_key=True, autoincrement=False),
+    Column("files", Integer, nullable=False),
+    Column("segments", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("state", PlainText, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("parts", Text, nullable=False),
+    Column("rows_in", BigInteger, nullable=False),
+    Column("rows_out", BigInteger, nullable=False),
+    Column("rows_rejected", BigInteger, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Index("mini_batches_by_state", "job", "state", "file", "piece"),
 )

@@ -4,15 +4,15 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, Row, and_, delete, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from penstock.domain.errors import PenstockError, conflict
 from penstock.domain.events import Event
 from penstock.domain.resource import AnyKind, AnyResource, Frozen, Kind, Resource, Status
-from penstock.store.base import Write
+from penstock.store.base import Fence, Write
 from penstock.store.rows import resource_of
-from penstock.store.tables import events, history, resources
+from penstock.store.tables import events, history, leases, resources
 
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
@@ -128,6 +128,14 @@ def same(resource: AnyResource) -> ColumnElement[bool]:
 
 def changed(result: CursorResult[Any]) -> bool:
     return result.rowcount > 0
+
+
+def permitted(fence: Fence | None) -> ColumnElement[bool]:
+    """Whether it has expired does not matter: as long as nobody else has taken the lease, nobody else acts."""
+    if fence is None:
+        return true()
+    held = and_(leases.c.name == fence.lease, leases.c.holder == fence.holder)
+    return select(leases.c.name).where(held).exists()
 
 
 def _same_generation(resource: AnyResource) -> ColumnElement[bool]:
