@@ -216,10 +216,20 @@ def _mini_batch_row(job: str, mini_batch: MiniBatch) -> dict[str, Any]:
 
 
 def _mini_batch(row: Row[Any]) -> MiniBatch:
-    fields = dict(row._mapping)
-    del fields["job"]
-    id_ = MiniBatchId(fields.pop("file"), fields.pop("piece"))
-    return MiniBatch(id=id_, **{**fields, "state": MiniBatchState(row.state)})
+    return MiniBatch(
+        id=MiniBatchId(row.file, row.piece),
+        files=row.files,
+        segments=row.segments,
+        rows=row.rows,
+        bytes=row.bytes,
+        state=MiniBatchState(row.state),
+        attempt=row.attempt,
+        parts=row.parts,
+        rows_in=row.rows_in,
+        rows_out=row.rows_out,
+        rows_rejected=row.rows_rejected,
+        reason=row.reason,
+    )
 
 
 def _outcome_values(outcome: Outcome) -> dict[str, Any]:

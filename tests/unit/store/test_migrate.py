@@ -30,6 +30,8 @@ def test_an_empty_database_gets_all_tables_and_needs_nothing_more(connection: Co
         "history",
         "events",
         "leases",
+        "job_files",
+        "mini_batches",
         "schema_version",
     }
     migrate(connection)
@@ -49,6 +51,6 @@ def test_an_older_database_gets_only_the_steps_that_it_lacks(connection: Connect
 def test_a_newer_database_is_refused_with_both_versions_named(connection: Connection) -> None:
     migrate(connection, (*STEPS, add_labels))
     for call in (current, migrate):
-        with pytest.raises(PenstockError, match=r"schema version 3, .* up to 2: upgrade") as error:
+        with pytest.raises(PenstockError, match=r"schema version 4, .* up to 3: upgrade") as error:
             call(connection)
         assert error.value.code is Code.CONFLICT
