@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 log = logging.getLogger("penstock")
 LINE = "%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s"
@@ -18,14 +19,14 @@ _LOOK_SECONDS = 1.0
 _STREAMS = (1, 2)
 
 
-def set_up() -> None:
-    """Write own lines to stdout in Azure's form, and what scripts print as soon as a line is complete."""
+def set_up(own: TextIO | None = None) -> None:
+    """Write own lines to `own` (stdout) in Azure's form, and what scripts print as soon as a line is complete."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     form = logging.Formatter(LINE)
     form.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(own or sys.stdout)
     handler.setFormatter(form)
     log.addHandler(handler)
     log.setLevel(logging.INFO)

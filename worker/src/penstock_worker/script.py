@@ -34,7 +34,13 @@ class ScriptPlace:
 
 
 def load_script(place: ScriptPlace, memory_bytes: int | None, behaviour: Behaviour | None = None) -> Script:
-    """Import the script at `place`, check its run(), and call its init(). Raises `LoadError`."""
+    """The script at `place`, ready to answer requests. Raises `LoadError`."""
+    module, run = load_module(place, memory_bytes)
+    return Script(run, behaviour, raw=raw_is_asked_for(), batch=_batch_of(module))
+
+
+def load_module(place: ScriptPlace, memory_bytes: int | None) -> tuple[ModuleType, Callable[..., Any]]:
+    """Import the script at `place`, check its run(), and call its init(): the module and run(). Raises `LoadError`."""
     aliases.install()
     forget_raw()
     sys.path.append(str(place.app_root))
@@ -47,7 +53,7 @@ def load_script(place: ScriptPlace, memory_bytes: int | None, behaviour: Behavio
     except BaseException as error:  # sys.exit() in init() is a failure as any other
         what = f"init() in {place.name} raised"
         raise failure_of(contract.SCRIPT_INIT_FAILED, what, error, place.app_root, memory_bytes) from error
-    return Script(run, behaviour, raw=raw_is_asked_for(), batch=_batch_of(module))
+    return module, run
 
 
 def _import(place: ScriptPlace, memory_bytes: int | None) -> ModuleType:

@@ -1,0 +1,108 @@
+"""A worker's life: report, limits, load, report again, do tasks until there are none, close."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock_worker import batch_contract, contract, memory
+from penstock_worker.batch.ending import Ending
+from penstock_worker.batch.loop import Loop, Seat
+from penstock_worker.batch.runner import Loaded, load_runner
+from penstock_worker.batch.tasks import Tasks
+from penstock_worker.batch.user_logs import UserLogs
+from penstock_worker.batch_contract import Order
+from penstock_worker.failure import LoadError
+from penstock_worker.logs import LINE, keep_small, log, set_up
+from penstock_worker.progress import Progress
+from penstock_worker.sealed import seal_environment
+from penstock_worker.trace import user_traceback
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock_worker.batch.variables import BatchVariables
+
+_LEAST_PRIORITY = 19
+_LAST_SECONDS = 3.0  # for threads that the user's code has left running, and what it has registered for the end
+
+
+def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
+    """Load what `variables` name and do the worker's tasks. Returns the exit code. Scripts find `arguments`."""
+    os.nice(_LEAST_PRIORITY)
+    order = batch_contract.read(variables.folder / "order.json", Order)
+    logs = _begin_logs(variables, order)
+    seal_environment()
+    memory.offer_to_kernel()
+    progress, ending = Progress(variables.report), Ending()
+    ending.listen()
+    try:
+        loaded, order = _load(variables, order, arguments)
+    except LoadError as failure:
+        if logs is not None:
+            logs.not_loaded(failure)
+        progress.fail(failure)
+    progress.loaded()
+    # What is loaded stays: the collector need not look at it again and again, which takes long for a large model.
+    gc.collect()
+    gc.freeze()
+    ending.begin()
+    progress.ready()
+    seat = Seat(variables.folder, variables.worker, loaded.what, variables.app_root, variables.memory_bytes)
+    Loop(seat, Tasks(loaded.runner, order).do, ending, logs).run()
+    _close(loaded, logs)
+    _end_soon()
+    return contract.EXIT_OK
+
+
+def _begin_logs(variables: BatchVariables, order: Order | None) -> UserLogs | None:
+    if order is None or not order.logs_folder:
+        faulthandler.enable()
+        set_up()
+        if variables.log is not None and variables.log_bytes is not None:
+            keep_small(variables.log, variables.log_bytes)
+        return None
+    logs = UserLogs(Path(order.logs_folder), variables.worker)
+    own = logs.take_streams()
+    faulthandler.enable(own)
+    set_up(own)
+    # As Azure does: what scripts log stands among what they print.
+    form = logging.Formatter(LINE)
+    form.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(form)
+    logging.basicConfig(level=order.logging_level.upper(), handlers=[handler])
+    return logs
+
+
+def _load(variables: BatchVariables, order: Order | None, arguments: Sequence[str]) -> tuple[Loaded, Order]:
+    if order is None:
+        raise LoadError(contract.SETTING_INVALID, f"{variables.folder / 'order.json'} is no order of a job")
+    if variables.memory_bytes is not None:
+        memory.limit_memory(variables.memory_bytes)
+    sys.argv = [str(variables.app_root / (variables.entry or "main.py")), *arguments]
+    return load_runner(variables, order), order
+
+
+def _close(loaded: Loaded, logs: UserLogs | None) -> None:
+    try:
+        loaded.close()
+    except BaseException as error:  # noqa: BLE001 - the work is done, and its results are kept
+        failure = LoadError(batch_contract.RUN_FAILED, f"shutdown() raised {error!r}", user_traceback(error))
+        log.error("%s", failure.message)
+        if logs is not None:
+            logs.not_loaded(failure)
+
+
+def _end_soon() -> None:
+    """A thread that init() has left running must not keep the process alive: nothing lives between jobs."""
+    last = threading.Timer(_LAST_SECONDS, os._exit, (contract.EXIT_OK,))
+    last.daemon = True
+    last.start()

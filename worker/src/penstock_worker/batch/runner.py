@@ -1,0 +1,40 @@
+"""What scores mini-batches: a script or a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from penstock_worker.batch.variables import BatchVariables
+    from penstock_worker.batch_contract import Order, Result, Task
+
+
+class Runner(Protocol):
+    def score(self, task: Task, beat: Callable[[], None]) -> Result:
+        """Score a mini-batch; all parts that the result names are on disk. `beat` is called when something was done.
+
+        Raises `TaskFailedError`, or what the user's code raises; then it has left nothing in `parts/`.
+        """
+        ...
+
+
+class Loaded(NamedTuple):
+    """`what` names the user's function in messages: `run() in score.py`.
+
+    `close` is called when no mini-batch comes any more. It may raise what the user's code raises.
+    """
+
+    runner: Runner
+    what: str
+    close: Callable[[], object] = lambda: None
+
+
+def load_runner(variables: BatchVariables, order: Order) -> Loaded:
+    """Load the script or model, which may take long. Raises `LoadError`."""
+    if variables.entry is not None or variables.mlflow_model is None:
+        from penstock_worker.batch.script_runner import load_script_runner
+
+        return load_script_runner(variables, order)
+    from penstock_worker.batch.model_runner import load_model_runner
+
+    return Loaded(load_model_runner(variables, order), f"predict() of model {variables.mlflow_model.name}")

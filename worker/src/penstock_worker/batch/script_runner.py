@@ -1,0 +1,100 @@
+"""Azure's batch scripts: init() once per process, run() for each mini-batch of files."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+from penstock_worker.batch.failing import TaskFailedError
+from penstock_worker.batch.part_file import write_part
+from penstock_worker.batch.returned import SUFFIXES, count_of, encoded
+from penstock_worker.batch.runner import Loaded
+from penstock_worker.batch_contract import INPUT_CHANGED, RUN_FAILED, FileFault, Part, Result, part_name
+from penstock_worker.script import ScriptPlace, load_module
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from penstock_worker.batch.variables import BatchVariables
+    from penstock_worker.batch_contract import File, Order, Task
+
+_APPEND_ROW = "append_row"
+# Azure's words, by which users and searches find what it means.
+_NOTHING = "No succeeded mini batch item returned from run()"
+_UNANSWERED = "run() returned {items} items for {files} files, and does not say for which"
+_UNANSWERED_REASON = "NotAnswered"
+
+
+def load_script_runner(variables: BatchVariables, order: Order) -> Loaded:
+    """Import the script and call its init(). Raises `LoadError`."""
+    place = ScriptPlace(variables.app_root, variables.entry, variables.source_directory)
+    module, run = load_module(place, variables.memory_bytes)
+    shutdown = getattr(module, "shutdown", None)
+    runner = ScriptRunner(run, variables.folder, order)
+    what = f"run() in {place.name}"
+    return Loaded(runner, what, shutdown) if callable(shutdown) else Loaded(runner, what)
+
+
+class ScriptRunner:
+    def __init__(self, run: Callable[[list[str]], Any], folder: Path, order: Order) -> None:
+        self._run = run
+        self._folder = folder
+        self._format = order.output_format
+        self._stores = order.output_action == _APPEND_ROW
+
+    def score(self, task: Task, beat: Callable[[], None]) -> Result:
+        files = [segment.file for segment in task.segments]
+        _check_unchanged(files)
+        began = time.monotonic()
+        returned = self._run([file.path for file in files])
+        sys.stdout.flush()
+        predicted = time.monotonic()
+        _check_unchanged(files)
+        items = _items(returned)
+        parts = (self._store(task, returned, items),) if self._stores else ()
+        return Result(
+            task.id,
+            task.attempt,
+            "",
+            parts=parts,
+            faults=_faults(files, items),
+            rows_in=len(files),
+            rows_out=items,
+            bytes_in=sum(file.size for file in files),
+            seconds={"predict": predicted - began, "write": time.monotonic() - predicted},
+        )
+
+    def _store(self, task: Task, returned: Any, items: int) -> Part:
+        data = encoded(returned, self._format)
+        return write_part(self._folder, Part(part_name(task, -1, SUFFIXES[self._format]), "rows", items, 0), data)
+
+
+def _check_unchanged(files: Sequence[File]) -> None:
+    for file in files:
+        try:
+            found = os.stat(file.path)
+        except OSError as error:
+            raise TaskFailedError(INPUT_CHANGED, f"{file.name} cannot be read any more: {error.strerror}") from error
+        if (found.st_size, found.st_mtime_ns) != (file.size, file.modified_ns):
+            raise TaskFailedError(INPUT_CHANGED, f"{file.name} has changed since the job began")
+
+
+def _items(returned: Any) -> int:
+    """How many items have succeeded. Raises `TaskFailedError` if there are none."""
+    items = count_of(returned)
+    if items is None:
+        kind = "None" if returned is None else f"a {type(returned).__name__}"
+        raise TaskFailedError(RUN_FAILED, f"{_NOTHING}: it returned {kind}, not a list or a DataFrame")
+    if not items:
+        raise TaskFailedError(RUN_FAILED, f"{_NOTHING}: what it returned is empty")
+    return items
+
+
+def _faults(files: Sequence[File], items: int) -> tuple[FileFault, ...]:
+    """One for each item that is missing, on the last files: run() does not say which ones it has not answered for."""
+    missing = files[items:]
+    message = _UNANSWERED.format(items=items, files=len(files))
+    return tuple(FileFault(file.number, _UNANSWERED_REASON, message) for file in missing)

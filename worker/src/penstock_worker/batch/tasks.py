@@ -1,0 +1,57 @@
+"""What is done for a task of each kind."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Callable
+
+from penstock_worker.batch.failing import TaskFailedError, is_full
+from penstock_worker.batch_contract import CUT, FINISH, INPUT_UNREADABLE, RUN_FAILED, SCORE, FileFault, Result
+from penstock_worker.trace import summary
+
+if TYPE_CHECKING:
+    from penstock_worker.batch.runner import Runner
+    from penstock_worker.batch_contract import File, Order, Segment, Task
+
+    Beat = Callable[[], None]
+
+
+class Tasks:
+    def __init__(self, runner: Runner, order: Order) -> None:
+        self._runner = runner
+        self._order = order
+
+    def do(self, task: Task, beat: Beat) -> Result:
+        """Raises `TaskFailedError`, or anything that the user's code raises."""
+        if task.kind == SCORE:
+            return self._runner.score(task, beat)
+        if task.kind == CUT:
+            return self._cut(task, beat)
+        if task.kind == FINISH:
+            from penstock_worker.batch.finishing import finish
+
+            return finish(task, self._order, beat)
+        raise TaskFailedError(RUN_FAILED, f"workers know no tasks of kind {task.kind!r}")
+
+    def _cut(self, task: Task, beat: Beat) -> Result:
+        from penstock_worker.batch.cutting import cut
+
+        began = time.monotonic()
+        segments: list[Segment] = []
+        faults: list[FileFault] = []
+        for file in dict.fromkeys(segment.file for segment in task.segments):
+            beat()
+            try:
+                segments += cut(file, self._order)
+            except Exception as error:
+                if is_full(error) or isinstance(error, MemoryError):
+                    raise
+                faults.append(_fault(file, error))
+        seconds = {"read": time.monotonic() - began}
+        return Result(task.id, task.attempt, "", segments=tuple(segments), faults=tuple(faults), seconds=seconds)
+
+
+def _fault(file: File, error: Exception) -> FileFault:
+    if isinstance(error, TaskFailedError):
+        return FileFault(file.number, error.reason, str(error))
+    return FileFault(file.number, INPUT_UNREADABLE, f"{file.name} cannot be read: {summary(error)}")
