@@ -6,6 +6,12 @@ from typing import Protocol
 
 from penstock.api.readiness import Readiness, checks
 from penstock.api.services import Services
+from penstock.batch.batch_deployments import BatchDeployments
+from penstock.batch.batch_endpoints import BatchEndpoints
+from penstock.batch.computes import Computes
+from penstock.batch.jobs import Jobs
+from penstock.batch.places import JobPlaces
+from penstock.batch.settling import Settling
 from penstock.control.clock import SystemClock
 from penstock.control.controller import Controller, Reconciler
 from penstock.control.events import EventFollower
@@ -13,7 +19,9 @@ from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
 from penstock.domain.autoscale import AUTOSCALE
 from penstock.domain.batch_deployment import BATCH_DEPLOYMENT
+from penstock.domain.batch_endpoint import BATCH_ENDPOINT
 from penstock.domain.compilation import Compilation
+from penstock.domain.compute import COMPUTE
 from penstock.domain.contract import CONTRACT
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
@@ -78,8 +86,17 @@ from penstock.settings import Settings
 from penstock.telemetry.records import Records
 
 _MAX_BLOB_BYTES = 64 * 2**30
-# Those with a reconciler.
-_KINDS: tuple[AnyKind, ...] = (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT, CONTRACT, ROLLOUT, WEBHOOK, BATCH_DEPLOYMENT, JOB)
+_KINDS: tuple[AnyKind, ...] = (  # with a reconciler
+    ONLINE_ENDPOINT,
+    ONLINE_DEPLOYMENT,
+    CONTRACT,
+    ROLLOUT,
+    WEBHOOK,
+    COMPUTE,
+    BATCH_ENDPOINT,
+    BATCH_DEPLOYMENT,
+    JOB,
+)
 
 
 class Part(Protocol):
@@ -139,6 +156,8 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     reconcilers: Mapping[str, Reconciler] = {
         JOB.name: batches.jobs,
         BATCH_DEPLOYMENT.name: batches.deployments,
+        BATCH_ENDPOINT.name: Settling(resources, BATCH_ENDPOINT, clock, BATCH_DEPLOYMENT),
+        COMPUTE.name: Settling(resources, COMPUTE, clock),
         ROLLOUT.name: RolloutReconciler(resources, routing, looks, stages, clock),
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
         AUTOSCALE.name: AutoscaleReconciler(resources, clock),
@@ -166,6 +185,11 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         contracts=Contracts(resources),
         webhooks=hooks.webhooks,
         autoscales=Autoscales(resources),
+        computes=Computes(resources),
+        batch_endpoints=BatchEndpoints(resources),
+        batch_deployments=BatchDeployments(resources, preparation),
+        jobs=Jobs(resources),
+        job_places=JobPlaces(home / "jobs"),
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,

@@ -11,6 +11,11 @@ from fastapi import Body, Depends, Header, Request
 from penstock.access import Access
 from penstock.api.readiness import Readiness
 from penstock.artifacts.base import Artifacts
+from penstock.batch.batch_deployments import BatchDeployments
+from penstock.batch.batch_endpoints import BatchEndpoints
+from penstock.batch.computes import Computes
+from penstock.batch.jobs import Jobs
+from penstock.batch.places import JobPlaces
 from penstock.control.resources import Resources
 from penstock.domain.compilation import Compilation, CompilationRequest
 from penstock.domain.errors import Code, PenstockError, invalid
@@ -58,6 +63,11 @@ class Services:
     golden: Golden
     golden_recorder: GoldenRecorder
     autoscales: Autoscales
+    computes: Computes
+    batch_endpoints: BatchEndpoints
+    batch_deployments: BatchDeployments
+    jobs: Jobs
+    job_places: JobPlaces
     models: Models
     artifacts: Artifacts
     environments: Environments

@@ -4,9 +4,8 @@ import threading
 
 from penstock.batch.scheduling import Contender, seats
 from penstock.control.resources import Resources
-from penstock.domain.compute import COMPUTE, LOCAL
+from penstock.domain.compute import COMPUTE, compute_name
 from penstock.domain.job import Job, JobStatus
-from penstock.domain.names import parse_asset_reference
 from penstock.domain.resource import Resource
 
 
@@ -24,7 +23,7 @@ class Seating:
         settings = job.spec.deployment.settings
         contender = Contender(
             job=job.name,
-            compute=compute_of(job.spec),
+            compute=compute_name(job.spec.deployment.compute),
             wanted=settings.workers,
             instance=settings.max_concurrency_per_instance,
             since=job.created_at,
@@ -39,10 +38,3 @@ class Seating:
         """The job needs no workers any more."""
         with self._lock:
             self._contenders.pop(job, None)
-
-
-def compute_of(spec: Job) -> str:
-    """The name of its compute; `local` is the machine."""
-    if spec.deployment.compute is None:
-        return LOCAL
-    return parse_asset_reference("compute", spec.deployment.compute).name

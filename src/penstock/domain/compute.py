@@ -60,6 +60,12 @@ class Compute(Frozen):
         return timedelta(seconds=self.idle_time_before_scale_down)
 
 
+def compute_name(text: str | None) -> str:
+    """The compute that a deployment's `compute` field means: `azureml:NAME` or NAME, LOCAL without one."""
+    name = (text or LOCAL).removeprefix("azureml:")
+    return LOCAL if name.lower() == LOCAL else name
+
+
 class ComputeStatus(Status):
     pass
 

@@ -100,4 +100,19 @@ class JobStatus(Status):
     ended_at: datetime | None = None
 
 
+def state_of(spec: Job, status: JobStatus) -> JobState:
+    """The state that users see: what they have asked for counts before the controller has seen it."""
+    seen = status.attempt >= spec.attempt
+    if seen and status.state.ended:
+        return status.state
+    if spec.canceled:
+        return JobState.CANCEL_REQUESTED
+    return status.state if seen else JobState.NOT_STARTED
+
+
+def ended(spec: Job, status: JobStatus) -> bool:
+    """True if the job is over, and nobody has asked for it to be resumed."""
+    return state_of(spec, status).ended
+
+
 JOB: Kind[Job, JobStatus] = Kind("job", Job, JobStatus, revisions=20)
