@@ -79,8 +79,18 @@ class ActiveJob:
             self._told_at = now
         return due
 
-    def plan(self) -> int:
-        """Have every file of the ledger that is not planned yet cut into mini-batches; returns how many are left."""
+    def plan(self) -> bool:
+        """Have what the ledger says is left done; True if that is nothing. For when workers have nothing to do."""
+        left = self._plan_files()
+        todo = self._ledger.totals(self.name).mini_batches_by_state.get(MiniBatchState.TODO, 0)
+        if self.spec.dry_run:
+            todo = min(todo, 1 - self._ledger.totals(self.name).mini_batches_by_state.get(MiniBatchState.DONE, 0))
+        if todo > 0:
+            self.run.look_again()
+        return not left and todo <= 0
+
+    def _plan_files(self) -> int:
+        """Have every file that is not planned yet cut into mini-batches; returns how many workers must cut."""
         listed = self._ledger.files(self.name, state=FileState.LISTED)
         if self.spec.dry_run:
             return self._plan_dry_run(listed)
@@ -96,6 +106,11 @@ class ActiveJob:
             self._ledger.cut(self.name, [file.number for file in small], batches)
         self.run.cut(file_of(file, paths[file.number]) for file in large)
         return len(large)
+
+    @property
+    def finishing(self) -> bool:
+        """True while a worker makes the final files."""
+        return self.run.holds(FINISHING)
 
     def step(self, seats: int) -> Step:
         """Look at the workers and their results, have `seats` workers, and give them what there is to do."""
@@ -148,7 +163,7 @@ class ActiveJob:
         self._paused_until = time.monotonic() + _PAUSE_SECONDS
 
     def _plan_dry_run(self, listed: Sequence[LedgerFile]) -> int:
-        """Of a dry run, the first file alone is read, and always cut: that tells how many rows it has."""
+        """In a dry run, the first file alone is read, and always cut: that tells how many rows it has."""
         first = [file for file in listed if file.number == 0]
         paths = {file.number: str(self._input.path(self.name, file)) for file in first}
         if self._launch.is_script and first:

@@ -118,7 +118,7 @@ class JobReconciler:
         if active is None:
             active = self._active[job.name] = self._activated(job, launch)
         self._launches.use(launch)
-        if active.run.drained and not active.plan():
+        if active.finishing or (active.run.drained and active.plan()):
             return self._finish(job, active, seats)
         step = active.step(seats)
         if step.stop:

@@ -66,12 +66,20 @@ class JobRun:
         """True if there is nothing to hand out, and nobody has anything."""
         return not self._held_tasks() and self._queue.empty
 
+    def holds(self, task: str) -> bool:
+        """True if a worker has it."""
+        return task in self._held_tasks()
+
     def busy(self, worker: str) -> bool:
         return bool(self._held.get(worker))
 
     def cut(self, files: Iterable[File]) -> None:
         """Have these files cut into segments."""
         self._queue.cut(files)
+
+    def look_again(self) -> None:
+        """Read in the ledger what is to be done: there may be more than is known here."""
+        self._queue.changed()
 
     def collect(self) -> Collected:
         """Put what has come into the ledger. A result's file goes only when the ledger has it."""
