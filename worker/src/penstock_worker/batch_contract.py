@@ -8,10 +8,12 @@ A job's work folder (`PENSTOCK_BATCH_FOLDER`):
                                  disk; the worker then deletes the task
     parts/                       what mini-batches came to: files named by `part_name`, never changed afterwards
     reports/WORKER.json          how the worker's start went (`contract.Report`)
-    current/WORKER               touched when a task begins, and with each slice of rows: ages while nothing comes
+    current/WORKER               the ID of the task that was begun last; touched then, and with each slice of rows: ages
+                                 while nothing comes
 
-Every file appears whole or not at all: it is written under a temporary name, flushed to disk, and renamed. Both sides
-may be killed between any two steps and find in the folder how far they were.
+Every file appears whole or not at all: it is written under a temporary name and renamed. Both sides may be killed
+between any two steps and find in the folder how far they were. What a result tells of is flushed to disk before; tasks
+and results themselves need not be, for what they stand for is in the ledger, or it is done anew.
 """
 
 from __future__ import annotations
@@ -170,20 +172,22 @@ class ManifestLine:
 T = TypeVar("T")
 
 
-def write(path: Path, value: Any) -> None:
-    """Put `value`, one of the dataclasses here, at `path` in one step, on disk when this returns."""
-    write_text(path, json.dumps(asdict(value)))
+def write(path: Path, value: Any, *, safe: bool = True) -> None:
+    """Put `value`, one of the dataclasses here, at `path` in one step; see `write_text`."""
+    write_text(path, json.dumps(asdict(value)), safe=safe)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Put `text` at `path` in one step, on disk when this returns."""
+def write_text(path: Path, text: str, *, safe: bool = True) -> None:
+    """Put `text` at `path` in one step, on disk when this returns; not `safe`: a loss of power may lose or empty it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if safe:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(temporary, path)
-    flush_folder(path.parent)
+    if safe:
+        flush_folder(path.parent)
 
 
 def flush_folder(folder: Path) -> None:

@@ -55,8 +55,9 @@ def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     gc.freeze()
     ending.begin()
     progress.ready()
-    seat = Seat(variables.folder, variables.worker, loaded.what, variables.app_root, variables.memory_bytes)
-    Loop(seat, Tasks(loaded.runner, order).do, ending, logs).run()
+    root = variables.mlflow_model or variables.app_root
+    seat = Seat(variables.folder, variables.worker, root, variables.memory_bytes)
+    Loop(seat, loaded, Tasks(loaded.runner, order).do, ending, logs).run()
     _close(loaded, logs)
     _end_soon()
     return contract.EXIT_OK

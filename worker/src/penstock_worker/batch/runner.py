@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 class Runner(Protocol):
     def score(self, task: Task, beat: Callable[[], None]) -> Result:
-        """Score a mini-batch; all parts that the result names are on disk. `beat` is called when something was done.
+        """Score a mini-batch. All parts that the result names are on disk, at the latest after `flush`.
 
-        Raises `TaskFailedError`, or what the user's code raises; then it has left nothing in `parts/`.
+        `beat` is called when something was done. Raises `TaskFailedError`, or what the user's code raises; then it has
+        left nothing in `parts/`.
         """
         ...
 
@@ -21,11 +22,13 @@ class Runner(Protocol):
 class Loaded(NamedTuple):
     """`what` names the user's function in messages: `run() in score.py`.
 
-    `close` is called when no mini-batch comes any more. It may raise what the user's code raises.
+    `flush` is called before anything is told of mini-batches, and may raise OSError: then their parts may be lost.
+    `close` is called when no mini-batch comes any more, and may raise what the user's code raises.
     """
 
     runner: Runner
     what: str
+    flush: Callable[[], None] = lambda: None
     close: Callable[[], object] = lambda: None
 
 

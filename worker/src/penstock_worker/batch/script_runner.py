@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker.batch.failing import TaskFailedError
-from penstock_worker.batch.part_file import write_part
+from penstock_worker.batch.part_files import PartFiles
 from penstock_worker.batch.returned import SUFFIXES, count_of, encoded
 from penstock_worker.batch.runner import Loaded
 from penstock_worker.batch_contract import INPUT_CHANGED, RUN_FAILED, FileFault, Part, Result, part_name
@@ -16,7 +16,6 @@ from penstock_worker.script import ScriptPlace, load_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from penstock_worker.batch.variables import BatchVariables
     from penstock_worker.batch_contract import File, Order, Task
@@ -32,16 +31,16 @@ def load_script_runner(variables: BatchVariables, order: Order) -> Loaded:
     """Import the script and call its init(). Raises `LoadError`."""
     place = ScriptPlace(variables.app_root, variables.entry, variables.source_directory)
     module, run = load_module(place, variables.memory_bytes)
+    parts = PartFiles(variables.folder)
+    loaded = Loaded(ScriptRunner(run, parts, order), f"run() in {place.name}", parts.flush)
     shutdown = getattr(module, "shutdown", None)
-    runner = ScriptRunner(run, variables.folder, order)
-    what = f"run() in {place.name}"
-    return Loaded(runner, what, shutdown) if callable(shutdown) else Loaded(runner, what)
+    return loaded._replace(close=shutdown) if callable(shutdown) else loaded
 
 
 class ScriptRunner:
-    def __init__(self, run: Callable[[list[str]], Any], folder: Path, order: Order) -> None:
+    def __init__(self, run: Callable[[list[str]], Any], parts: PartFiles, order: Order) -> None:
         self._run = run
-        self._folder = folder
+        self._parts = parts
         self._format = order.output_format
         self._stores = order.output_action == _APPEND_ROW
 
@@ -69,7 +68,7 @@ class ScriptRunner:
 
     def _store(self, task: Task, returned: Any, items: int) -> Part:
         data = encoded(returned, self._format)
-        return write_part(self._folder, Part(part_name(task, -1, SUFFIXES[self._format]), "rows", items, 0), data)
+        return self._parts.write(Part(part_name(task, -1, SUFFIXES[self._format]), "rows", items, 0), data)
 
 
 def _check_unchanged(files: Sequence[File]) -> None:

@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Callable
 
 from penstock_worker.batch.failing import TaskFailedError, is_full
-from penstock_worker.batch_contract import CUT, FINISH, INPUT_UNREADABLE, RUN_FAILED, SCORE, FileFault, Result
+from penstock_worker.batch_contract import CUT, FINISH, INPUT_UNREADABLE, RUN_FAILED, SCORE, Result
 from penstock_worker.trace import summary
 
 if TYPE_CHECKING:
     from penstock_worker.batch.runner import Runner
-    from penstock_worker.batch_contract import File, Order, Segment, Task
+    from penstock_worker.batch_contract import Order, Segment, Task
 
     Beat = Callable[[], None]
 
@@ -38,20 +38,15 @@ class Tasks:
 
         began = time.monotonic()
         segments: list[Segment] = []
-        faults: list[FileFault] = []
         for file in dict.fromkeys(segment.file for segment in task.segments):
             beat()
             try:
                 segments += cut(file, self._order)
+            except TaskFailedError:
+                raise
             except Exception as error:
                 if is_full(error) or isinstance(error, MemoryError):
                     raise
-                faults.append(_fault(file, error))
+                raise TaskFailedError(INPUT_UNREADABLE, f"{file.name} cannot be read: {summary(error)}") from error
         seconds = {"read": time.monotonic() - began}
-        return Result(task.id, task.attempt, "", segments=tuple(segments), faults=tuple(faults), seconds=seconds)
-
-
-def _fault(file: File, error: Exception) -> FileFault:
-    if isinstance(error, TaskFailedError):
-        return FileFault(file.number, error.reason, str(error))
-    return FileFault(file.number, INPUT_UNREADABLE, f"{file.name} cannot be read: {summary(error)}")
+        return Result(task.id, task.attempt, "", segments=tuple(segments), seconds=seconds)
