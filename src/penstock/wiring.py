@@ -9,6 +9,7 @@ from penstock.api.services import Services
 from penstock.batch.batch_deployments import BatchDeployments
 from penstock.batch.batch_endpoints import BatchEndpoints
 from penstock.batch.computes import Computes
+from penstock.batch.job_files import JobFiles
 from penstock.batch.jobs import Jobs
 from penstock.batch.places import JobPlaces
 from penstock.batch.settling import Settling
@@ -134,6 +135,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     home, clock, outside = settings.home, SystemClock(), connect(settings)
     resources = Resources(outside.store, clock, lambda key: _enqueue(controller, key))
     places = Places(run=settings.run_folder, logs=home / "logs" / "instances", collected=settings.collected_folder)
+    job_places = JobPlaces(home / "jobs")
     prober = Prober(lambda name: watch.changed(name))  # noqa: PLW0108 - made below
     contract_files = ContractFiles(resources, places)
     fleet = Fleet(outside.engine, outside.gateway, prober, places, clock, contract_files)
@@ -189,7 +191,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         batch_endpoints=BatchEndpoints(resources),
         batch_deployments=BatchDeployments(resources, preparation),
         jobs=Jobs(resources),
-        job_places=JobPlaces(home / "jobs"),
+        job_files=JobFiles(resources, job_places),
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,
