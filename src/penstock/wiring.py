@@ -11,7 +11,6 @@ from penstock.batch.batch_endpoints import BatchEndpoints
 from penstock.batch.computes import Computes
 from penstock.batch.job_files import JobFiles
 from penstock.batch.jobs import Jobs
-from penstock.batch.places import JobPlaces
 from penstock.batch.settling import Settling
 from penstock.control.clock import SystemClock
 from penstock.control.controller import Controller, Reconciler
@@ -135,7 +134,6 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     home, clock, outside = settings.home, SystemClock(), connect(settings)
     resources = Resources(outside.store, clock, lambda key: _enqueue(controller, key))
     places = Places(run=settings.run_folder, logs=home / "logs" / "instances", collected=settings.collected_folder)
-    job_places = JobPlaces(home / "jobs")
     prober = Prober(lambda name: watch.changed(name))  # noqa: PLW0108 - made below
     contract_files = ContractFiles(resources, places)
     fleet = Fleet(outside.engine, outside.gateway, prober, places, clock, contract_files)
@@ -191,7 +189,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         batch_endpoints=BatchEndpoints(resources),
         batch_deployments=BatchDeployments(resources, preparation),
         jobs=Jobs(resources),
-        job_files=JobFiles(resources, job_places),
+        job_files=JobFiles(resources, batches.places),
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,

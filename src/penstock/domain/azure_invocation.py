@@ -27,7 +27,11 @@ _SETTINGS = {
     "outputfilename": "output_file_name",
     "environmentvariables": "environment_variables",
 }
-_OTHERS = ("InputData", "OutputData", "Dataset", "Resources", "Compute", "RetrySettings")
+_SPELLED = (
+    *("InputData", "OutputData", "Dataset", "Name", "DisplayName", "ExperimentName", "Description", "Tags"),
+    *("Properties", "MiniBatchSize", "ErrorThreshold", "MaxConcurrencyPerInstance", "LoggingLevel", "OutputFileName"),
+    *("EnvironmentVariables", "RetrySettings", "Resources", "Compute"),
+)
 # What Azure's clients send along and no job here has a use for.
 _PASSED_OVER = frozenset({"jobtype", "status", "provisioningstate", "interactionendpoints", "partitionkeys"})
 _SECONDS = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?\Z")
@@ -157,7 +161,7 @@ def _fold(name: str) -> str:
 
 
 def _unknown(name: str) -> Exception:
-    known = {_fold(each): each for each in (*_OTHERS, *_TOLD, *_SETTINGS)}
+    known = {_fold(each): each for each in _SPELLED}
     near = nearest(name, known)
     hint = f"did you mean {known[near]!r}?" if near else f"known are {', '.join(sorted(known.values()))}"
     return invalid(f"properties: unknown field {name[:100]!r} ({hint})")
