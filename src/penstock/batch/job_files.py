@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
@@ -24,6 +25,7 @@ class JobFile(Frozen):
 
     path: str
     size: int
+    modified_ns: int
 
 
 class LogText(Frozen):
@@ -45,7 +47,7 @@ class JobFiles:
         job = self._resources.get(JOB, name)
         found: list[JobFile] = []
         for output, folder in self._output_folders(job).items():
-            found += [JobFile(path=f"{output}/{file.path}", size=file.size) for file in _listed(folder)]
+            found += [file.model_copy(update={"path": f"{output}/{file.path}"}) for file in _listed(folder)]
         return found
 
     def open_output(self, name: str, path: str) -> BinaryIO:
@@ -114,10 +116,9 @@ def _walked(folder: Path, prefix: str, depth: int) -> Iterator[JobFile]:
         if _is_folder(entry) and depth:
             yield from _walked(Path(entry.path), f"{path}/", depth - 1)
         elif entry.is_file(follow_symlinks=False):
-            try:
-                yield JobFile(path=path, size=entry.stat(follow_symlinks=False).st_size)
-            except OSError:  # renamed meanwhile
-                continue
+            with suppress(OSError):  # renamed meanwhile
+                found = entry.stat(follow_symlinks=False)
+                yield JobFile(path=path, size=found.st_size, modified_ns=found.st_mtime_ns)
 
 
 def _opened(folder: Path, path: str, what: str) -> BinaryIO:
