@@ -9,8 +9,8 @@ from penstock.api.services import Services
 from penstock.batch.batch_deployments import BatchDeployments
 from penstock.batch.batch_endpoints import BatchEndpoints
 from penstock.batch.computes import Computes
+from penstock.batch.job_files import JobFiles
 from penstock.batch.jobs import Jobs
-from penstock.batch.places import JobPlaces
 from penstock.batch.settling import Settling
 from penstock.control.clock import SystemClock
 from penstock.control.controller import Controller, Reconciler
@@ -189,7 +189,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         batch_endpoints=BatchEndpoints(resources),
         batch_deployments=BatchDeployments(resources, preparation),
         jobs=Jobs(resources),
-        job_places=JobPlaces(home / "jobs"),
+        job_files=JobFiles(resources, batches.places),
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,

@@ -5,14 +5,19 @@ from fastapi import APIRouter, FastAPI
 from penstock.api import (
     artifacts,
     autoscales,
+    azure_jobs,
+    batch_deployments,
+    batch_endpoints,
     collections,
     compilations,
+    computes,
     contracts,
     environment_care,
     environment_prune,
     environments,
     errors,
     golden,
+    jobs,
     mlflow,
     models,
     observations,
@@ -46,6 +51,10 @@ def create_app(services: Services) -> FastAPI:
     for noun in (
         online_endpoints,
         online_deployments,
+        batch_endpoints,
+        batch_deployments,
+        jobs,
+        computes,
         collections,
         contracts,
         autoscales,
@@ -66,6 +75,7 @@ def create_app(services: Services) -> FastAPI:
     ):
         api.include_router(noun.router)
     app.include_router(api)
+    app.include_router(azure_jobs.router)
     app.include_router(platform.open_router)
     app.include_router(mlflow.routes(services.mlflow, services.token))
     return app

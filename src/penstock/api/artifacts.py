@@ -1,33 +1,18 @@
 """Artifacts over HTTP: what is missing, blobs, trees."""
 
-import os
-import re
 from collections.abc import Iterator
-from typing import Annotated, BinaryIO
 
 from anyio import from_thread, to_thread
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from penstock.api.downloads import FirstByte, streamed
 from penstock.api.services import Actor, Platform
 from penstock.domain.artifact import Tree, check_digest
 from penstock.domain.errors import invalid
 
 router = APIRouter(prefix="/artifacts", tags=["artifacts"])
-
-
-_CHUNK = 1024 * 1024  # bytes
-_RANGE = re.compile(r"bytes=(\d{1,18})-")
-
-
-def first_byte(range_: Annotated[str | None, Header(alias="Range")] = None) -> int | None:
-    """Where a download is to go on; ranges of other forms are passed over, as HTTP allows."""
-    match = _RANGE.fullmatch(range_ or "")
-    return int(match[1]) if match else None
-
-
-FirstByte = Annotated[int | None, Depends(first_byte)]
 
 
 class Digests(BaseModel):
@@ -66,16 +51,7 @@ async def put_blob(digest: str, request: Request, platform: Platform, _: Actor) 
 def get_blob(digest: str, platform: Platform, _: Actor, start: FirstByte) -> StreamingResponse:
     """A blob, or with `Range: bytes=N-` its rest, so that a download that broke off can go on."""
     blob = platform.artifacts.open_blob(check_digest(digest))
-    size = blob.seek(0, os.SEEK_END)
-    if start is not None and start > size:
-        blob.close()
-        raise invalid(f"blob {digest} has {size} bytes: it cannot be read from byte {start} on")
-    blob.seek(start or 0)
-    headers = {"Content-Length": str(size - (start or 0))}
-    if start is not None:
-        headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-    status = 200 if start is None else 206
-    return StreamingResponse(_chunks(blob), status, headers, media_type="application/octet-stream")
+    return streamed(blob, start, f"blob {digest}")
 
 
 @router.get("/trees/{digest}")
@@ -90,9 +66,3 @@ def put_tree(digest: str, tree: Tree, platform: Platform, _: Actor) -> Response:
         raise invalid(f"the tree that was sent has digest {tree.digest()}, not {digest}")
     platform.artifacts.put_tree(tree)
     return Response(status_code=204)
-
-
-def _chunks(blob: BinaryIO) -> Iterator[bytes]:
-    with blob:
-        while chunk := blob.read(_CHUNK):
-            yield chunk

@@ -14,8 +14,8 @@ from penstock.artifacts.base import Artifacts
 from penstock.batch.batch_deployments import BatchDeployments
 from penstock.batch.batch_endpoints import BatchEndpoints
 from penstock.batch.computes import Computes
+from penstock.batch.job_files import JobFiles
 from penstock.batch.jobs import Jobs
-from penstock.batch.places import JobPlaces
 from penstock.control.resources import Resources
 from penstock.domain.compilation import Compilation, CompilationRequest
 from penstock.domain.errors import Code, PenstockError, invalid
@@ -67,7 +67,7 @@ class Services:
     batch_endpoints: BatchEndpoints
     batch_deployments: BatchDeployments
     jobs: Jobs
-    job_places: JobPlaces
+    job_files: JobFiles
     models: Models
     artifacts: Artifacts
     environments: Environments

@@ -7,13 +7,17 @@ from types import TracebackType
 from penstock.client.address import find
 from penstock.client.artifacts import Artifacts
 from penstock.client.autoscales import Autoscales
+from penstock.client.batch_deployments import BatchDeployments
+from penstock.client.batch_endpoints import BatchEndpoints
 from penstock.client.collections import Collections
 from penstock.client.compilations import Compilations
+from penstock.client.computes import Computes
 from penstock.client.contracts import Contracts
 from penstock.client.deployments import OnlineDeployments
 from penstock.client.endpoints import OnlineEndpoints
 from penstock.client.environments import Environments
 from penstock.client.golden import GoldenClient
+from penstock.client.jobs import Jobs
 from penstock.client.models import Models
 from penstock.client.observations import Observations
 from penstock.client.resources import Answer, AnyRemote, understood, understood_items
@@ -77,6 +81,10 @@ class Client:
         self._transport = Transport(find(url, token, from_environment()), on_waiting=on_waiting)
         self.online_endpoints = OnlineEndpoints(self._transport)
         self.online_deployments = OnlineDeployments(self._transport)
+        self.batch_endpoints = BatchEndpoints(self._transport)
+        self.batch_deployments = BatchDeployments(self._transport)
+        self.jobs = Jobs(self._transport)
+        self.computes = Computes(self._transport)
         self.collections = Collections(self._transport)
         self.contracts = Contracts(self._transport)
         self.rollbacks = Rollbacks(self._transport)
@@ -135,15 +143,16 @@ class Client:
         self.close()
 
     def _fetch(self, kind: str, name: str) -> Callable[[], AnyRemote]:
-        if kind == "online-endpoint":
-            return lambda: self.online_endpoints.get(name)
-        if kind == "online-deployment":
-            endpoint, _, deployment = name.partition("/")
-            return lambda: self.online_deployments.get(endpoint, deployment)
-        if kind == "contract":
-            return lambda: self.contracts.get(name)
-        if kind == "webhook":
-            return lambda: self.webhooks.get(name)
-        if kind == "autoscale":
-            return lambda: self.autoscales.get(*name.split("/", 1))
-        raise invalid(f"there is nothing to wait for with a {kind!r}")
+        get = {
+            "online-endpoint": self.online_endpoints.get,
+            "online-deployment": self.online_deployments.get,
+            "batch-endpoint": self.batch_endpoints.get,
+            "batch-deployment": self.batch_deployments.get,
+            "compute": self.computes.get,
+            "contract": self.contracts.get,
+            "webhook": self.webhooks.get,
+            "autoscale": self.autoscales.get,
+        }.get(kind)
+        if get is None:
+            raise invalid(f"there is nothing to wait for with a {kind!r}")
+        return lambda: get(*name.split("/", 1))

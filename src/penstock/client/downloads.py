@@ -12,7 +12,7 @@ from penstock.client.refusals import refusals_named
 from penstock.domain.artifact import Entry, Tree, check_tree
 from penstock.domain.errors import invalid, unavailable
 
-_UNFINISHED = ".penstock-"  # how the names of files begin that are being written; they lie in the folder itself
+UNFINISHED = ".penstock-"  # how the names of files begin that are being written; they lie in the folder itself
 
 
 def write_below(folder: Path, tree: Tree, content: Contents, on_bytes: OnBytes) -> None:
@@ -27,7 +27,7 @@ def write_below(folder: Path, tree: Tree, content: Contents, on_bytes: OnBytes) 
     with refusals_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with durable.only_one_below(folder):
-            for left in folder.glob(f"{_UNFINISHED}*"):  # by one that was killed
+            for left in folder.glob(f"{UNFINISHED}*"):  # by one that was killed
                 left.unlink()
             for entry in entries:
                 _place(folder, entry, content)
@@ -50,10 +50,10 @@ def checked(entry: Entry, chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _place(folder: Path, entry: Entry, content: Contents) -> None:
     file = folder / entry.path
-    _make_folders(folder, file.parent)
+    make_folders(folder, file.parent)
     if _is_there(entry, file):
         return
-    with durable.new_file(folder, _UNFINISHED) as (path, descriptor):
+    with durable.new_file(folder, UNFINISHED) as (path, descriptor):
         for chunk in checked(entry, content(entry.sha256)):
             durable.write_all(descriptor, chunk)
         if entry.executable:
@@ -61,11 +61,11 @@ def _place(folder: Path, entry: Entry, content: Contents) -> None:
         os.replace(path, file)
 
 
-def _make_folders(root: Path, folder: Path) -> None:
+def make_folders(root: Path, folder: Path) -> None:
     """`folder` and what lies between it and `root`. A link there may lead anywhere."""
     if folder == root:
         return
-    _make_folders(root, folder.parent)
+    make_folders(root, folder.parent)
     if folder.is_symlink():
         raise invalid(f"{folder} is a link: remove it, or download elsewhere")
     folder.mkdir(exist_ok=True)

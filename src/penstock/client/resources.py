@@ -8,11 +8,15 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from penstock.domain.autoscale import Autoscale, AutoscaleStatus
+from penstock.domain.batch_deployment import BatchDeployment, BatchDeploymentStatus
+from penstock.domain.batch_endpoint import BatchEndpoint, BatchEndpointStatus
+from penstock.domain.compute import Compute, ComputeStatus
 from penstock.domain.contract import Contract, ContractStatus
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
 from penstock.domain.environment import Environment, EnvironmentStatus
 from penstock.domain.errors import Code, PenstockError
+from penstock.domain.job import Job, JobStatus
 from penstock.domain.resource import Frozen, Status
 from penstock.domain.rollout import Rollout, RolloutStatus
 from penstock.domain.webhook import Webhook, WebhookStatus
@@ -90,6 +94,10 @@ RemoteContract = RemoteResource[Contract, ContractStatus]
 RemoteRollout = RemoteResource[Rollout, RolloutStatus]
 RemoteWebhook = RemoteResource[Webhook, WebhookStatus]
 RemoteAutoscale = RemoteResource[Autoscale, AutoscaleStatus]
+RemoteBatchEndpoint = RemoteResource[BatchEndpoint, BatchEndpointStatus]
+RemoteBatchDeployment = RemoteResource[BatchDeployment, BatchDeploymentStatus]
+RemoteJob = RemoteResource[Job, JobStatus]
+RemoteCompute = RemoteResource[Compute, ComputeStatus]
 AppliedEndpoint = Applied[OnlineEndpoint, OnlineEndpointStatus]
 AppliedDeployment = Applied[OnlineDeployment, OnlineDeploymentStatus]
 AppliedEnvironment = Applied[Environment, EnvironmentStatus]
@@ -97,6 +105,10 @@ AppliedContract = Applied[Contract, ContractStatus]
 AppliedRollout = Applied[Rollout, RolloutStatus]
 AppliedWebhook = Applied[Webhook, WebhookStatus]
 AppliedAutoscale = Applied[Autoscale, AutoscaleStatus]
+AppliedBatchEndpoint = Applied[BatchEndpoint, BatchEndpointStatus]
+AppliedBatchDeployment = Applied[BatchDeployment, BatchDeploymentStatus]
+AppliedJob = Applied[Job, JobStatus]
+AppliedCompute = Applied[Compute, ComputeStatus]
 AnyRemote = RemoteResource[Any, Any]
 
 

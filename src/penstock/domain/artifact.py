@@ -53,7 +53,7 @@ def check_tree(tree: Tree) -> Tree:
     seen: set[str] = set()
     for entry in tree.entries:
         check_digest(entry.sha256)
-        if not _is_plain(entry.path):
+        if not is_plain(entry.path):
             raise invalid(f"artifact path {_shown(entry.path)} is not a plain relative path")
         if entry.size < 0:
             raise invalid(f"artifact path {entry.path!r} has a negative size")
@@ -82,12 +82,12 @@ def parse_artifact_reference(text: str) -> ArtifactReference | None:
     if not text.startswith("artifact:"):
         return None
     digest, slash, path = text.removeprefix("artifact:").partition("/")
-    if not _DIGEST.match(digest) or not slash or not _is_plain(path):
+    if not _DIGEST.match(digest) or not slash or not is_plain(path):
         raise invalid(f"{_shown(text)} is not an artifact reference")
     return ArtifactReference(digest, path)
 
 
-def _is_plain(path: str) -> bool:
+def is_plain(path: str) -> bool:
     """True for names joined by `/` that any file system takes: none empty, `.` or `..`, none with odd characters."""
     if len(path) > _MAX_PATH or _ODD.search(path):
         return False
