@@ -216,9 +216,9 @@ class ActiveJob:
             if not _was_ready(self.folder.report(worker)):
                 continue
             found.ready += 1
-            begun = self.folder.tasks(worker)[:1]
-            patience = limit if begun and begun[0].startswith("m") else _PATIENCE_SECONDS
-            if begun and self.folder.quiet_seconds(worker) > patience:
+            begun = self.folder.begun(worker)
+            patience = limit if begun.startswith("m") else _PATIENCE_SECONDS
+            if begun in self.folder.tasks(worker) and self.folder.quiet_seconds(worker) > patience:
                 self._killed.add(worker)
                 self._crew.stop(self.name, worker, at_once=True)
 

@@ -122,8 +122,9 @@ class JobRun:
         """Take back what a worker had that does not run any more, and count that against what it had begun."""
         found = Collected()
         left = [task for task in self._folder.tasks(worker) if not self._is_answered(worker, task)]
-        for position, task in enumerate(left):
-            self._retake(task, why if position == 0 else "", found, timed_out=timed_out)
+        begun = self._folder.begun(worker)
+        for task in left:
+            self._retake(task, why if task == begun else "", found, timed_out=timed_out)
         for task in self._folder.tasks(worker):
             self._folder.withdraw(worker, task)
         self._held[worker] = {task: attempt for task, attempt in self._held.get(worker, {}).items() if task not in left}

@@ -30,7 +30,7 @@ class WorkFolder:
         """Make room for the tasks of a worker, and forget what is said of an earlier one of that name."""
         (self.path / "tasks" / worker).mkdir(mode=0o700, exist_ok=True)
         self.report_path(worker).unlink(missing_ok=True)
-        (self.path / "current" / worker).touch(mode=0o600)
+        (self.path / "current" / worker).write_text("")
 
     def give(self, worker: str, task: Task) -> None:
         """Have the worker do it. A loss of power may lose the task: its ledger does not say that it was done."""
@@ -70,6 +70,12 @@ class WorkFolder:
 
     def has_result(self, task: str, attempt: int) -> bool:
         return contract.result_path(self.path, task, attempt).exists()
+
+    def begun(self, worker: str) -> str:
+        """The task that the worker began last; empty if it has begun none."""
+        with suppress(OSError):
+            return (self.path / "current" / worker).read_text(errors="replace")[:100].strip()
+        return ""
 
     def quiet_seconds(self, worker: str) -> float:
         """For how long a worker has given no sign of life."""
