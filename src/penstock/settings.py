@@ -93,6 +93,30 @@ class Settings:
         return Path(tempfile.gettempdir()) / f"penstock-{os.getuid()}-{digest}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class MoverSettings:
+    """Of the process that moves the files of a job, which the platform starts with these variables."""
+
+    folder: Path  # PENSTOCK_BATCH_FOLDER: the job's work folder
+    worker: str  # PENSTOCK_BATCH_WORKER: its name in it
+    report: Path | None  # PENSTOCK_REPORT: where it says how its start went
+    datastores: str  # PENSTOCK_BATCH_DATASTORES: those it needs, as JSON, without their credentials
+    secrets: Path  # PENSTOCK_BATCH_SECRETS: folder with their credentials
+
+
+def mover_from_environment(environ: Mapping[str, str] | None = None) -> MoverSettings:
+    """Raises KeyError for a variable that is missing."""
+    env = os.environ if environ is None else environ
+    report = env.get("PENSTOCK_REPORT")
+    return MoverSettings(
+        folder=Path(env["PENSTOCK_BATCH_FOLDER"]),
+        worker=env["PENSTOCK_BATCH_WORKER"],
+        report=Path(report) if report else None,
+        datastores=env.get("PENSTOCK_BATCH_DATASTORES", "{}"),
+        secrets=Path(env.get("PENSTOCK_BATCH_SECRETS", "/nonexistent")),
+    )
+
+
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings as the environment gives them; raises `invalid` naming the variable that cannot be read."""
     env = os.environ if environ is None else environ

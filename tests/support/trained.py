@@ -34,15 +34,15 @@ def made_by(script: str, requirements: tuple[str, ...]) -> Path:
         )
         assert done.returncode == 0, done.stderr
 
-    return _made_once((str(python), script), run)
+    return made_once((str(python), script), run)
 
 
 def python_with(requirements: tuple[str, ...]) -> Path:
     """The interpreter of an environment with `requirements`."""
-    return _made_once(requirements, lambda folder: _install(requirements, folder / "venv")) / "venv" / "bin" / "python"
+    return made_once(requirements, lambda folder: _install(requirements, folder / "venv")) / "venv" / "bin" / "python"
 
 
-def _made_once(facts: tuple[str, ...], make: Callable[[Path], None]) -> Path:
+def made_once(facts: tuple[str, ...], make: Callable[[Path], None]) -> Path:
     """The folder that `make` fills, moved into its place when it is complete; another one for other `facts`."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock-tests"
     key = hashlib.sha256("\n".join((sys.version, *facts)).encode()).hexdigest()[:16]

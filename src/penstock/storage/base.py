@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Protocol
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StoredFile:
-    """`name` is its path below what was listed; `version` tells it from a changed one: the time in nanoseconds of a
-    local file, else an ETag or the like."""
+    """A file of an input. `name` is its path below what was listed; `version` changes when its content does: of local
+    files the time of the last change in nanoseconds, of others `etag:...`, `generation:...` or `modified:...`.
 
-    uri: str
+    `size` is -1 where a web server does not say it.
+    """
+
+    uri: str  # of local files their absolute path
     name: str
     size: int
     version: str
@@ -21,10 +24,15 @@ class Storage(Protocol):
     """Looks at data; never moves it. Calls may come from any thread."""
 
     def list(self, uri: str, kind: str) -> Sequence[StoredFile]:
-        """The files of a `uri_file`, or below a `uri_folder`, by name; globs are fine.
+        """The file of a `uri_file`, or those in a `uri_folder` and below, sorted by the bytes of their names.
 
-        Hidden files and marks such as `_SUCCESS` are left out. Raises `not_found`, `denied`, or `invalid` for a scheme
-        that nothing here reads, naming the URI and the remedy.
+        `*`, `?`, `[...]` and `**` are understood, but for what exists under that very name. Passed over is what Spark
+        passes over: names that begin with `.` or `_` (but `_column=value`), checksums, folder markers. A folder without
+        files is an empty list.
+
+        Raises `not_found` if there is nothing of that name or nothing matches, `denied` where the credentials do not
+        open it, `invalid` for a scheme that nothing here reads and for what is not of that kind, `unavailable` if the
+        other machine does not answer; each names the URI and the remedy.
         """
         ...
 

@@ -40,6 +40,8 @@ INPUT_UNREADABLE = "InputUnreadable"  # one file, or its kind: set aside
 NO_SPACE = "NoSpace"  # the disk is full: try again later
 RUN_FAILED = "RunFailed"  # run(), or the model on all rows
 OUTPUT_EXISTS = "OutputExists"
+STORAGE_DENIED = "StorageDenied"  # the credentials do not open it, or there is no such place
+STORAGE_UNAVAILABLE = "StorageUnavailable"  # the other machine has not answered, however often it was asked
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,21 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Remote:
+    """Where something lies on another machine: its URI, and its version as it was listed."""
+
+    uri: str
+    version: str = ""  # empty: any
+
+
+@dataclass(frozen=True)
 class Task:
     """Something to do for a worker. `id` orders tasks; that of a mini-batch is its own.
 
     `cut`: say into which segments the files are to be cut. `score`: the mini-batch that the segments make, in their
     order. `finish`: make the final files out of the parts that the file `manifest` names.
+    `fetch`: have the file of each segment at its `path`, from the remote of the same place in `remotes`. `store`: have
+    all files of the local `folder` below the only remote, which must not hold files of these names.
     `limit`: at most so many rows (a dry run); -1: all.
     """
 
@@ -84,6 +96,8 @@ class Task:
     segments: tuple[Segment, ...] = ()
     manifest: str = ""
     limit: int = -1
+    remotes: tuple[Remote, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,8 +127,9 @@ class FileFault:
 class Result:
     """What came of a task. `reason` is empty if it was done.
 
-    Of a cut: `segments`. Of a mini-batch: `parts`, with how many rows were read, written and rejected; `faults` are of
-    single files. `seconds` are by stage: read, validate, convert, predict, write.
+    Of a cut: `segments`; of a fetch too, with the sizes that were found. Of a mini-batch: `parts`, with how many rows
+    were read, written and rejected; `faults` are of single files. `seconds` are by stage: read, validate, convert,
+    predict, write.
     """
 
     id: str
@@ -226,7 +241,7 @@ def _decoded_value(value: Any, kind: Any) -> Any:
 
 _INNER: dict[Any, dict[str, Any]] = {
     Segment: {"file": File},
-    Task: {"segments": Segment},
+    Task: {"segments": Segment, "remotes": Remote},
     Result: {"segments": Segment, "parts": Part, "faults": FileFault},
 }
 

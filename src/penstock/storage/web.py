@@ -1,0 +1,88 @@
+"""Single files of web servers."""
+
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from penstock.domain.errors import PenstockError, conflict, invalid, unavailable
+from penstock.storage.failures import status_code
+from penstock.storage.objects import Info
+
+_TIMEOUT = httpx.Timeout(60, connect=10)
+_CHUNK = 1024 * 1024
+_AS_IT_LIES = {"Accept-Encoding": "identity"}  # so that the length is that of the file
+
+
+class Web:
+    """Calls may come from any thread. They raise `not_found`, `denied`, `invalid`, `unavailable`."""
+
+    def __init__(self) -> None:
+        self._client = httpx.Client(timeout=_TIMEOUT, follow_redirects=True, headers=_AS_IT_LIES)
+
+    def info(self, url: str) -> Info:
+        """`size` is -1 where the server does not say it."""
+        try:
+            answer = self._client.head(url)
+            if answer.status_code in (405, 501):
+                with self._client.stream("GET", url) as answer:
+                    return _info(url, answer)
+        except (httpx.HTTPError, httpx.InvalidURL) as err:
+            raise _failure(url, err) from err
+        return _info(url, answer)
+
+    def download(self, url: str, version: str, write: Callable[[bytes], None]) -> int:
+        """Give all of the file to `write`; how many bytes. Raises `conflict` if it is of another version."""
+        count = 0
+        try:
+            with self._client.stream("GET", url) as answer:
+                found = _info(url, answer)
+                if version and found.version != version:
+                    raise conflict(f"{url} has changed")
+                for chunk in answer.iter_bytes(_CHUNK):
+                    write(chunk)
+                    count += len(chunk)
+        except (httpx.HTTPError, httpx.InvalidURL) as err:
+            raise _failure(url, err) from err
+        return count
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def name_of(url: str) -> str:
+    """What the file is called. Raises `invalid` for a folder, which web servers do not list."""
+    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    if not name:
+        raise invalid(f"{url} names no file: web servers do not list folders, so name one file")
+    return name.replace("\0", "_")
+
+
+def _info(url: str, answer: httpx.Response) -> Info:
+    code = status_code(answer.status_code)
+    if code is not None:
+        raise PenstockError(code, f"{url} cannot be read: the server answers {answer.status_code}")
+    length = answer.headers.get("content-length", "")
+    encoded = answer.headers.get("content-encoding", "identity") != "identity"
+    return Info(url, int(length) if length.isdecimal() and not encoded else -1, _version(answer))
+
+
+def _version(answer: httpx.Response) -> str:
+    """Of one that tells neither ETag nor time, the length; empty if it does not tell that either."""
+    etag, modified = answer.headers.get("etag"), answer.headers.get("last-modified")
+    if etag:
+        return f"etag:{etag.strip(chr(34))}"
+    if modified:
+        try:
+            return f"modified:{parsedate_to_datetime(modified).isoformat()}"
+        except ValueError:
+            return f"modified:{modified}"
+    length = answer.headers.get("content-length")
+    return f"length:{length}" if length else ""
+
+
+def _failure(url: str, error: Exception) -> PenstockError:
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects)):
+        return invalid(f"{url} cannot be read: {error}")
+    return unavailable(f"{url} cannot be reached just now: {error or type(error).__name__}")
