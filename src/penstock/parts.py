@@ -19,7 +19,7 @@ from penstock.batch.seating import Seating
 from penstock.control.clock import SystemClock
 from penstock.control.resources import Resources
 from penstock.environments.base import BuiltEnvironment
-from penstock.online.assembly import Assembly, Defaults
+from penstock.online.assembly import Assembly
 from penstock.online.compiler import Compiler
 from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.fleet import Places
@@ -27,6 +27,7 @@ from penstock.online.record_keeper import RecordKeeper
 from penstock.online.rehearsal import Rehearsal
 from penstock.outside import Outside, own_environments
 from penstock.preparation.background import Background
+from penstock.preparation.defaults import Defaults
 from penstock.preparation.models import Models
 from penstock.preparation.preparation import Preparation
 from penstock.registry.files import MlflowFiles
@@ -126,7 +127,7 @@ def batch(
     builds: Background[BuiltEnvironment],
 ) -> Batch:
     clock, defaults, places = SystemClock(), instance_defaults(settings), JobPlaces(settings.home / "jobs")
-    crew = Crew(outside.engine, places, defaults.base_environment, defaults.memory_bytes, defaults.log_bytes)
+    crew = Crew(outside.engine, places, defaults, dict[str, str])
     launches = Launches(preparation, outside.environments, builds, places)
     parts = JobParts(
         ledger=outside.ledger, crew=crew, input=JobInput(outside.storage, outside.ledger, places), places=places

@@ -17,7 +17,6 @@ from penstock.storage.fetching import PIECE_BYTES
 from penstock_worker import batch_contract as contract
 from penstock_worker.batch_contract import Result
 
-
 # The library below adlfs says so of every large body, its own included.
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
 

@@ -16,7 +16,7 @@ from penstock.domain.fields import parse
 from penstock.domain.instance import parse_instance_name
 from penstock.domain.resource import Key
 from penstock.environments.base import BuiltEnvironment
-from penstock.online.assembly import Assembly, Defaults
+from penstock.online.assembly import Assembly
 from penstock.online.contract_files import ContractFiles
 from penstock.online.counts import Counts
 from penstock.online.deployment_reconciler import DeploymentReconciler
@@ -27,6 +27,7 @@ from penstock.online.room import Machine
 from penstock.online.routing import Routing
 from penstock.preparation.background import Background
 from penstock.preparation.container_images import ContainerImages
+from penstock.preparation.defaults import Defaults
 from penstock.preparation.models import Models
 from penstock.preparation.preparation import Preparation
 from penstock.registry.known import KnownVersions

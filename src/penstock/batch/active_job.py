@@ -2,24 +2,30 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from penstock.batch.crew import Crew
 from penstock.batch.job_input import JobInput
 from penstock.batch.job_queue import Rules
 from penstock.batch.job_run import Collected, JobRun, parts_of_mini_batch
+from penstock.batch.job_workers import JobWorkers, number_of
 from penstock.batch.launch import Launch
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import by_count, file_of, is_cut, segments_of, small_groups
+from penstock.batch.transfers import MOVER, STORING, fetches, storing
 from penstock.batch.work_folder import WorkFolder
 from penstock.domain.job import Job
-from penstock.engines.base import Process
 from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatch, MiniBatchState
-from penstock_worker import contract
-from penstock_worker.batch_contract import FINISH, ManifestLine, Order, Result, Task
+from penstock_worker.batch_contract import (
+    FINISH,
+    NO_SPACE,
+    STORAGE_UNAVAILABLE,
+    ManifestLine,
+    Order,
+    Result,
+    Task,
+)
 
-_MOST_FAILED_STARTS = 3
-_PATIENCE_SECONDS = 3600.0  # with what is no mini-batch: cutting, finishing
 _PAUSE_SECONDS = 5.0  # before more is handed out to a full disk
 FINISHING = "z-finish"
 
@@ -33,9 +39,7 @@ class Step:
     stop: str = ""
     traceback: str = ""
     waiting: str = ""
-    moved: bool = False  # something has come
-    finished: Result | None = None
-    started: list[str] = field(default_factory=list[str])
+    done: bool = False  # the final files are where they belong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,6 @@ class ActiveJob:
         self.order = order
         self.folder = WorkFolder(parts.places.work(name))
         self._ledger = parts.ledger
-        self._crew = parts.crew
         self._input = parts.input
         self._launch = launch
         self._rules = Rules(
@@ -65,11 +68,12 @@ class ActiveJob:
         )
         self.folder.make(order)
         self.run = JobRun(name, self._rules, order, parts.ledger, self.folder)
-        self._failed_starts = 0
-        self._killed: set[str] = set()
+        timeout = spec.deployment.settings.retry_settings.timeout
+        self.workers = JobWorkers(order, parts.crew, launch, self.run, self.folder, timeout)
         self._paused_until = 0.0
         self._told_at = 0.0
-        self.waiting = ""
+        self._waiting = ""
+        self._settled: set[str] = set()  # ids of the last tasks that are done
 
     def is_due(self, seconds: float) -> bool:
         """True if it was so long ago that this was true."""
@@ -93,8 +97,12 @@ class ActiveJob:
         """Have every file that is not planned yet cut into mini-batches; returns how many workers must cut."""
         listed = self._ledger.files(self.name, state=FileState.LISTED)
         if self.spec.dry_run:
-            return self._plan_dry_run(listed)
+            listed = [file for file in listed if file.number == 0]
         paths = {file.number: str(self._input.path(self.name, file)) for file in listed}
+        absent = self._fetch(listed, paths)
+        listed = [file for file in listed if file.number not in absent]
+        if self.spec.dry_run:
+            return len(absent) + self._plan_dry_run(listed, paths)
         large = [] if self._launch.is_script else [file for file in listed if is_cut(file)]
         numbers = {file.number for file in large}
         small = [file for file in listed if file.number not in numbers]
@@ -105,67 +113,79 @@ class ActiveJob:
                 batches = small_groups(small, paths, self.order)
             self._ledger.cut(self.name, [file.number for file in small], batches)
         self.run.cut(file_of(file, paths[file.number]) for file in large)
-        return len(large)
+        return len(absent) + len(large)
+
+    def _fetch(self, listed: Sequence[LedgerFile], paths: Mapping[int, str]) -> frozenset[int]:
+        """Have files of other machines fetched; the numbers of those that are not here yet."""
+        absent = [file for file in listed if not self._input.is_here(self.name, file)]
+        if absent and not self.run.busy(MOVER):
+            self.workers.have_mover()
+            for task in fetches(absent, paths, self.spec.attempt):
+                self.run.give(MOVER, task)
+        return frozenset(file.number for file in absent)
 
     @property
     def finishing(self) -> bool:
         """True while a worker makes the final files."""
-        return self.run.holds(FINISHING)
+        return self.run.holds(FINISHING) or self.run.holds(STORING) or bool(self._settled)
 
     def step(self, seats: int) -> Step:
         """Look at the workers and their results, have `seats` workers, and give them what there is to do."""
-        found = Step()
-        members = self._crew.members(self.name)
-        self._note(self.run.collect(), found)
-        self._bury(members, found)
-        if found.stop:
+        found, living = self._look()
+        if found.stop or found.waiting:
             return found
-        living = [worker for worker, process in members.items() if process.running and worker not in self._killed]
-        self._look(living, found)
-        paused = time.monotonic() < self._paused_until
-        found.waiting = self.waiting if paused else ""
-        if not paused:
-            living = self._fill(living, seats, found)
-            self.run.hand_out(sorted(living, key=_number)[:seats])
-        for worker in sorted(living, key=_number)[seats:]:  # preempted, between two mini-batches
-            if not self.run.busy(worker):
-                self._crew.stop(self.name, worker)
+        living = self.workers.have(living, seats)
+        self.run.hand_out(living[:seats])
+        self.workers.dismiss(living[seats:])  # preempted, between two mini-batches
         found.running = len(living)
         return found
 
-    def finish(self, seats: int) -> Step:
-        """Have one worker make the final files."""
+    def finish(self) -> Step:
+        """Have one worker make the final files, and the mover take them away if that is wanted; `done` at the end."""
+        found, living = self._look()
+        destination = self._input.destination(self.spec)
+        if found.stop or found.waiting:
+            return found
+        if FINISHING not in self._settled:
+            living = self._have_finished(living)
+        elif destination is not None and STORING not in self._settled:
+            if not self.run.holds(STORING):
+                self.workers.have_mover()
+                self.run.give(MOVER, storing(self.order.output_folder, destination, self.spec.attempt))
+        else:
+            found.done = True
+        found.running = len(living)
+        return found
+
+    def _look(self) -> tuple[Step, list[str]]:
+        """What has come, and who lives."""
         found = Step()
-        members = self._crew.members(self.name)
-        collected = self.run.collect()
-        self._note(collected, found)
-        self._bury(members, found)
-        results = [each for each in collected.finished if each.id == FINISHING]
-        if results:
-            found.finished = results[-1]
-            return found
-        living = [worker for worker, process in members.items() if process.running and worker not in self._killed]
-        self._look(living, found)
-        if found.stop or time.monotonic() < self._paused_until:
-            found.waiting = self.waiting
-            return found
-        living = self._fill(living, min(1, seats), found)
-        if living and not any(FINISHING in self.folder.tasks(worker) for worker in living):
+        self._note(self.run.collect(), found)
+        seen = self.workers.look()
+        for collected in seen.collected:
+            self._note(collected, found)
+        found.stop = found.stop or seen.stop
+        found.traceback = seen.traceback or found.traceback
+        found.ready, found.running = seen.ready, len(seen.living)
+        if time.monotonic() < self._paused_until:
+            found.waiting = self._waiting
+        return found, sorted(seen.living, key=number_of)
+
+    def _have_finished(self, living: Sequence[str]) -> list[str]:
+        workers = self.workers.have(living, 1)
+        if not self.run.holds(FINISHING):
             manifest = self.folder.write_manifest(self._manifest())
             task = Task(id=FINISHING, kind=FINISH, attempt=self.spec.attempt, manifest=str(manifest))
-            self.run.give(sorted(living, key=_number)[0], task)
-        found.running = len(living)
-        return found
+            self.run.give(workers[0], task)
+        return workers
 
-    def pause(self, why: str) -> None:
+    def _pause(self, why: str) -> None:
         """Hand out nothing for a while."""
-        self.waiting = why
+        self._waiting = why
         self._paused_until = time.monotonic() + _PAUSE_SECONDS
 
-    def _plan_dry_run(self, listed: Sequence[LedgerFile]) -> int:
-        """In a dry run, the first file alone is read, and always cut: that tells how many rows it has."""
-        first = [file for file in listed if file.number == 0]
-        paths = {file.number: str(self._input.path(self.name, file)) for file in first}
+    def _plan_dry_run(self, first: Sequence[LedgerFile], paths: dict[int, str]) -> int:
+        """The first file alone is read, and always cut: that tells how many rows it has."""
         if self._launch.is_script and first:
             self._ledger.cut(self.name, [0], by_count(first, paths, 1))
             return 0
@@ -173,68 +193,27 @@ class ActiveJob:
         return len(first)
 
     def _note(self, collected: Collected, found: Step) -> None:
-        found.moved = bool(collected.outcomes)
         found.stop = found.stop or collected.stop
         if collected.waiting:
-            self.pause(collected.waiting)
+            self._pause(collected.waiting)
         for error in collected.errors:
             found.traceback = error.traceback or found.traceback
+        for result in collected.finished:
+            self._note_other(result, found)
         if collected.outcomes:
-            self._failed_starts = 0
+            self.workers.succeeded()
 
-    def _bury(self, members: Mapping[str, Process], found: Step) -> None:
-        """Take back what workers had that have ended, or that nothing is known of any more."""
-        for worker in (*members, *(w for w in self.folder.workers() if w not in members)):
-            process = members.get(worker)
-            if process is not None and process.running:
-                continue
-            if process is not None:
-                self._judge_start(worker, process, found)
-            if self.folder.tasks(worker):
-                timed_out = worker in self._killed
-                limit = self.spec.deployment.settings.retry_settings.timeout
-                why = f"no answer within {limit} s" if timed_out else f"its worker {_ending(process)}"
-                self._note(self.run.bury(worker, why, timed_out=timed_out), found)
-            self._killed.discard(worker)
-            if process is not None:
-                self._crew.forget(self.name, worker)
-
-    def _judge_start(self, worker: str, process: Process, found: Step) -> None:
-        """What cannot be loaded ends the job; whatever else keeps workers from being ready, after some tries."""
-        report = self.folder.report(worker)
-        if report is not None and report.phase == contract.FAILED:
-            found.stop, found.traceback = report.message, report.traceback
-        elif process.exit_code not in (0, None) and not _was_ready(report):
-            self._failed_starts += 1
-            if self._failed_starts >= _MOST_FAILED_STARTS:
-                found.stop = f"workers end before they are ready; the last one {_ending(process)}"
-
-    def _look(self, living: Sequence[str], found: Step) -> None:
-        """Count who is ready, and kill who has given no sign of life for too long."""
-        limit = self.spec.deployment.settings.retry_settings.timeout
-        for worker in living:
-            if not _was_ready(self.folder.report(worker)):
-                continue
-            found.ready += 1
-            begun = self.folder.begun(worker)
-            patience = limit if begun.startswith("m") else _PATIENCE_SECONDS
-            if begun in self.folder.tasks(worker) and self.folder.quiet_seconds(worker) > patience:
-                self._killed.add(worker)
-                self._crew.stop(self.name, worker, at_once=True)
-
-    def _fill(self, living: Sequence[str], seats: int, found: Step) -> list[str]:
-        """Start workers up to `seats`, as long as there is something to do for them."""
-        names = list(living)
-        free = (f"w{number}" for number in range(seats + len(names) + len(self._killed)))
-        for worker in free:
-            if len(names) >= seats or (names and self.run.idle and not found.started):
-                break
-            if worker in names or worker in self._killed:
-                continue
-            self._crew.start(self.name, worker, self._launch, self.order.logging_level, seats)
-            found.started.append(worker)
-            names.append(worker)
-        return names
+    def _note_other(self, result: Result, found: Step) -> None:
+        """What has come of a task that is no mini-batch: files were fetched, final files made, or taken away."""
+        if result.reason in (NO_SPACE, STORAGE_UNAVAILABLE):
+            self._pause(result.message or "the disk is full")
+        elif result.reason:
+            found.stop, found.traceback = result.message or result.reason, result.traceback
+        elif result.id.startswith("f"):
+            self._plan_files()
+            self.run.look_again()
+        else:
+            self._settled.add(result.id)
 
     def _manifest(self) -> Iterable[ManifestLine]:
         """Of all parts, in the order of the input."""
@@ -252,20 +231,3 @@ def _lines(mini_batch: MiniBatch, names: Mapping[int, str]) -> Iterable[Manifest
         only = len(segments) == 1
         file = segments[max(0, part.segment)].file if part.segment >= 0 or only else None
         yield ManifestLine(part.name, part.kind, names.get(file.number, "") if file else "", part.rows)
-
-
-def _was_ready(report: contract.Report | None) -> bool:
-    return report is not None and report.phase == contract.READY
-
-
-def _number(worker: str) -> int:
-    return int(worker[1:])
-
-
-def _ending(process: Process | None) -> str:
-    code = None if process is None else process.exit_code
-    if code is None:
-        return "ended, nobody saw how"
-    if code == -9:
-        return "was killed (by a user, or because it had taken too much memory)"
-    return f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"

@@ -1,7 +1,7 @@
 """The processes of a job: workers that score, and one that moves files from and to other machines."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from penstock.batch.launch import Launch
 from penstock.batch.places import JobPlaces
 from penstock.batch.work_folder import WorkFolder
 from penstock.engines.base import Engine, Process, ProcessSpec
+from penstock.preparation.defaults import Defaults
 from penstock.preparation.revisions import process_environment, worker_variables
 from penstock_worker import batch_contract, contract
 
@@ -21,13 +22,14 @@ class Crew:
     do for a while."""
 
     def __init__(
-        self, engine: Engine, places: JobPlaces, base_environment: Mapping[str, str], memory_bytes: int, log_bytes: int
+        self, engine: Engine, places: JobPlaces, defaults: Defaults, mover_variables: Callable[[], Mapping[str, str]]
     ) -> None:
         self._engine = engine
         self._places = places
-        self._base_environment = base_environment
-        self._memory_bytes = memory_bytes
-        self._log_bytes = log_bytes
+        self._base_environment = defaults.base_environment
+        self._memory_bytes = defaults.memory_bytes
+        self._log_bytes = defaults.log_bytes
+        self._mover_variables = mover_variables
 
     def members(self, job: str) -> Mapping[str, Process]:
         """The job's processes by worker name, ended ones too until they are forgotten."""
@@ -60,7 +62,7 @@ class Crew:
         )
         self._engine.start(spec)
 
-    def start_mover(self, job: str, worker: str, variables: Mapping[str, str]) -> None:
+    def start_mover(self, job: str, worker: str) -> None:
         """Start the process that moves files, in the platform's own Python."""
         folder = WorkFolder(self._places.work(job))
         folder.seat(worker)
@@ -73,7 +75,7 @@ class Crew:
                 batch_contract.WORKER: worker,
                 contract.REPORT: str(folder.report_path(worker)),
                 "PYTHONUNBUFFERED": "1",
-                **variables,
+                **self._mover_variables(),
             },
             folder=folder.path,
             log=self._log(job, worker),

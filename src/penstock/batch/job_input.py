@@ -58,8 +58,15 @@ class JobInput:
         local = self._storage.local_path(spec.output_path) if spec.output_path is not None else None
         return local or self._places.outputs(job) / SCORE
 
-    def is_here(self, file: LedgerFile) -> bool:
-        return self._storage.local_path(file.uri) is not None
+    def is_here(self, job: str, file: LedgerFile) -> bool:
+        """True if the file can be read: it is of this machine, or was fetched."""
+        return self._storage.local_path(file.uri) is not None or self.path(job, file).exists()
+
+    def destination(self, spec: Job) -> str | None:
+        """The URI of another machine that the final files are to go to; None if they stay on this one."""
+        if spec.output_path is None or self._storage.local_path(spec.output_path) is not None:
+            return None
+        return spec.output_path
 
     def _scored(self, job: str) -> frozenset[tuple[str, int, str]]:
         """What an earlier job has scored, all of it: URI, size and version."""

@@ -23,7 +23,7 @@ from penstock.preparation.background import Background
 from penstock.preparation.building import Failure, Waiting
 from penstock.store.ledger import LedgerFile, MiniBatchState
 from penstock_worker import batch_contract
-from penstock_worker.batch_contract import NO_SPACE, Order
+from penstock_worker.batch_contract import Order
 
 _SOON = timedelta(milliseconds=40)
 _SLOWLY = timedelta(milliseconds=500)
@@ -119,7 +119,7 @@ class JobReconciler:
             active = self._active[job.name] = self._activated(job, launch)
         self._launches.use(launch)
         if active.finishing or (active.run.drained and active.plan()):
-            return self._finish(job, active, seats)
+            return self._finish(job, active)
         step = active.step(seats)
         if step.stop:
             return self._fail(job, step.stop, step.traceback or None)
@@ -173,7 +173,7 @@ class JobReconciler:
             self._statuses.tell(job, state=state, message=step.waiting, progress=done, workers=step.running)
         return _SOON
 
-    def _finish(self, job: JobResource, active: ActiveJob, seats: int) -> timedelta | None:
+    def _finish(self, job: JobResource, active: ActiveJob) -> timedelta | None:
         """All mini-batches are settled: make the final files, and end."""
         totals = self._ledger.totals(job.name)
         found = verdict(job.spec, totals)
@@ -185,26 +185,17 @@ class JobReconciler:
             return timedelta(0)
         if not totals.mini_batches_by_state.get(MiniBatchState.DONE, 0):
             return self._complete(job, active, found.message)
-        step = active.finish(seats)
+        step = active.finish()
         if step.stop:
             return self._fail(job, step.stop, step.traceback or None)
-        return self._made(job, active, step, found.message)
-
-    def _made(self, job: JobResource, active: ActiveJob, step: Step, message: str) -> timedelta | None:
-        """What has become of the final files."""
-        result = step.finished
-        if result is not None and result.reason == NO_SPACE:
-            active.pause(result.message or "the disk is full")
-        elif result is not None and result.reason:
-            return self._fail(job, result.message, result.traceback or None)
-        elif result is not None:
-            return self._complete(job, active, message)
+        if step.done:
+            return self._complete(job, active, found.message)
         if step.waiting != job.status.message:
             self._statuses.tell(job, message=step.waiting)
         return _SOON
 
     def _complete(self, job: JobResource, active: ActiveJob, message: str) -> None:
-        self._end(job, JobState.COMPLETED, message, outputs={SCORE: active.order.output_folder})
+        self._end(job, JobState.COMPLETED, message, outputs={SCORE: job.spec.output_path or active.order.output_folder})
 
     def _fail(self, job: JobResource, message: str, detail: str | None) -> None:
         self._active.pop(job.name, None)

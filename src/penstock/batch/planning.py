@@ -71,12 +71,14 @@ def segments_of(mini_batch: MiniBatch) -> tuple[Segment, ...]:
 
 
 def file_of(file: LedgerFile, path: str) -> File:
+    """The file as workers are told of it. One that was fetched has a time of its own, which says nothing."""
+    here = path == file.uri and file.version.isdecimal()
     return File(
         number=file.number,
         path=path,
         name=file.name,
         size=file.size,
-        modified_ns=int(file.version) if file.version.isdecimal() else -1,
+        modified_ns=int(file.version) if here else -1,
     )
 
 

@@ -19,6 +19,7 @@ from penstock.online.whereabouts import note
 from penstock.preparation.background import Background
 from penstock.preparation.building import Failure, Waiting, built_for, reason_of, retry_build
 from penstock.preparation.container_images import ReadyImage
+from penstock.preparation.defaults import Defaults
 from penstock.preparation.preparation import Preparation, read_build, write_build
 from penstock.preparation.revisions import (
     Ingredients,
@@ -41,16 +42,6 @@ class Prepared:
     ingredients: Ingredients
     app: Path
     environment: BuiltEnvironment | ReadyImage
-
-
-@dataclass(frozen=True, kw_only=True)
-class Defaults:
-    """What every process gets, whatever its deployment says."""
-
-    base_environment: Mapping[str, str]  # PATH, HOME, locale and the like, from the host
-    memory_bytes: int
-    max_body_bytes: int
-    log_bytes: int
 
 
 class Assembly:

@@ -1,0 +1,136 @@
+"""The processes of one job under way: who runs, who is ready, who has died or hangs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from penstock.batch.crew import Crew
+from penstock.batch.job_run import Collected, JobRun
+from penstock.batch.launch import Launch
+from penstock.batch.transfers import MOVER
+from penstock.batch.work_folder import WorkFolder
+from penstock.engines.base import Process
+from penstock_worker import contract
+from penstock_worker.batch_contract import Order
+
+_MOST_FAILED_STARTS = 3
+_PATIENCE_SECONDS = 3600.0  # with what is no mini-batch: cutting, finishing
+
+
+@dataclass
+class Look:
+    """What a look at the processes has found. `stop` is why the job cannot go on."""
+
+    living: list[str] = field(default_factory=list[str])  # that score, or are about to
+    ready: int = 0
+    stop: str = ""
+    traceback: str = ""
+    collected: list[Collected] = field(default_factory=list[Collected])
+
+
+class JobWorkers:
+    """`timeout` is how many seconds a worker may give no sign of life in a mini-batch."""
+
+    def __init__(self, order: Order, crew: Crew, launch: Launch, run: JobRun, folder: WorkFolder, timeout: int) -> None:
+        self._job = order.job
+        self._level = order.logging_level
+        self._crew = crew
+        self._launch = launch
+        self._run = run
+        self._folder = folder
+        self._timeout = timeout
+        self._failed_starts = 0
+        self._killed: set[str] = set()
+
+    def look(self) -> Look:
+        """Take back what the dead had, and kill who has given no sign of life for too long."""
+        found = Look()
+        members = self._crew.members(self._job)
+        self._bury(members, found)
+        found.living = [w for w, process in members.items() if process.running and w not in self._killed and w != MOVER]
+        self._watch(found)
+        return found
+
+    def succeeded(self) -> None:
+        """A mini-batch is done: that workers can be started is out of the question."""
+        self._failed_starts = 0
+
+    def have(self, living: Sequence[str], seats: int) -> list[str]:
+        """Start workers up to `seats`, as long as there is something to do for one more; all that live then."""
+        names = list(living)
+        started = False
+        for worker in (f"w{number}" for number in range(seats + len(names) + len(self._killed))):
+            if len(names) >= seats or (names and self._run.idle and not started):
+                break
+            if worker in names or worker in self._killed:
+                continue
+            self._crew.start(self._job, worker, self._launch, self._level, seats)
+            started = True
+            names.append(worker)
+        return sorted(names, key=number_of)
+
+    def have_mover(self) -> None:
+        """Start the process that moves files, unless it runs."""
+        process = self._crew.members(self._job).get(MOVER)
+        if process is None or not process.running:
+            self._crew.start_mover(self._job, MOVER)
+
+    def dismiss(self, workers: Sequence[str]) -> None:
+        """End those of these workers that have nothing in hand."""
+        for worker in workers:
+            if not self._run.busy(worker):
+                self._crew.stop(self._job, worker)
+
+    def _bury(self, members: Mapping[str, Process], found: Look) -> None:
+        """Take back what workers had that have ended, or that nothing is known of any more."""
+        for worker in (*members, *(w for w in self._folder.workers() if w not in members)):
+            process = members.get(worker)
+            if process is not None and process.running:
+                continue
+            if process is not None:
+                self._judge_start(worker, process, found)
+            if self._folder.tasks(worker):
+                timed_out = worker in self._killed
+                why = f"no answer within {self._timeout} s" if timed_out else f"its worker {_ending(process)}"
+                found.collected.append(self._run.bury(worker, why, timed_out=timed_out))
+            self._killed.discard(worker)
+            if process is not None:
+                self._crew.forget(self._job, worker)
+
+    def _judge_start(self, worker: str, process: Process, found: Look) -> None:
+        """What cannot be loaded ends the job; whatever else keeps workers from being ready, after some tries."""
+        report = self._folder.report(worker)
+        if report is not None and report.phase == contract.FAILED:
+            found.stop, found.traceback = report.message, report.traceback
+        elif process.exit_code not in (0, None) and not _was_ready(report):
+            self._failed_starts += 1
+            if self._failed_starts >= _MOST_FAILED_STARTS:
+                found.stop = f"workers end before they are ready; the last one {_ending(process)}"
+
+    def _watch(self, found: Look) -> None:
+        """Count who is ready, and kill who has given no sign of life for too long."""
+        for worker in found.living:
+            if not _was_ready(self._folder.report(worker)):
+                continue
+            found.ready += 1
+            begun = self._folder.begun(worker)
+            patience = self._timeout if begun.startswith("m") else _PATIENCE_SECONDS
+            if begun in self._folder.tasks(worker) and self._folder.quiet_seconds(worker) > patience:
+                self._killed.add(worker)
+                self._crew.stop(self._job, worker, at_once=True)
+
+
+def _was_ready(report: contract.Report | None) -> bool:
+    return report is not None and report.phase == contract.READY
+
+
+def number_of(worker: str) -> int:
+    return int(worker[1:])
+
+
+def _ending(process: Process | None) -> str:
+    code = None if process is None else process.exit_code
+    if code is None:
+        return "ended, nobody saw how"
+    if code == -9:
+        return "was killed (by a user, or because it had taken too much memory)"
+    return f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
