@@ -64,7 +64,7 @@ def environment_collector(settings: Settings, resources: Resources, outside: Out
     return EnvironmentCollector(
         outside.environments,
         resources,
-        settings.home / "apps",
+        (settings.home / "apps", settings.home / "batch"),
         lambda: own_environments(settings, outside.environments),
         timedelta(days=settings.environment_days) if settings.environment_days > 0 else None,
     )

@@ -97,6 +97,16 @@ class JobReconciler:
         if not seats and not self._crew.members(job.name):
             self._statuses.tell(job, state=JobState.QUEUED, message="it waits for other jobs to end")
             return _SLOWLY
+        try:
+            active = self._active.get(job.name)
+            return self._prepare(job) if active is None else self._go_on(job, active, seats)
+        except OSError as err:
+            where = f": {err.filename}" if err.filename else ""
+            self._statuses.tell(job, message=f"{err.strerror}{where}; it goes on when that is mended")
+            raise
+
+    def _prepare(self, job: JobResource) -> timedelta | None:
+        """Have everything that a worker needs, and the input in the ledger."""
         name = f"{job.spec.endpoint_name}/{job.spec.deployment_name}"
         launch = self._launches.prepare(name, job.spec.deployment, lambda: self._resources.enqueue(job.key))
         if isinstance(launch, Waiting):
@@ -104,20 +114,13 @@ class JobReconciler:
             return _SLOWLY
         if isinstance(launch, Failure):
             return self._fail(job, launch.message, launch.detail)
-        try:
-            return self._go_on(job, launch, seats)
-        except OSError as err:
-            where = f": {err.filename}" if err.filename else ""
-            self._statuses.tell(job, message=f"{err.strerror}{where}; it goes on when that is mended")
-            raise
-
-    def _go_on(self, job: JobResource, launch: Launch, seats: int) -> timedelta | None:
         if not self._ledger.opened(job.name):
             return self._open(job)
-        active = self._active.get(job.name)
-        if active is None:
-            active = self._active[job.name] = self._activated(job, launch)
         self._launches.use(launch)
+        self._active[job.name] = self._activated(job, launch)
+        return timedelta(0)
+
+    def _go_on(self, job: JobResource, active: ActiveJob, seats: int) -> timedelta | None:
         if active.finishing or (active.run.drained and active.plan()):
             return self._finish(job, active)
         step = active.step(seats)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from penstock.control.loop import STOP, Loop
 from penstock.control.resources import Resources
+from penstock.domain.batch_deployment import BATCH_DEPLOYMENT
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.environments.base import Environments, Unused
 from penstock.preparation.preparation import read_build
@@ -21,7 +22,7 @@ _AFTER_ERROR = timedelta(hours=1)
 class EnvironmentCollector:
     """Collects what was not used for `unused_for`; never by itself if that is None.
 
-    `apps` holds the files of revisions, with a note of the environment that each was started with. `also_used` names
+    `apps` hold the files of revisions, with a note of the environment that each was started with. `also_used` names
     the environments of other processes of the platform.
     """
 
@@ -29,7 +30,7 @@ class EnvironmentCollector:
         self,
         environments: Environments,
         resources: Resources,
-        apps: Path,
+        apps: Sequence[Path],
         also_used: Callable[[], Collection[str]],
         unused_for: timedelta | None,
     ) -> None:
@@ -67,7 +68,9 @@ class EnvironmentCollector:
         return self._environments.collect(self._used(), unused_for)
 
     def _used(self) -> frozenset[str]:
-        """What deployments are served from, what their instances run from, and what the platform itself uses."""
+        """What deployments run from, their instances and jobs too, and what the platform itself uses."""
         served = {deployment.status.environment for deployment in self._resources.list(ONLINE_DEPLOYMENT)}
-        running = {read_build(note.parent) for note in self._apps.glob("*/*/*/environment.json")}
+        served |= {deployment.status.environment for deployment in self._resources.list(BATCH_DEPLOYMENT)}
+        notes = (note for apps in self._apps for note in apps.glob("*/*/*/environment.json"))
+        running = {read_build(note.parent) for note in notes}
         return frozenset(fingerprint for fingerprint in (*served, *running, *self._also_used()) if fingerprint)

@@ -57,7 +57,7 @@ def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     progress.ready()
     root = variables.mlflow_model or variables.app_root
     seat = Seat(variables.folder, variables.worker, root, variables.memory_bytes)
-    Loop(seat, loaded, Tasks(loaded.runner, order).do, ending, logs).run()
+    Loop(seat, loaded, Tasks(loaded.runner, order, variables.folder).do, ending, logs).run()
     _close(loaded, logs)
     _end_soon()
     return contract.EXIT_OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from penstock_worker.batch.failing import TaskFailedError, is_full
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 
 class Tasks:
-    def __init__(self, runner: Runner, order: Order) -> None:
+    def __init__(self, runner: Runner, order: Order, folder: Path) -> None:
         self._runner = runner
+        self._folder = folder
         self._order = order
 
     def do(self, task: Task, beat: Beat) -> Result:
@@ -30,7 +32,7 @@ class Tasks:
         if task.kind == FINISH:
             from penstock_worker.batch.finishing import finish
 
-            return finish(task, self._order, beat)
+            return finish(self._folder, task, self._order, beat)
         raise TaskFailedError(RUN_FAILED, f"workers know no tasks of kind {task.kind!r}")
 
     def _cut(self, task: Task, beat: Beat) -> Result:
