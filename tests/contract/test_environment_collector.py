@@ -21,7 +21,7 @@ def bench(tmp_path):
 
 def a_collector(bench: Bench, also_used: tuple[str, ...] = (), unused_for: timedelta | None = MONTH):
     return EnvironmentCollector(
-        bench.environments, bench.resources, bench.folder / "apps", lambda: also_used, unused_for
+        bench.environments, bench.resources, (bench.folder / "apps",), lambda: also_used, unused_for
     )
 
 
