@@ -1,0 +1,240 @@
+"""How final files come into the output folder: made aside, then given their names, whatever is killed in between.
+
+1. All files are made in `.penstock-JOB/` inside the output folder, and flushed to disk.
+2. `published.jsonl` in the job's own folder tells their names, with size and time: from then on they are the output.
+3. Each is linked to its name, which fails if the name is taken, and unlinked from where it was made.
+4. The folder they were made in is removed. `published.jsonl` stays for as long as the job's folder does.
+
+Killed before 2, the next try begins anew. Killed after it, the next try does what is left of 3 and 4. The job's folder
+tells files of ours from other people's: only the former are ever replaced or taken back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from penstock_worker.batch.copying import copy
+from penstock_worker.batch.flushing import Flush
+from penstock_worker.batch.output_names import OWN
+from penstock_worker.batch_contract import flush_folder
+
+_PUBLISHED = "published.jsonl"
+
+
+class OutputExistsError(Exception):
+    """A name in the output folder is taken, by nothing of this job."""
+
+
+class _Entry(NamedTuple):
+    """A final file, by its path in the output folder."""
+
+    name: str
+    size: int
+    modified_ns: int
+
+
+class Publication:
+    """The final files of one job. `fingerprint` tells what they are made of."""
+
+    def __init__(self, work: Path, job: str, output: Path, fingerprint: str, beat: Callable[[], None]) -> None:
+        self._record = work / _PUBLISHED
+        self._output = output
+        self._staging = output / f"{OWN}{job}"
+        self._fingerprint = fingerprint
+        self._beat = beat
+        self._flush = Flush(output)
+        self._mode = 0o600  # of final files
+
+    def complete(self) -> bool:
+        """Finish what an earlier try has begun; True if all files are in their places then. What cannot be finished,
+        or was made of something else, is taken back."""
+        if self._record.exists():
+            if self._fingerprint == _made_of(self._record) and self._publish():
+                return True
+            self.withdraw()
+        self._clear()
+        return False
+
+    def begin(self) -> None:
+        """Make room for new files."""
+        if not self._output.is_dir():
+            try:
+                self._output.mkdir(parents=True)
+            except (FileExistsError, NotADirectoryError):
+                raise OutputExistsError(f"the output folder {self._output} cannot be made: there is a file") from None
+            self._flush.note(self._output.parent)
+        self._staging.mkdir()
+        # As whoever runs this wants files to be: the bits of his umask show in what was just made.
+        self._mode = stat.S_IMODE(self._staging.stat().st_mode) & 0o666
+
+    def claim(self, names: Iterable[str]) -> Path:
+        """Where the file is to be made that will have the first of `names` that no other file of the job has.
+
+        Nothing is there yet. Raises OutputExistsError.
+        """
+        for name in names:
+            place = self._staging / name
+            # Names in use are told by the folder itself: there may be a hundred thousand of them.
+            with suppress(FileExistsError, NotADirectoryError):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if not os.path.lexists(place):
+                    self._look_for(name)
+                    return place
+        raise FileExistsError(f"all names are taken in {self._staging}")
+
+    def link(self, part: Path, place: Path) -> None:
+        """Have a file of one part, which is on disk, at `place`."""
+        try:
+            os.link(part, place)
+        except FileNotFoundError:
+            raise
+        except OSError:  # another file system, or one without links
+            with open(part, "rb", buffering=0) as source, open(place, "xb", buffering=0) as target:
+                copy(source.fileno(), 0, os.fstat(source.fileno()).st_size, target.fileno(), self._beat)
+            self._flush.note(place)
+        os.chmod(place, self._mode)
+
+    def written(self, place: Path) -> None:
+        """Tell that the file at `place` is complete, but not on disk."""
+        self._flush.note(place)
+
+    def publish(self) -> None:
+        """Give all files their names. Raises OutputExistsError if somebody else has taken one since it was claimed."""
+        for folder, _, _ in os.walk(self._staging):
+            self._flush.note(folder)
+        self._flush.note(self._output)
+        self._flush.done(self._beat)
+        self._write_record()
+        self._publish()
+
+    def withdraw(self) -> None:
+        """Take back all files of the job, made or published."""
+        for entry in _entries(self._record):
+            if _is(self._output / entry.name, entry):
+                os.unlink(self._output / entry.name)
+                self._remove_folders(entry.name)
+            self._beat()
+        self._clear()
+        self._record.unlink(missing_ok=True)
+
+    def _look_for(self, name: str) -> None:
+        """Raise OutputExistsError if `name`, or a file or link in place of one of its folders, is in the output."""
+        pieces = name.split("/")
+        for count in range(1, len(pieces) + 1):
+            path = self._output.joinpath(*pieces[:count])
+            try:
+                mode = path.lstat().st_mode
+            except FileNotFoundError:
+                return
+            if count == len(pieces) or not stat.S_ISDIR(mode):
+                raise OutputExistsError(
+                    f"the output folder has {'/'.join(pieces[:count])} already ({path}); remove it, or invoke the job "
+                    "with another --output-path or output_file_name"
+                )
+
+    def _write_record(self) -> None:
+        temporary = self._record.with_name(f".{self._record.name}.new")
+        with open(temporary, "w", encoding="ascii") as file:
+            file.write(json.dumps(self._fingerprint) + "\n")
+            for place in _files(self._staging):
+                found = os.lstat(place)
+                name = os.path.relpath(place, self._staging)
+                file.write(json.dumps((name, found.st_size, found.st_mtime_ns)) + "\n")
+                self._beat()
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._record)
+        flush_folder(self._record.parent)
+
+    def _publish(self) -> bool:
+        """False: a file is neither made nor published."""
+        for entry in _entries(self._record):
+            place, final = self._staging / entry.name, self._output / entry.name
+            if os.path.lexists(place):
+                self._put(place, final, entry.name)
+            elif not _is(final, entry):
+                return False
+            self._flush.note(final.parent)
+            self._beat()
+        self._flush.done(self._beat)
+        self._clear()
+        return True
+
+    def _put(self, place: Path, final: Path, name: str) -> None:
+        if os.path.lexists(final) and os.path.samestat(os.lstat(place), os.lstat(final)):
+            os.unlink(place)
+            return
+        self._look_for(name)
+        self._make_folders(final.parent)
+        try:
+            os.link(place, final)
+        except FileExistsError:
+            self._look_for(name)
+            raise
+        except OSError:  # a file system without links
+            os.rename(place, final)
+        else:
+            os.unlink(place)
+
+    def _make_folders(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self._make_folders(folder.parent)
+            with suppress(FileExistsError):
+                folder.mkdir()
+            self._flush.note(folder.parent)
+
+    def _remove_folders(self, name: str) -> None:
+        """The folders of a file that was taken back, as far as nothing else is in them."""
+        for folder in list(Path(name).parents)[:-1]:
+            try:
+                (self._output / folder).rmdir()
+            except OSError:
+                return
+
+    def _clear(self) -> None:
+        """Remove the folder that files are made in. Links are removed, not followed."""
+        for folder, folders, files in os.walk(self._staging, topdown=False):
+            for file in files:
+                os.unlink(os.path.join(folder, file))
+                self._beat()
+            for inner in folders:
+                path = os.path.join(folder, inner)
+                (os.unlink if os.path.islink(path) else os.rmdir)(path)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self._staging.rmdir()
+
+
+def _made_of(record: Path) -> str:
+    with suppress(OSError, ValueError), open(record, encoding="ascii") as file:
+        return str(json.loads(file.readline()))
+    return ""
+
+
+def _entries(record: Path) -> Iterator[_Entry]:
+    try:
+        with open(record, encoding="ascii") as file:
+            next(file, None)
+            for line in file:
+                yield _Entry(*json.loads(line))
+    except FileNotFoundError:
+        return
+
+
+def _is(path: Path, entry: _Entry) -> bool:
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == entry[1:]
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for inner, _, files in os.walk(folder):
+        for file in files:
+            yield os.path.join(inner, file)
