@@ -1,6 +1,6 @@
 """One run of `penstock apply`: what was sent, what it waits for, what became of each document."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.deploying import ready
@@ -10,6 +10,9 @@ from penstock.cli.progress import Progress
 from penstock.cli.sequence import Sequenced, name_of
 from penstock.cli.upload import checked, uploaded
 from penstock.domain.autoscale import Autoscale
+from penstock.domain.batch_deployment import BatchDeployment
+from penstock.domain.batch_endpoint import BatchEndpoint
+from penstock.domain.compute import Compute
 from penstock.domain.contract import Contract
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.endpoint import OnlineEndpoint
@@ -22,9 +25,9 @@ from penstock.domain.webhook import Webhook
 
 if TYPE_CHECKING:
     from penstock.client.client import Client
-    from penstock.client.resources import AppliedDeployment, AppliedEndpoint
+    from penstock.client.resources import AnyApplied, AppliedBatchDeployment, AppliedDeployment
 
-_SPECS: Mapping[DocumentKind, type[Frozen]] = {
+SPECS: Mapping[DocumentKind, type[Frozen]] = {
     DocumentKind.ENVIRONMENT: Environment,
     DocumentKind.MODEL: Model,
     DocumentKind.ENDPOINT: OnlineEndpoint,
@@ -33,6 +36,9 @@ _SPECS: Mapping[DocumentKind, type[Frozen]] = {
     DocumentKind.ROLLOUT: Rollout,
     DocumentKind.WEBHOOK: Webhook,
     DocumentKind.AUTOSCALE: Autoscale,
+    DocumentKind.COMPUTE: Compute,
+    DocumentKind.BATCH_ENDPOINT: BatchEndpoint,
+    DocumentKind.BATCH_DEPLOYMENT: BatchDeployment,
 }
 
 
@@ -45,37 +51,45 @@ class Application:
         self._no_wait = no_wait
         self._progress = Progress()
         self._rows: dict[tuple[DocumentKind, str], dict[str, Any]] = {}
-        self._failed: set[str] = set()  # endpoints with a deployment that does not serve
+        self._failed: set[tuple[bool, str]] = set()  # batch or not, and the endpoint: with a deployment that failed
 
     def run(self, plan: Sequenced) -> None:
         """Apply all documents. Raises, with nothing changed, if one of them is faulty in itself.
 
-        1. Webhooks, environments and models, then endpoints and contracts; an error here ends the run, as others build
-           on them.
+        1. Webhooks, environments, models and computes, then endpoints and contracts; an error here ends the run, as
+           others build on them.
         2. All deployments are sent, then their autoscales, then they are waited for together; one that fails does not
-           stop the others.
-        3. Traffic of the endpoints all of whose deployments serve, and rollouts: these are begun, not waited for.
+           stop the others. Batch deployments likewise.
+        3. Traffic and defaults of the endpoints all of whose deployments are ready, and rollouts: these are begun, not
+           waited for.
         """
         for document in plan.documents:
-            checked(_SPECS[document.kind], document)
-        for document in plan.webhooks:
-            self._webhook(document)
-        for document in plan.environments:
-            self._environment(document)
-        for document in plan.models:
-            version = self._client.models.register(uploaded(self._client, Model, document))
-            self._note(document, "registered", "Succeeded", name=f"{version.name}:{version.version}")
-        for document in plan.endpoints:
-            self._endpoint(document)
-        for document in plan.contracts:
-            self._contract(document)
+            checked(SPECS[document.kind], document)
+        turns: Sequence[tuple[Callable[[Document], None], Sequence[Document]]] = (
+            (self._webhook, plan.webhooks),
+            (self._environment, plan.environments),
+            (self._model, plan.models),
+            (self._compute, plan.computes),
+            (self._endpoint, plan.endpoints),
+            (self._batch_endpoint, plan.batch_endpoints),
+            (self._contract, plan.contracts),
+        )
+        for write, documents in turns:
+            for document in documents:
+                write(document)
         self._deployments(plan.deployments, plan.autoscales)
+        self._batch_deployments(plan.batch_deployments)
         self._traffic(plan.traffic)
+        self._batch_defaults(plan.batch_defaults)
         self._rollouts(plan.rollouts)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per document: kind, name, change, state."""
         return list(self._rows.values())
+
+    def _model(self, document: Document) -> None:
+        version = self._client.models.register(uploaded(self._client, Model, document))
+        self._note(document, "registered", "Succeeded", name=f"{version.name}:{version.version}")
 
     def _environment(self, document: Document) -> None:
         applied = self._client.environments.create_or_update(uploaded(self._client, Environment, document))
@@ -121,6 +135,34 @@ class Application:
             else:
                 self._rows[_key(document)]["state"] = resource.provisioning_state
 
+    def _compute(self, document: Document) -> None:
+        applied = self._client.computes.create_or_update(uploaded(self._client, Compute, document))
+        self._tell(applied.notices)
+        self._note(document, applied.change, self._awaited(applied))
+
+    def _batch_endpoint(self, document: Document) -> None:
+        applied = self._client.batch_endpoints.create_or_update(uploaded(self._client, BatchEndpoint, document))
+        self._tell(applied.notices)
+        self._note(document, applied.change, self._awaited(applied))
+
+    def _batch_deployments(self, documents: Iterable[Document]) -> None:
+        sent: list[tuple[Document, AppliedBatchDeployment]] = []
+        for document in documents:
+            try:
+                spec = uploaded(self._client, BatchDeployment, document)
+                applied = self._client.batch_deployments.create_or_update(spec)
+            except PenstockError as err:
+                self._fail(document, "refused", err)
+                continue
+            self._tell(applied.notices)
+            self._note(document, applied.change, applied.resource.provisioning_state)
+            sent.append((document, applied))
+        for document, applied in sent:
+            try:
+                self._rows[_key(document)]["state"] = self._awaited(applied, name_of(document))
+            except PenstockError as err:
+                self._fail(document, applied.change, err)
+
     def _autoscale(self, document: Document) -> None:
         try:
             applied = self._client.autoscales.create_or_update(uploaded(self._client, Autoscale, document))
@@ -132,28 +174,45 @@ class Application:
 
     def _traffic(self, documents: Iterable[Document]) -> None:
         for document in documents:
-            name = name_of(document)
-            if self._no_wait or name in self._failed:
-                why = "its deployments are not waited for" if self._no_wait else "a deployment of it failed"
-                notice(f"traffic of endpoint {name!r} stays as it is: {why}; apply again to change it")
+            if self._is_held_back(document, "traffic"):
                 continue
             applied = self._client.online_endpoints.create_or_update(uploaded(self._client, OnlineEndpoint, document))
-            earlier = self._rows[_key(document)]["change"]
-            change = applied.change if earlier == "unchanged" else earlier
-            self._note(document, change, self._awaited(applied), what="traffic")
+            self._note_late(document, applied, "traffic")
+
+    def _batch_defaults(self, documents: Iterable[Document]) -> None:
+        for document in documents:
+            if self._is_held_back(document, "default"):
+                continue
+            applied = self._client.batch_endpoints.create_or_update(uploaded(self._client, BatchEndpoint, document))
+            self._note_late(document, applied, "default")
+
+    def _is_held_back(self, document: Document, what: str) -> bool:
+        """True, and said, if the endpoint's own deployments are not known to be ready."""
+        name = name_of(document)
+        if not self._no_wait and (_is_batch(document), name) not in self._failed:
+            return False
+        why = "its deployments are not waited for" if self._no_wait else "a deployment of it failed"
+        notice(f"{what} of endpoint {name!r} stays as it is: {why}; apply again to change it")
+        return True
+
+    def _note_late(self, document: Document, applied: "AnyApplied", what: str) -> None:
+        earlier = self._rows[_key(document)]["change"]
+        change = applied.change if earlier == "unchanged" else earlier
+        self._note(document, change, self._awaited(applied), what=what)
 
     def _rollouts(self, documents: Iterable[Document]) -> None:
         for document in documents:
-            if document.text("endpoint_name") in self._failed:
+            if (False, document.text("endpoint_name")) in self._failed:
                 notice(f"rollout {name_of(document)!r} is not begun: a deployment of its endpoint failed")
                 continue
             applied = self._client.rollouts.start(uploaded(self._client, Rollout, document))
             self._note(document, applied.change, applied.resource.provisioning_state)
 
-    def _awaited(self, applied: "AppliedEndpoint") -> str:
+    def _awaited(self, applied: "AnyApplied", label: str = "") -> str:
         resource = applied.resource
         if not self._no_wait:
-            resource = self._client.wait(resource.kind, resource.name, resource.generation)
+            told = self._progress.of(label) if label else _untold
+            resource = self._client.wait(resource.kind, resource.name, resource.generation, on_progress=told)
         return resource.provisioning_state
 
     def _note(self, document: Document, change: str, state: str, *, name: str = "", what: str = "") -> None:
@@ -163,7 +222,7 @@ class Application:
 
     def _fail(self, document: Document, change: str, error: PenstockError) -> None:
         self.errors.append(error)
-        self._failed.add(document.text("endpoint_name") or "")
+        self._failed.add((_is_batch(document), document.text("endpoint_name") or ""))
         self._row(document, change, "Failed", name_of(document))
         self._progress.say(f"{document.kind} {name_of(document)} failed")
 
@@ -179,6 +238,14 @@ class Application:
     def _tell(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:
             notice(sentence)
+
+
+def _is_batch(document: Document) -> bool:
+    return document.kind in (DocumentKind.BATCH_ENDPOINT, DocumentKind.BATCH_DEPLOYMENT)
+
+
+def _untold(_: object) -> None:
+    """Progress of what is ready at once."""
 
 
 def _key(document: Document) -> tuple[DocumentKind, str]:

@@ -21,6 +21,9 @@ class DocumentKind(StrEnum):
     ROLLOUT = "rollout"
     WEBHOOK = "webhook"
     AUTOSCALE = "autoscale"
+    COMPUTE = "compute"
+    BATCH_ENDPOINT = "batch-endpoint"
+    BATCH_DEPLOYMENT = "batch-deployment"
 
 
 _SCHEMAS = {
@@ -30,20 +33,28 @@ _SCHEMAS = {
     "managedonlinedeployment": DocumentKind.DEPLOYMENT,
     "kubernetesonlinedeployment": DocumentKind.DEPLOYMENT,
     "onlinedeployment": DocumentKind.DEPLOYMENT,
+    "batchendpoint": DocumentKind.BATCH_ENDPOINT,
+    "batchdeployment": DocumentKind.BATCH_DEPLOYMENT,
+    "modelbatchdeployment": DocumentKind.BATCH_DEPLOYMENT,
+    "pipelinecomponentbatchdeployment": DocumentKind.BATCH_DEPLOYMENT,
+    "amlcompute": DocumentKind.COMPUTE,
     "model": DocumentKind.MODEL,
     "environment": DocumentKind.ENVIRONMENT,
 }
-# What Azure has no schema for says what it is by its `type`.
+# What Azure has no schema for, or is seldom given one, says what it is by its `type`.
 _OWN_TYPES = {
     "contract": DocumentKind.CONTRACT,
     "rollout": DocumentKind.ROLLOUT,
     "webhook": DocumentKind.WEBHOOK,
     "autoscale": DocumentKind.AUTOSCALE,
     "microsoft.insights/autoscalesettings": DocumentKind.AUTOSCALE,
+    "amlcompute": DocumentKind.COMPUTE,
 }
 # Fields that only one kind has; the first kind with one of them is meant.
 _MARKS = (
     (DocumentKind.AUTOSCALE, {"targetResourceUri"}),
+    (DocumentKind.BATCH_DEPLOYMENT, {"settings", "mini_batch_size", "output_action", "output_file_name"}),
+    (DocumentKind.BATCH_ENDPOINT, {"defaults"}),
     (DocumentKind.DEPLOYMENT, {"endpoint_name", "code_configuration", "instance_count", "request_settings", "model"}),
     (DocumentKind.ENDPOINT, {"auth_mode", "traffic", "mirror_traffic", "public_network_access", "compute"}),
     (DocumentKind.ENVIRONMENT, {"conda_file", "image", "requirements", "build", "inference_config"}),

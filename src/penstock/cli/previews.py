@@ -49,31 +49,20 @@ def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _preview(client: "Client", document: Document) -> "Preview":
     """What the platform says of a document that it can compare by itself."""
-    match document.kind:
-        case DocumentKind.DEPLOYMENT:
-            from penstock.domain.deployment import OnlineDeployment
+    from penstock.cli.application import SPECS
 
-            return client.online_deployments.preview(compared(OnlineDeployment, document))
-        case DocumentKind.CONTRACT:
-            from penstock.domain.contract import Contract
-
-            return client.contracts.preview(compared(Contract, document))
-        case DocumentKind.ROLLOUT:
-            from penstock.domain.rollout import Rollout
-
-            return client.rollouts.preview(compared(Rollout, document))
-        case DocumentKind.WEBHOOK:
-            from penstock.domain.webhook import Webhook
-
-            return client.webhooks.preview(compared(Webhook, document))
-        case DocumentKind.AUTOSCALE:
-            from penstock.domain.autoscale import Autoscale
-
-            return client.autoscales.preview(compared(Autoscale, document))
-        case _:
-            from penstock.domain.endpoint import OnlineEndpoint
-
-            return client.online_endpoints.preview(compared(OnlineEndpoint, document))
+    nouns: Mapping[DocumentKind, Any] = {
+        DocumentKind.ENDPOINT: client.online_endpoints,
+        DocumentKind.DEPLOYMENT: client.online_deployments,
+        DocumentKind.CONTRACT: client.contracts,
+        DocumentKind.ROLLOUT: client.rollouts,
+        DocumentKind.WEBHOOK: client.webhooks,
+        DocumentKind.AUTOSCALE: client.autoscales,
+        DocumentKind.COMPUTE: client.computes,
+        DocumentKind.BATCH_ENDPOINT: client.batch_endpoints,
+        DocumentKind.BATCH_DEPLOYMENT: client.batch_deployments,
+    }
+    return nouns[document.kind].preview(compared(SPECS[document.kind], document))
 
 
 def _row(document: Document, preview: "Preview") -> dict[str, Any]:

@@ -20,23 +20,26 @@ class Sequenced:
     rollouts: tuple[Document, ...] = ()
     webhooks: tuple[Document, ...] = ()
     autoscales: tuple[Document, ...] = ()
+    computes: tuple[Document, ...] = ()
+    batch_endpoints: tuple[Document, ...] = ()
+    batch_deployments: tuple[Document, ...] = ()
+    batch_defaults: tuple[Document, ...] = ()  # endpoints again, as they are written, once their deployments are ready
 
     @property
     def documents(self) -> Sequence[Document]:
         """Each document once, as it is written."""
-        held_back = {name_of(document): document for document in self.traffic}
-        endpoints = (held_back.get(name_of(endpoint), endpoint) for endpoint in self.endpoints)
-        first = (*self.webhooks, *self.environments, *self.models)
-        sent = (*self.contracts, *self.deployments, *self.autoscales, *self.rollouts)
+        endpoints = (*_whole(self.endpoints, self.traffic), *_whole(self.batch_endpoints, self.batch_defaults))
+        first = (*self.webhooks, *self.environments, *self.models, *self.computes)
+        sent = (*self.contracts, *self.deployments, *self.autoscales, *self.batch_deployments, *self.rollouts)
         return (*first, *endpoints, *sent)
 
 
 def sequenced(documents: Iterable[Document]) -> Sequenced:
     """Order the documents; raises `invalid` for one without a name, and for two of one name.
 
-    Webhooks come first, so that they are told of the rest. Environments and models follow, then endpoints, contracts,
-    deployments and autoscales. An endpoint some of whose deployments are among the documents keeps the traffic that it
-    has until they serve: its shares come last.
+    Webhooks come first, so that they are told of the rest. Environments, models and computes follow, then endpoints,
+    contracts, deployments and autoscales. An endpoint some of whose deployments are among the documents keeps the
+    traffic, or the default, that it has until they are ready: its own come last.
     """
     by_kind: dict[DocumentKind, list[Document]] = {kind: [] for kind in DocumentKind}
     seen: dict[tuple[DocumentKind, str], Document] = {}
@@ -45,20 +48,24 @@ def sequenced(documents: Iterable[Document]) -> Sequenced:
         if twin is not document:
             raise invalid(f"{document.kind} {name_of(document)!r} stands in {twin.source} and in {document.source}")
         by_kind[document.kind].append(document)
-    deployments = by_kind[DocumentKind.DEPLOYMENT]
-    owners = {document.text("endpoint_name") for document in deployments}
-    endpoints = by_kind[DocumentKind.ENDPOINT]
-    late = [e for e in endpoints if e.text("name") in owners and _SHARES & e.fields.keys()]
+    deployments, endpoints = by_kind[DocumentKind.DEPLOYMENT], by_kind[DocumentKind.ENDPOINT]
+    batch_deployments, batch_endpoints = by_kind[DocumentKind.BATCH_DEPLOYMENT], by_kind[DocumentKind.BATCH_ENDPOINT]
+    late = _late(endpoints, deployments, _SHARES)
+    late_defaults = _late(batch_endpoints, batch_deployments, _DEFAULTS)
     return Sequenced(
         environments=tuple(by_kind[DocumentKind.ENVIRONMENT]),
         models=tuple(by_kind[DocumentKind.MODEL]),
-        endpoints=tuple(_without_traffic(e) if e in late else e for e in endpoints),
+        endpoints=tuple(_without(e, _SHARES) if e in late else e for e in endpoints),
         deployments=tuple(deployments),
         traffic=tuple(late),
         contracts=tuple(by_kind[DocumentKind.CONTRACT]),
         rollouts=tuple(by_kind[DocumentKind.ROLLOUT]),
         webhooks=tuple(by_kind[DocumentKind.WEBHOOK]),
         autoscales=tuple(by_kind[DocumentKind.AUTOSCALE]),
+        computes=tuple(by_kind[DocumentKind.COMPUTE]),
+        batch_endpoints=tuple(_without(e, _DEFAULTS) if e in late_defaults else e for e in batch_endpoints),
+        batch_deployments=tuple(batch_deployments),
+        batch_defaults=tuple(late_defaults),
     )
 
 
@@ -71,7 +78,7 @@ def name_of(document: Document) -> str:
         name = name or document.text("to")
     if name is None:
         raise invalid(f"{document.source}: this {document.kind} has no name: give `name`")
-    if document.kind in (DocumentKind.DEPLOYMENT, DocumentKind.ROLLOUT):
+    if document.kind in (DocumentKind.DEPLOYMENT, DocumentKind.BATCH_DEPLOYMENT, DocumentKind.ROLLOUT):
         owner = document.text("endpoint_name")
         if owner is None:
             raise invalid(f"{document.source}: {document.kind} {name!r} has no endpoint: give `endpoint_name`")
@@ -94,7 +101,19 @@ def target_of(document: Document) -> tuple[str, str]:
 
 
 _SHARES = frozenset({"traffic", "mirror_traffic"})
+_DEFAULTS = frozenset({"defaults"})
 
 
-def _without_traffic(endpoint: Document) -> Document:
-    return endpoint.replaced({field: value for field, value in endpoint.fields.items() if field not in _SHARES})
+def _late(endpoints: Sequence[Document], deployments: Iterable[Document], fields: frozenset[str]) -> list[Document]:
+    """The endpoints with one of `fields` that speak of deployments which are to be applied before."""
+    owners = {deployment.text("endpoint_name") for deployment in deployments}
+    return [e for e in endpoints if e.text("name") in owners and fields & e.fields.keys()]
+
+
+def _without(endpoint: Document, fields: frozenset[str]) -> Document:
+    return endpoint.replaced({name: value for name, value in endpoint.fields.items() if name not in fields})
+
+
+def _whole(endpoints: Iterable[Document], held_back: Iterable[Document]) -> Sequence[Document]:
+    by_name = {name_of(document): document for document in held_back}
+    return [by_name.get(name_of(endpoint), endpoint) for endpoint in endpoints]

@@ -32,11 +32,11 @@ ENVIRONMENTS = table("name", "version", "image", "archived", "created_at", "desc
 def endpoint(resource: "Endpoint") -> dict[str, Any]:
     return {
         "name": resource.name,
-        **_spec(resource),
+        **spec_fields(resource),
         "provisioning_state": resource.provisioning_state,
         "scoring_uri": resource.scoring_uri,
         "openapi_uri": resource.openapi_uri,
-        **_marks(resource),
+        **marks(resource),
     }
 
 
@@ -45,7 +45,7 @@ def deployment(resource: "Deployment") -> dict[str, Any]:
     ready = resource.status.condition("Ready")
     return {
         "name": name,
-        **_spec(resource),
+        **spec_fields(resource),
         "endpoint_name": owner,
         "provisioning_state": resource.provisioning_state,
         "reason": ready.reason if ready else None,
@@ -56,7 +56,7 @@ def deployment(resource: "Deployment") -> dict[str, Any]:
         "cold_start_seconds": resource.status.cold_start_seconds,
         "revision": resource.status.revision,
         "failure": resource.status.failure,
-        **_marks(resource),
+        **marks(resource),
     }
 
 
@@ -64,11 +64,11 @@ def contract(resource: "RemoteContract") -> dict[str, Any]:
     ready = resource.status.condition("Ready")
     return {
         "name": resource.name,
-        **_spec(resource),
+        **spec_fields(resource),
         "provisioning_state": resource.provisioning_state,
         "reason": ready.reason if ready else None,
         "deployments": list(resource.status.deployments),
-        **_marks(resource),
+        **marks(resource),
     }
 
 
@@ -77,14 +77,14 @@ def webhook(resource: "RemoteWebhook") -> dict[str, Any]:
     status, ready = resource.status, resource.status.condition("Ready")
     return {
         "name": resource.name,
-        **_spec(resource),
+        **spec_fields(resource),
         "provisioning_state": resource.provisioning_state,
         "reason": ready.reason if ready else None,
         "delivered": status.delivered,
         "position": status.position,
         "waiting": status.attempts.error if status.attempts else None,
         "dead": len(status.dead),
-        **_marks(resource),
+        **marks(resource),
     }
 
 
@@ -93,18 +93,18 @@ def autoscale(resource: "RemoteAutoscale") -> dict[str, Any]:
     told = resource.status.model_dump(mode="json", exclude={"conditions", "observed_generation", "target"})
     return {
         "name": resource.name,
-        **_spec(resource),
+        **spec_fields(resource),
         "setting_name": resource.spec.name,
         "provisioning_state": resource.provisioning_state,
         **told,
-        **_marks(resource),
+        **marks(resource),
     }
 
 
 def environment(resource: "RegisteredEnvironment") -> dict[str, Any]:
     name, _, version = resource.name.rpartition(":")
     return {
-        **_spec(resource),
+        **spec_fields(resource),
         "name": name,
         "version": version,
         "archived": resource.status.archived,
@@ -149,13 +149,13 @@ def _short(version: Mapping[str, Any]) -> dict[str, Any]:
     return {**version, **words, "lineage": lineage, "created_at": version["created_at"][:19]}
 
 
-def _spec(resource: "AnyRemote") -> dict[str, Any]:
+def spec_fields(resource: "AnyRemote") -> dict[str, Any]:
     """The spec without what is not set; its name is the resource's."""
     fields: dict[str, Any] = resource.spec.model_dump(mode="json", exclude_none=True)
     return {name: value for name, value in fields.items() if name != "name"}
 
 
-def _marks(resource: "AnyRemote") -> dict[str, Any]:
+def marks(resource: "AnyRemote") -> dict[str, Any]:
     return {
         "generation": resource.generation,
         "conditions": [condition.model_dump(mode="json") for condition in resource.status.conditions],

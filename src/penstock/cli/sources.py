@@ -27,11 +27,11 @@ def inlined(document: Document) -> Document:
             return document.replaced(_environment(fields, document.folder, document.source))
         case DocumentKind.MODEL:
             return document.replaced(_model(fields, document.folder))
-        case DocumentKind.DEPLOYMENT:
+        case DocumentKind.DEPLOYMENT | DocumentKind.BATCH_DEPLOYMENT:
             return document.replaced(_deployment(fields, document.folder, document.source))
         case DocumentKind.ROLLOUT:
             return document.replaced(_rollout(fields, document.folder))
-        case DocumentKind.ENDPOINT | DocumentKind.CONTRACT | DocumentKind.WEBHOOK | DocumentKind.AUTOSCALE:
+        case _:
             return document
 
 
@@ -40,7 +40,7 @@ def local_paths(document: Document) -> dict[Way, Path]:
     ways: tuple[Way, ...] = ()
     if document.kind is DocumentKind.MODEL:
         ways = (("path",),)
-    elif document.kind is DocumentKind.DEPLOYMENT:
+    elif document.kind in (DocumentKind.DEPLOYMENT, DocumentKind.BATCH_DEPLOYMENT):
         ways = (("model", "path"), ("code_configuration", "code"), ("environment", "build", "path"))
     elif document.kind is DocumentKind.ENVIRONMENT:
         ways = (("build", "path"),)

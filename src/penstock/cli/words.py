@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from penstock.cli.edits import SEPARATOR
 
-_REPEATED = frozenset({"--set", "--tags", "--traffic", "--mirror-traffic", "--index"})
+_REPEATED = frozenset(
+    {"--set", "--tags", "--traffic", "--mirror-traffic", "--index", "--inputs", "--outputs", "--defaults"}
+)
 _GROUPED = frozenset({"--add", "--remove", "--scale", "--recurrence", "--condition", "--timegrain"})
 _MANY_FILES = frozenset({"apply", "plan"})
 

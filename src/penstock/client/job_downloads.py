@@ -1,4 +1,4 @@
-"""Files of a job on the user's disk: each is whole or not there, and what is there as it is now is not fetched again."""
+"""Files of a job on the user's disk: each is whole or not there; what is there as it is now is not fetched again."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator

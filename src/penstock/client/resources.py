@@ -110,6 +110,7 @@ AppliedBatchDeployment = Applied[BatchDeployment, BatchDeploymentStatus]
 AppliedJob = Applied[Job, JobStatus]
 AppliedCompute = Applied[Compute, ComputeStatus]
 AnyRemote = RemoteResource[Any, Any]
+AnyApplied = Applied[Any, Any]
 
 
 def understood(model: type[AnswerT], data: object) -> AnswerT:
