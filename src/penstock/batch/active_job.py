@@ -119,7 +119,7 @@ class ActiveJob:
         """Have files of other machines fetched; the numbers of those that are not here yet."""
         absent = [file for file in listed if not self._input.is_here(self.name, file)]
         if absent and not self.run.busy(MOVER):
-            self.workers.have_mover()
+            self.workers.have_mover(self._input.elsewhere(self.name, self.spec))
             for task in fetches(absent, paths, self.spec.attempt):
                 self.run.give(MOVER, task)
         return frozenset(file.number for file in absent)
@@ -150,7 +150,7 @@ class ActiveJob:
             living = self._have_finished(living)
         elif destination is not None and STORING not in self._settled:
             if not self.run.holds(STORING):
-                self.workers.have_mover()
+                self.workers.have_mover(self._input.elsewhere(self.name, self.spec))
                 self.run.give(MOVER, storing(self.order.output_folder, destination, self.spec.attempt))
         else:
             found.done = True

@@ -1,7 +1,7 @@
 """The processes of a job: workers that score, and one that moves files from and to other machines."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,14 +16,15 @@ from penstock_worker import batch_contract, contract
 _GRACE = timedelta(seconds=5)  # for shutdown() of a script
 _AT_ONCE = timedelta(0)
 
+# From the URIs that a mover works with to the variables with which it can open them.
+MoverVariables = Callable[[Iterable[str]], Mapping[str, str]]
+
 
 class Crew:
     """Starts, finds and ends the processes of jobs. They outlive the control plane, and end when they have nothing to
     do for a while."""
 
-    def __init__(
-        self, engine: Engine, places: JobPlaces, defaults: Defaults, mover_variables: Callable[[], Mapping[str, str]]
-    ) -> None:
+    def __init__(self, engine: Engine, places: JobPlaces, defaults: Defaults, mover_variables: MoverVariables) -> None:
         self._engine = engine
         self._places = places
         self._base_environment = defaults.base_environment
@@ -62,8 +63,8 @@ class Crew:
         )
         self._engine.start(spec)
 
-    def start_mover(self, job: str, worker: str) -> None:
-        """Start the process that moves files, in the platform's own Python."""
+    def start_mover(self, job: str, worker: str, uris: Iterable[str]) -> None:
+        """Start the process that moves files, in the platform's own Python; it may open what `uris` need."""
         folder = WorkFolder(self._places.work(job))
         folder.seat(worker)
         spec = ProcessSpec(
@@ -75,7 +76,7 @@ class Crew:
                 batch_contract.WORKER: worker,
                 contract.REPORT: str(folder.report_path(worker)),
                 "PYTHONUNBUFFERED": "1",
-                **self._mover_variables(),
+                **self._mover_variables(uris),
             },
             folder=folder.path,
             log=self._log(job, worker),

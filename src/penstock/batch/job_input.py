@@ -62,6 +62,12 @@ class JobInput:
         """True if the file can be read: it is of this machine, or was fetched."""
         return self._storage.local_path(file.uri) is not None or self.path(job, file).exists()
 
+    def elsewhere(self, job: str, spec: Job) -> Sequence[str]:
+        """The URIs of other machines that the job reads, and writes to."""
+        read = [f.uri for f in self._ledger.files(job) if self._storage.local_path(f.uri) is None]
+        destination = self.destination(spec)
+        return read if destination is None else [*read, destination]
+
     def destination(self, spec: Job) -> str | None:
         """The URI of another machine that the final files are to go to; None if they stay on this one."""
         if spec.output_path is None or self._storage.local_path(spec.output_path) is not None:

@@ -1,6 +1,6 @@
 """The processes of one job under way: who runs, who is ready, who has died or hangs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penstock.batch.crew import Crew
@@ -68,11 +68,11 @@ class JobWorkers:
             names.append(worker)
         return sorted(names, key=number_of)
 
-    def have_mover(self) -> None:
-        """Start the process that moves files, unless it runs."""
+    def have_mover(self, uris: Iterable[str]) -> None:
+        """Start the process that moves files from and to `uris`, unless it runs."""
         process = self._crew.members(self._job).get(MOVER)
         if process is None or not process.running:
-            self._crew.start_mover(self._job, MOVER)
+            self._crew.start_mover(self._job, MOVER, uris)
 
     def dismiss(self, workers: Sequence[str]) -> None:
         """End those of these workers that have nothing in hand."""
