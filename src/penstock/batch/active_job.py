@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from penstock.batch.crew import Crew
 from penstock.batch.job_input import JobInput
+from penstock.batch.job_progress import Trial
 from penstock.batch.job_queue import Rules
 from penstock.batch.job_run import Collected, JobRun, parts_of_mini_batch
 from penstock.batch.job_workers import JobWorkers, number_of
@@ -92,6 +93,21 @@ class ActiveJob:
         if todo > 0:
             self.run.look_again()
         return not left and todo <= 0
+
+    def trial(self) -> Trial:
+        """What a dry run has seen."""
+        files = self._ledger.files(self.name)
+        batches = [b for b in self._ledger.mini_batches(self.name) if b.id.file == 0]
+        known = all(b.rows >= 0 for b in batches)
+        return Trial(
+            read=sum(b.rows_in for b in batches),
+            seconds=self.run.spent,
+            rows=sum(b.rows for b in batches) if known else -1,
+            size=files[0].size if files else 0,
+            all_sizes=sum(file.size for file in files),
+            files=len(files),
+            scripted=self._launch.is_script,
+        )
 
     def _plan_files(self) -> int:
         """Have every file that is not planned yet cut into mini-batches; returns how many workers must cut."""

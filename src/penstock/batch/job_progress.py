@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from penstock.domain.job import Job, JobProgress, JobStatus
+from penstock.domain.job import Job, JobEstimate, JobProgress, JobStatus
 from penstock.store.ledger import FileState, MiniBatchState, Totals
 
 _NOTHING_SUCCEEDED = "No succeeded mini batch item returned from run()"  # Azure's words
@@ -66,6 +66,40 @@ def verdict(spec: Job, totals: Totals) -> Verdict:
     if totals.rows_rejected:
         told.append(f"{totals.rows_rejected} rows were rejected: see rejects.jsonl in the output")
     return Verdict(True, "; ".join(told))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a dry run has seen: of the first file, whose rows are `rows` (-1: not known), `read` in `seconds`."""
+
+    read: int
+    seconds: float
+    rows: int
+    size: int  # of that file, in bytes
+    all_sizes: int
+    files: int
+    scripted: bool  # rows are files then
+
+
+def estimate(trial: Trial, workers: int) -> JobEstimate | None:
+    """What the whole will take; None where nothing was read. Rows of other files are taken to be as long."""
+    if trial.read <= 0 or trial.seconds <= 0:
+        return None
+    known = max(trial.rows, trial.read)
+    rows = trial.files if trial.scripted else round(known * trial.all_sizes / max(1, trial.size))
+    rate = trial.read / trial.seconds * workers
+    return JobEstimate(rows=rows, rows_per_second=round(rate, 1), seconds=round(rows / rate, 1))
+
+
+def dry_run_message(trial: Trial, foretold: JobEstimate | None) -> str:
+    what = "files" if trial.scripted else "rows"
+    if foretold is None:
+        return f"dry run: there was nothing to read in the first of {trial.files} files"
+    span = f"{foretold.seconds:,.0f} s" if foretold.seconds < 600 else f"{foretold.seconds / 60:,.0f} min"
+    return (
+        f"dry run: {trial.read:,} {what} in {trial.seconds:.2f} s; about {foretold.rows:,} {what} in all, which would "
+        f"take about {span} at {foretold.rows_per_second:,.0f} {what}/s"
+    )
 
 
 def overview(name: str, status: JobStatus, now: datetime) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from penstock import durable
 from penstock.batch.active_job import ActiveJob, JobParts, Step
-from penstock.batch.job_progress import over_threshold, progress, verdict
+from penstock.batch.job_progress import dry_run_message, estimate, over_threshold, progress, verdict
 from penstock.batch.job_statuses import JobResource, JobStatuses
 from penstock.batch.launch import Launch, Launches
 from penstock.batch.orders import order_of
@@ -198,7 +198,14 @@ class JobReconciler:
         return _SOON
 
     def _complete(self, job: JobResource, active: ActiveJob, message: str) -> None:
-        self._end(job, JobState.COMPLETED, message, outputs={SCORE: job.spec.output_path or active.order.output_folder})
+        fields: dict[str, object] = {"outputs": {SCORE: job.spec.output_path or active.order.output_folder}}
+        if job.spec.dry_run:
+            trial = active.trial()
+            foretold = estimate(trial, job.spec.deployment.settings.workers)
+            told = dry_run_message(trial, foretold)
+            message = f"{told}; {message}" if message else told
+            fields["estimate"] = foretold
+        self._end(job, JobState.COMPLETED, message, **fields)
 
     def _fail(self, job: JobResource, message: str, detail: str | None) -> None:
         self._active.pop(job.name, None)

@@ -52,6 +52,7 @@ class JobRun:
         self._errors: Counter[str] = Counter()
         self._deaths: Counter[str] = Counter()
         self._seconds = 0.0  # that a mini-batch takes, on average
+        self.spent = 0.0  # seconds of workers in all mini-batches
         self._queue = JobQueue(job, rules, ledger, self._held_tasks)
         for worker in folder.workers():
             self._held[worker] = {task: self._attempt_of(worker, task) for task in folder.tasks(worker)}
@@ -140,6 +141,7 @@ class JobRun:
         elif not result.reason:
             found.outcomes.append(_done(result))
             took = sum(result.seconds.values())
+            self.spent += took
             self._seconds = took if not self._seconds else 0.8 * self._seconds + 0.2 * took
         else:
             self._take_failure(result, found)

@@ -85,6 +85,14 @@ class JobProgress(Frozen):
     seconds_left: float | None = None
 
 
+class JobEstimate(Frozen):
+    """What a dry run foretells of the whole: how many rows (of scripts: files), and how long they take."""
+
+    rows: int
+    rows_per_second: float  # of all workers
+    seconds: float
+
+
 class JobStatus(Status):
     """What the controller has found. `attempt` is the one of the spec that the state belongs to."""
 
@@ -94,6 +102,7 @@ class JobStatus(Status):
     workers: int = 0  # processes that score now
     message: str = ""  # what it waits for, or why it failed, in a sentence
     failure: str | None = None  # the user's own traceback
+    estimate: JobEstimate | None = None  # of a dry run that is completed
     outputs: dict[str, str] = {}  # of a completed job: name -> URI of the folder
     started_at: datetime | None = None  # it left the queue
     scoring_since: datetime | None = None  # its first worker was ready
