@@ -1,0 +1,106 @@
+"""A text in pieces of whole records, read with bounded memory, compressed or not."""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from penstock_worker.batch.encoding import Utf8
+from penstock_worker.batch.unreadable import unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import FileIO
+
+    from penstock_worker.batch.file_kind import FileKind
+
+LONGEST_RECORD = 64 * 1024 * 1024  # bytes
+_SKIPPED = 1 << 20
+
+
+class Ends(Protocol):
+    """Where records end, block by block."""
+
+    def of(self, block: bytes) -> tuple[Any, Any]: ...
+
+    def last(self, block: bytes) -> int: ...
+
+    @property
+    def begun(self) -> bool: ...
+
+
+@dataclass
+class Pace:
+    """How many bytes are read at once; may be changed between two pieces."""
+
+    bytes: int
+
+
+class Text:
+    """The characters of a file from byte `start` on, at most `length` of them (-1: to its end).
+
+    What is compressed can only be read from its beginning; `start` then counts bytes of the text.
+    """
+
+    def __init__(self, stream: FileIO, kind: FileKind, start: int = 0, length: int = -1) -> None:
+        self.begin = start  # where the text begins, behind a byte order mark
+        self._stream: Any = stream
+        self._left = length
+        self._utf8 = Utf8(start)
+        stream.seek(0)
+        if kind.compression:
+            arrow: Any = importlib.import_module("pyarrow")
+            self._stream = arrow.CompressedInputStream(arrow.PythonFile(stream, mode="r"), kind.compression)
+            while start and (skipped := self._stream.read(min(start, _SKIPPED))):
+                start -= len(skipped)
+        else:
+            stream.seek(start)
+
+    def blocks(self, pace: Pace) -> Iterator[bytes]:
+        """Blocks never end between the two bytes of a line end. Raises `UnreadableError` for what is not UTF-8."""
+        first = self.begin == 0
+        while block := self._read(pace.bytes):
+            while block.endswith(b"\r") and (more := self._read(1)):
+                block += more
+            self._utf8.check(block)
+            if first and block.startswith(codecs.BOM_UTF8):
+                self.begin = len(codecs.BOM_UTF8)
+                block = block[self.begin :]
+            first = False
+            if block:
+                yield block
+        self._utf8.check(b"", final=True)
+
+    def pieces(self, ends: Ends, pace: Pace) -> Iterator[bytes]:
+        """The text in pieces that end where records do. Raises `UnreadableError`."""
+        held: list[bytes] = []
+        for block in self.blocks(pace):
+            end = ends.last(block)
+            if not end:
+                held.append(block)
+                check_length(sum(map(len, held)))
+                continue
+            yield b"".join((*held, block[:end]))
+            held = [block[end:]]
+        if rest := b"".join(held):
+            yield rest
+
+    def _read(self, size: int) -> bytes:
+        if self._left >= 0:
+            size = min(size, self._left)
+        parts: list[bytes] = []
+        missing = size
+        while missing and (part := self._stream.read(missing)):
+            parts.append(part)
+            missing -= len(part)
+        if self._left >= 0:
+            self._left -= size - missing
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def check_length(record: int) -> None:
+    """Raises `UnreadableError` for a record of so many bytes if that is too long."""
+    if record > LONGEST_RECORD:
+        raise unreadable(f"a record is longer than {LONGEST_RECORD >> 20} MiB; is a quote missing?")
