@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from penstock.client.client import Client
     from penstock.client.resources import RemoteJob
 
-_POLL_SECONDS = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between two looks: small jobs are soon over
 _ENDED = ("Completed", "Failed", "Canceled")
 _LAST_LINES = 40  # of the errors of the user's code
 
@@ -59,7 +59,7 @@ def followed(client: "Client", job: "RemoteJob") -> Outcome:
         )
         return Outcome(None, INTERRUPTED)
     row = batch_shapes.job(job)
-    if row["status"] != "Completed":
+    if row["status"] == "Failed":
         _tell_why(client, job)
     return Outcome(row, 0 if row["status"] == "Completed" else 1)
 
@@ -67,7 +67,7 @@ def followed(client: "Client", job: "RemoteJob") -> Outcome:
 def _to_the_end(client: "Client", job: "RemoteJob", line: Line, progress: Progress) -> "RemoteJob":
     from penstock.client.waiting import news
 
-    seen = ()
+    seen, pause = (), _FIRST_PAUSE
     while True:
         for condition in news(seen, job, job.status.observed_generation):
             line.end()
@@ -78,7 +78,8 @@ def _to_the_end(client: "Client", job: "RemoteJob", line: Line, progress: Progre
         if row["status"] in _ENDED:
             line.end()
             return job
-        time.sleep(_POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(_LONGEST_PAUSE, 1.5 * pause)
         job = client.jobs.get(job.name)
 
 
