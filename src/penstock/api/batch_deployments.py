@@ -12,7 +12,7 @@ from penstock.domain.fields import parse
 
 router = APIRouter(prefix="/batch-endpoints/{endpoint}/deployments", tags=["batch deployments"])
 
-_MOST_JOBS = 1000
+_MOST_JOBS, _DEFAULT_JOBS = 10_000, 1000
 
 
 @router.get("")
@@ -72,7 +72,7 @@ def list_jobs(
     platform: Platform,
     _: Actor,
     *,
-    limit: int = Query(default=_MOST_JOBS, ge=1, le=_MOST_JOBS),
+    limit: int = Query(default=_DEFAULT_JOBS, ge=1, le=_MOST_JOBS),
 ) -> Items:
     """The deployment's jobs, the newest first."""
     return items(platform.jobs.list(endpoint=endpoint, deployment=name, limit=limit))

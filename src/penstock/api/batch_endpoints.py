@@ -14,7 +14,7 @@ from penstock.domain.invocation import Invocation
 
 router = APIRouter(prefix="/batch-endpoints", tags=["batch endpoints"])
 
-_MOST_JOBS = 1000
+_MOST_JOBS, _DEFAULT_JOBS = 10_000, 1000
 
 
 @router.get("")
@@ -69,7 +69,7 @@ def invoke(name: str, platform: Platform, actor: Actor, body: JsonBody, response
 
 @router.get("/{name}/jobs")
 def list_jobs(
-    name: str, platform: Platform, _: Actor, *, limit: int = Query(default=_MOST_JOBS, ge=1, le=_MOST_JOBS)
+    name: str, platform: Platform, _: Actor, *, limit: int = Query(default=_DEFAULT_JOBS, ge=1, le=_MOST_JOBS)
 ) -> Items:
     """The endpoint's jobs, the newest first."""
     return items(platform.jobs.list(endpoint=name, limit=limit))

@@ -15,7 +15,7 @@ from penstock.domain.job import JOB, Job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-_MOST_JOBS = 1000
+_MOST_JOBS, _DEFAULT_JOBS = 10_000, 1000
 _MOST_BYTES = 2**53
 
 
@@ -31,7 +31,7 @@ def list_jobs(
     endpoint: str | None = None,
     archived_only: bool = False,
     include_archived: bool = False,
-    limit: int = Query(default=_MOST_JOBS, ge=1, le=_MOST_JOBS),
+    limit: int = Query(default=_DEFAULT_JOBS, ge=1, le=_MOST_JOBS),
 ) -> Items:
     """Jobs, the newest first; archived ones if they are asked for."""
     archived = True if archived_only else None if include_archived else False

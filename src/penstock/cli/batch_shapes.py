@@ -166,4 +166,4 @@ def duration(seconds: float) -> str:
 
 def _of(progress: Mapping[str, Any], what: str) -> str:
     done, total = progress[f"{what}_done"], progress[f"{what}_total"]
-    return f"{done:,}" if total is None else f"{done:,} of {total:,}"
+    return f"{done:,}" if total is None or total < done else f"{done:,} of {total:,}"

@@ -25,6 +25,11 @@ COMMANDS = [
     *(f"online-endpoint {verb}" for verb in ("create", "update", "show", "list", "delete", "invoke", "rollback")),
     *(f"online-endpoint {verb}" for verb in ("get-credentials", "regenerate-keys")),
     *(f"online-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "get-logs")),
+    *(f"batch-endpoint {verb}" for verb in ("create", "update", "show", "list", "delete", "invoke", "list-jobs")),
+    *(f"batch-deployment {verb}" for verb in ("create", "update", "show", "list", "delete", "list-jobs")),
+    *(f"job {verb}" for verb in ("show", "list", "stream", "cancel", "resume", "archive", "restore", "update")),
+    "job download",
+    *(f"compute {verb}" for verb in ("create", "show", "list", "update", "delete")),
     *(
         f"rollout {verb}"
         for verb in ("start", "show", "list", "watch", "pause", "resume", "promote", "abort", "delete")
@@ -59,6 +64,38 @@ AZURE = {
     "online-deployment get-logs": "-e/--endpoint-name -n/--name -c/--container -l/--lines --local",
     "online-deployment list": "-e/--endpoint-name --local",
     "online-deployment show": "-e/--endpoint-name -n/--name --local --web",
+    "batch-endpoint create": "-f/--file -n/--name --no-wait --set",
+    "batch-endpoint update": "--add --defaults -f/--file --force-string -n/--name --no-wait --remove --set",
+    "batch-endpoint delete": "-n/--name --no-wait -y/--yes",
+    "batch-endpoint invoke": "-n/--name -d/--deployment-name -e/--experiment-name -f/--file --input --input-type "
+    "--inputs -c/--instance-count --job-name -m/--mini-batch-size --output-path --outputs --set",
+    "batch-endpoint list": "",
+    "batch-endpoint list-jobs": "-n/--name",
+    "batch-endpoint show": "-n/--name",
+    "batch-deployment create": "-f/--file -e/--endpoint-name -n/--name --no-wait --set --set-default "
+    "--skip-script-validation",
+    "batch-deployment update": "--add -e/--endpoint-name -f/--file --force-string -n/--name --no-wait --remove --set",
+    "batch-deployment delete": "-e/--endpoint-name -n/--name --no-wait -y/--yes",
+    "batch-deployment list": "-e/--endpoint-name",
+    "batch-deployment list-jobs": "-e/--endpoint-name -n/--name",
+    "batch-deployment show": "-e/--endpoint-name -n/--name",
+    "job show": "-n/--name -e/--web",
+    "job list": "--all-results --archived-only --include-archived -r/--max-results -p/--parent-job-name",
+    "job stream": "-n/--name",
+    "job cancel": "-n/--name",
+    "job archive": "-n/--name",
+    "job restore": "-n/--name",
+    "job update": "-n/--name --add --force-string --remove --set -e/--web",
+    "job download": "-n/--name --all -p/--download-path --output-name",
+    "compute create": "--admin-password --admin-username --description --enable-node-public-ip -f/--file "
+    "--identity-type --idle-time-before-scale-down --location --max-instances --min-instances -n/--name --no-wait "
+    "--set --size --ssh-key-value --ssh-public-access-enabled --subnet --tags --tier -t/--type "
+    "--user-assigned-identities --user-object-id --user-tenant-id --vnet-name",
+    "compute delete": "-n/--name --no-wait -y/--yes",
+    "compute list": "-r/--max-results --type",
+    "compute show": "-n/--name",
+    "compute update": "-n/--name --add --force-string --identity-type --idle-time-before-scale-down --max-instances "
+    "--min-instances --no-wait --remove --set --tags --user-assigned-identities",
     "model create": "--datastore --description -f/--file -n/--name --no-wait --path --registry-name --set --stage "
     "--tags --type --version",
     "model list": "--archived-only --include-archived --max-results -n/--name --registry-name --stage",
@@ -134,6 +171,17 @@ def test_a_flag_without_a_meaning_here_is_mentioned_once(monkeypatch: pytest.Mon
         ("rollback -e fraud --prune", "prune is for going back to an event"),
         ("golden check -e fraud -d blue -f /no/such.jsonl", "there is no file /no/such.jsonl"),
         ("webhook create --url http://x", "give --name"),
+        ("batch-endpoint create", "give --file or --name"),
+        ("batch-endpoint update --defaults deployment_name=a", "give --name"),
+        ("batch-endpoint invoke -n fraud", "give the data: --input PATH"),
+        ("batch-endpoint invoke -n fraud --input a --inputs b=c", "not both"),
+        ("batch-endpoint invoke -n fraud --input a --input-type folder", "give uri_folder or uri_file"),
+        ("batch-endpoint invoke -n fraud --input a --output-path b --outputs score=c", "not both"),
+        ("batch-endpoint invoke -n fraud --input a --outputs b=c --outputs d=e", "scoring has one output"),
+        ("batch-endpoint invoke -n fraud -f /no/such.yml", "there is no file /no/such.yml"),
+        ("batch-deployment create -f x.yml --set-default --no-wait", "leave out --no-wait"),
+        ("compute create --max-instances 2", "give --name"),
+        ("job download -n x --all --output-name score", "not both"),
         ("autoscale create --resource wine/blue", "--count or --max-count"),
         ("autoscale create --resource wine --count 1", "write ENDPOINT/DEPLOYMENT"),
         ("autoscale create --resource wine/blue --min-count 3 --max-count 2", "min must not be more than max"),

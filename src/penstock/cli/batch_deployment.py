@@ -1,0 +1,163 @@
+"""`penstock batch-deployment`: models and scripts that jobs of a batch endpoint run."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.cli import batch_shapes
+from penstock.cli.command import command, noun
+from penstock.cli.confirm import confirm
+from penstock.cli.connection import connect
+from penstock.cli.documents import Document, DocumentKind, read_one
+from penstock.cli.edits import Edits, Sets, edited
+from penstock.cli.errors import notice
+from penstock.cli.flags import (
+    EndpointName,
+    File,
+    Name,
+    NoWait,
+    OptionalEndpointName,
+    OptionalFile,
+    OptionalName,
+    Yes,
+)
+from penstock.cli.progress import Progress
+from penstock.cli.upload import uploaded
+from penstock.domain.errors import invalid
+
+if TYPE_CHECKING:
+    from penstock.client.client import Client
+    from penstock.client.resources import AppliedBatchDeployment
+
+NOUN = "batch-deployment"
+app = noun("Batch deployments: models and scripts that jobs of a batch endpoint run.")
+
+_SetDefault = Annotated[
+    bool, typer.Option("--set-default", help="When it is ready, have it run the jobs that name no deployment.")
+]
+
+
+@command(
+    app,
+    "create",
+    example="penstock batch-deployment create -f deployment.yml --set-default",
+    text=batch_shapes.DEPLOYMENTS,
+    ignored=("--skip-script-validation",),
+)
+def create(
+    *,
+    file: File,
+    name: OptionalName = None,
+    endpoint_name: OptionalEndpointName = None,
+    set_default: _SetDefault = False,
+    sets: Sets,
+    no_wait: NoWait = False,
+) -> Any:
+    """Create a deployment, or make an existing one be as the file says; waits until its environment is built."""
+    if set_default and no_wait:
+        raise invalid("--set-default needs the deployment to be ready first: leave out --no-wait")
+    document = read_one(file, DocumentKind.BATCH_DEPLOYMENT).with_fields(name=name, endpoint_name=endpoint_name)
+    document = document.replaced(edited(dict(document.fields), sets))
+    from penstock.domain.batch_deployment import BatchDeployment
+
+    _check_named(document)
+    with connect() as client:
+        spec = uploaded(client, BatchDeployment, document)
+        shown = _finished(client, client.batch_deployments.create_or_update(spec), no_wait=no_wait)
+        if set_default:
+            client.batch_deployments.set_default(shown["endpoint_name"], shown["name"])
+            notice(f"batch endpoint {shown['endpoint_name']!r} runs jobs with {shown['name']!r} by default")
+        return shown
+
+
+@command(
+    app,
+    "update",
+    example="penstock batch-deployment update -n first -e fraud-batch --set settings.mini_batch_size=20",
+    text=batch_shapes.DEPLOYMENTS,
+)
+def update(
+    *,
+    name: OptionalName = None,
+    endpoint_name: OptionalEndpointName = None,
+    file: OptionalFile = None,
+    edits: Edits,
+    no_wait: NoWait = False,
+) -> Any:
+    """Change a deployment; fields that are not named stay as they are, and so do jobs that have begun."""
+    from penstock.domain.batch_deployment import BatchDeployment
+
+    empty = Document.empty(DocumentKind.BATCH_DEPLOYMENT, f"deployment {name!r}")
+    document = empty if file is None else read_one(file, DocumentKind.BATCH_DEPLOYMENT)
+    document = document.with_fields(name=name, endpoint_name=endpoint_name)
+    name, endpoint_name = _check_named(document)
+    with connect() as client:
+        present = client.batch_deployments.get(endpoint_name, name)
+        fields = {**present.spec.model_dump(mode="json"), **document.fields}
+        spec = uploaded(client, BatchDeployment, document.replaced(edited(fields, edits)))
+        applied = client.batch_deployments.create_or_update(spec, if_match=present.generation)
+        return _finished(client, applied, no_wait=no_wait)
+
+
+@command(
+    app,
+    "show",
+    example="penstock batch-deployment show -n first -e fraud-batch",
+    text=batch_shapes.DEPLOYMENTS,
+)
+def show(name: Name, endpoint_name: EndpointName) -> Any:
+    """Show a deployment."""
+    with connect() as client:
+        return batch_shapes.batch_deployment(client.batch_deployments.get(endpoint_name, name))
+
+
+@command(app, "list", example="penstock batch-deployment list -e fraud-batch", text=batch_shapes.DEPLOYMENTS)
+def list_all(endpoint_name: EndpointName) -> Any:
+    """List an endpoint's deployments."""
+    with connect() as client:
+        return [batch_shapes.batch_deployment(each) for each in client.batch_deployments.list(endpoint_name)]
+
+
+@command(app, "delete", example="penstock batch-deployment delete -n first -e fraud-batch --yes")
+def delete(name: Name, endpoint_name: EndpointName, yes: Yes = False, no_wait: NoWait = False) -> Any:
+    """Delete a deployment that runs no job and is not the default of others; its jobs and what they wrote stay."""
+    confirm(f"Delete deployment {name!r} of batch endpoint {endpoint_name!r}?", yes=yes)
+    with connect() as client:
+        going = client.batch_deployments.delete(endpoint_name, name)
+        if going is not None and not no_wait:
+            client.wait_gone(going, on_progress=Progress())
+    what = f"deployment {name!r} of batch endpoint {endpoint_name!r}"
+    notice(f"there is no {what}" if going is None else f"{what} is deleted")
+
+
+@command(
+    app,
+    "list-jobs",
+    example="penstock batch-deployment list-jobs -n first -e fraud-batch",
+    text=batch_shapes.jobs_text,
+)
+def list_jobs(name: Name, endpoint_name: EndpointName) -> Any:
+    """List the deployment's jobs, the newest first."""
+    with connect() as client:
+        return [batch_shapes.job(job) for job in client.batch_deployments.jobs(endpoint_name, name)]
+
+
+def _check_named(document: Document) -> tuple[str, str]:
+    """The names of deployment and endpoint; raises `invalid` saying where to give the one that is missing."""
+    name, endpoint = document.text("name"), document.text("endpoint_name")
+    if name is None:
+        raise invalid(f"{document.source}: the deployment has no name: give `name` in the file, or --name")
+    if endpoint is None:
+        raise invalid(f"{document.source}: give `endpoint_name` in the file, or --endpoint-name")
+    return name, endpoint
+
+
+def _finished(client: "Client", applied: "AppliedBatchDeployment", *, no_wait: bool) -> dict[str, Any]:
+    """The deployment after the change, once jobs can run with it."""
+    resource = applied.resource
+    for sentence in applied.notices:
+        notice(sentence)
+    notice(f"deployment {resource.name!r} {applied.change}")
+    if not no_wait:
+        resource = client.wait(resource.kind, resource.name, resource.generation, on_progress=Progress())
+    return batch_shapes.batch_deployment(resource)
