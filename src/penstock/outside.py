@@ -25,8 +25,8 @@ from penstock.registry.rest import MlflowRest
 from penstock.registry.server import MlflowServer
 from penstock.registry.settings import MlflowSettings
 from penstock.settings import Settings
+from penstock.storage.anywhere import Anywhere, Asset, Connect
 from penstock.storage.base import Storage
-from penstock.storage.local import LocalStorage
 from penstock.store.base import Fence, Store
 from penstock.store.ledger import Ledger
 from penstock.store.sql import open_store
@@ -42,7 +42,6 @@ class Outside:
     images: ContainerImages
     gateway: HaproxyGateway
     artifacts: FileArtifacts
-    storage: Storage
     mlflow: MlflowServer
     registry: MlflowRest
     environments: UvEnvironments
@@ -73,11 +72,15 @@ def connect(settings: Settings) -> Outside:
         ),
         gateway=HaproxyGateway(_gateway_settings(settings)),
         artifacts=artifacts,
-        storage=LocalStorage(),
         mlflow=mlflow,
         registry=MlflowRest(mlflow.url, mlflow.socket),
         environments=environments,
     )
+
+
+def storage(connect: Connect, asset: Asset) -> Storage:
+    """Data wherever it lies, given what opens datastores and what data assets refer to."""
+    return Anywhere(connect, asset)
 
 
 def identity(settings: Settings) -> str:

@@ -25,8 +25,10 @@ from penstock.online.environment_collector import EnvironmentCollector
 from penstock.online.fleet import Places
 from penstock.online.record_keeper import RecordKeeper
 from penstock.online.rehearsal import Rehearsal
-from penstock.outside import Outside, own_environments
+from penstock.outside import Outside, own_environments, storage
 from penstock.preparation.background import Background
+from penstock.preparation.data import find_data
+from penstock.preparation.datastores import Datastores
 from penstock.preparation.defaults import Defaults
 from penstock.preparation.models import Models
 from penstock.preparation.preparation import Preparation
@@ -34,6 +36,8 @@ from penstock.registry.files import MlflowFiles
 from penstock.registry.known import KnownVersions
 from penstock.registry.mlflow import MlflowRegistry
 from penstock.settings import Settings
+from penstock.storage.base import Storage
+from penstock.storage.secrets import DatastoreSecrets
 
 _MEMORY_SHARE = 0.8  # of the host's memory, the limit of an instance that sets none
 
@@ -109,6 +113,14 @@ def compiler(settings: Settings, models: Models, outside: Outside, builds: Backg
     )
 
 
+def datastores_and_data(settings: Settings, resources: Resources) -> tuple[Datastores, Storage]:
+    """The datastores, and all data that jobs may read, wherever it lies."""
+    home, since = settings.home, SystemClock().now()
+    datastores = Datastores(resources, DatastoreSecrets(home / "secrets" / "datastores"), home / "data", since)
+    data = storage(datastores.connection, lambda asset: find_data(resources, asset.name, asset.version).spec)
+    return datastores, data
+
+
 @dataclass(frozen=True)
 class Batch:
     """What runs the jobs of batch deployments."""
@@ -125,13 +137,12 @@ def batch(
     preparation: Preparation,
     outside: Outside,
     builds: Background[BuiltEnvironment],
+    data: Storage,
 ) -> Batch:
     clock, defaults, places = SystemClock(), instance_defaults(settings), JobPlaces(settings.home / "jobs")
     crew = Crew(outside.engine, places, defaults, dict[str, str])
     launches = Launches(preparation, outside.environments, builds, places)
-    parts = JobParts(
-        ledger=outside.ledger, crew=crew, input=JobInput(outside.storage, outside.ledger, places), places=places
-    )
+    parts = JobParts(ledger=outside.ledger, crew=crew, input=JobInput(data, outside.ledger, places), places=places)
     seating = Seating(resources, os.cpu_count() or 1)
     return Batch(
         jobs=JobReconciler(resources, parts, launches, seating, clock),

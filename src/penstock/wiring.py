@@ -23,6 +23,7 @@ from penstock.domain.batch_endpoint import BATCH_ENDPOINT
 from penstock.domain.compilation import Compilation
 from penstock.domain.compute import COMPUTE
 from penstock.domain.contract import CONTRACT
+from penstock.domain.datastore import DATASTORE
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.events import Event
@@ -74,6 +75,7 @@ from penstock.outside import connect, identity
 from penstock.parts import (
     batch,
     compiler,
+    datastores_and_data,
     environment_collector,
     instance_defaults,
     record_keeper,
@@ -93,6 +95,7 @@ _KINDS: tuple[AnyKind, ...] = (  # with a reconciler
     ROLLOUT,
     WEBHOOK,
     COMPUTE,
+    DATASTORE,
     BATCH_ENDPOINT,
     BATCH_DEPLOYMENT,
     JOB,
@@ -152,12 +155,14 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     stages = Stages(golden, shadows)
     looks = Looks(meter, tapes, lambda: parse(inspector.metrics().decode(errors="replace")))
     hooks = webhook_parts(resources, clock, lambda: leadership.held, home / "secrets" / "webhooks", settings.database)
-    batches = batch(settings, resources, preparation, outside, builds)
+    datastores, data = datastores_and_data(settings, resources)
+    batches = batch(settings, resources, preparation, outside, builds, data)
     reconcilers: Mapping[str, Reconciler] = {
         JOB.name: batches.jobs,
         BATCH_DEPLOYMENT.name: batches.deployments,
         BATCH_ENDPOINT.name: Settling(resources, BATCH_ENDPOINT, clock, BATCH_DEPLOYMENT),
         COMPUTE.name: Settling(resources, COMPUTE, clock),
+        DATASTORE.name: Settling(resources, DATASTORE, clock),
         ROLLOUT.name: RolloutReconciler(resources, routing, looks, stages, clock),
         ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
         AUTOSCALE.name: AutoscaleReconciler(resources, clock),
@@ -190,6 +195,8 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         batch_deployments=BatchDeployments(resources, preparation),
         jobs=Jobs(resources),
         job_files=JobFiles(resources, batches.places),
+        datastores=datastores,
+        storage=data,
         models=models,
         artifacts=outside.artifacts,
         environments=outside.environments,

@@ -38,8 +38,10 @@ from penstock.online.rollbacks import Rollbacks
 from penstock.online.rollouts import Rollouts
 from penstock.online.shadow import Shadows
 from penstock.online.webhooks import Webhooks
+from penstock.preparation.datastores import Datastores
 from penstock.preparation.models import Models
 from penstock.registry.server import MlflowServer
+from penstock.storage.base import Storage
 from penstock.telemetry.records import Records
 from penstock.telemetry.series import Windows
 from penstock.telemetry.tape import Tapes
@@ -68,6 +70,8 @@ class Services:
     batch_deployments: BatchDeployments
     jobs: Jobs
     job_files: JobFiles
+    datastores: Datastores
+    storage: Storage
     models: Models
     artifacts: Artifacts
     environments: Environments

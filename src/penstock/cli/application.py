@@ -11,6 +11,8 @@ from penstock.cli.sequence import Sequenced, name_of
 from penstock.cli.upload import checked, uploaded
 from penstock.domain.autoscale import Autoscale
 from penstock.domain.contract import Contract
+from penstock.domain.data import Data
+from penstock.domain.datastore import Datastore
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.endpoint import OnlineEndpoint
 from penstock.domain.environment import Environment
@@ -33,6 +35,8 @@ _SPECS: Mapping[DocumentKind, type[Frozen]] = {
     DocumentKind.ROLLOUT: Rollout,
     DocumentKind.WEBHOOK: Webhook,
     DocumentKind.AUTOSCALE: Autoscale,
+    DocumentKind.DATA: Data,
+    DocumentKind.DATASTORE: Datastore,
 }
 
 
@@ -50,8 +54,8 @@ class Application:
     def run(self, plan: Sequenced) -> None:
         """Apply all documents. Raises, with nothing changed, if one of them is faulty in itself.
 
-        1. Webhooks, environments and models, then endpoints and contracts; an error here ends the run, as others build
-           on them.
+        1. Webhooks, datastores, data, environments and models, then endpoints and contracts; an error here ends the
+           run, as others build on them.
         2. All deployments are sent, then their autoscales, then they are waited for together; one that fails does not
            stop the others.
         3. Traffic of the endpoints all of whose deployments serve, and rollouts: these are begun, not waited for.
@@ -60,6 +64,7 @@ class Application:
             checked(_SPECS[document.kind], document)
         for document in plan.webhooks:
             self._webhook(document)
+        self._places(plan)
         for document in plan.environments:
             self._environment(document)
         for document in plan.models:
@@ -76,6 +81,14 @@ class Application:
     def rows(self) -> list[dict[str, Any]]:
         """A row per document: kind, name, change, state."""
         return list(self._rows.values())
+
+    def _places(self, plan: Sequenced) -> None:
+        for document in plan.datastores:
+            made = self._client.datastores.create_or_update(uploaded(self._client, Datastore, document))
+            self._note(document, made.change, made.resource.provisioning_state)
+        for document in plan.data:
+            kept = self._client.data.create_or_update(uploaded(self._client, Data, document))
+            self._note(document, kept.change, "Succeeded", name=kept.resource.name)
 
     def _environment(self, document: Document) -> None:
         applied = self._client.environments.create_or_update(uploaded(self._client, Environment, document))

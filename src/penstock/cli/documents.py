@@ -21,6 +21,8 @@ class DocumentKind(StrEnum):
     ROLLOUT = "rollout"
     WEBHOOK = "webhook"
     AUTOSCALE = "autoscale"
+    DATA = "data"
+    DATASTORE = "datastore"
 
 
 _SCHEMAS = {
@@ -32,6 +34,10 @@ _SCHEMAS = {
     "onlinedeployment": DocumentKind.DEPLOYMENT,
     "model": DocumentKind.MODEL,
     "environment": DocumentKind.ENVIRONMENT,
+    "data": DocumentKind.DATA,
+    "azureblob": DocumentKind.DATASTORE,
+    "azuredatalakegen2": DocumentKind.DATASTORE,
+    "azurefile": DocumentKind.DATASTORE,
 }
 # What Azure has no schema for says what it is by its `type`.
 _OWN_TYPES = {
@@ -40,6 +46,8 @@ _OWN_TYPES = {
     "webhook": DocumentKind.WEBHOOK,
     "autoscale": DocumentKind.AUTOSCALE,
     "microsoft.insights/autoscalesettings": DocumentKind.AUTOSCALE,
+    **dict.fromkeys(("uri_file", "uri_folder", "mltable"), DocumentKind.DATA),
+    **dict.fromkeys(("azure_blob", "azure_data_lake_gen2", "azure_file", "s3", "gcs", "local"), DocumentKind.DATASTORE),
 }
 # Fields that only one kind has; the first kind with one of them is meant.
 _MARKS = (

@@ -20,13 +20,15 @@ class Sequenced:
     rollouts: tuple[Document, ...] = ()
     webhooks: tuple[Document, ...] = ()
     autoscales: tuple[Document, ...] = ()
+    datastores: tuple[Document, ...] = ()
+    data: tuple[Document, ...] = ()
 
     @property
     def documents(self) -> Sequence[Document]:
         """Each document once, as it is written."""
         held_back = {name_of(document): document for document in self.traffic}
         endpoints = (held_back.get(name_of(endpoint), endpoint) for endpoint in self.endpoints)
-        first = (*self.webhooks, *self.environments, *self.models)
+        first = (*self.webhooks, *self.datastores, *self.data, *self.environments, *self.models)
         sent = (*self.contracts, *self.deployments, *self.autoscales, *self.rollouts)
         return (*first, *endpoints, *sent)
 
@@ -34,8 +36,8 @@ class Sequenced:
 def sequenced(documents: Iterable[Document]) -> Sequenced:
     """Order the documents; raises `invalid` for one without a name, and for two of one name.
 
-    Webhooks come first, so that they are told of the rest. Environments and models follow, then endpoints, contracts,
-    deployments and autoscales. An endpoint some of whose deployments are among the documents keeps the traffic that it
+    Webhooks come first, so that they are told of the rest. Datastores, data, environments and models follow, then
+    endpoints, contracts, deployments and autoscales. An endpoint some of whose deployments are among the documents keeps the traffic that it
     has until they serve: its shares come last.
     """
     by_kind: dict[DocumentKind, list[Document]] = {kind: [] for kind in DocumentKind}
@@ -59,6 +61,8 @@ def sequenced(documents: Iterable[Document]) -> Sequenced:
         rollouts=tuple(by_kind[DocumentKind.ROLLOUT]),
         webhooks=tuple(by_kind[DocumentKind.WEBHOOK]),
         autoscales=tuple(by_kind[DocumentKind.AUTOSCALE]),
+        datastores=tuple(by_kind[DocumentKind.DATASTORE]),
+        data=tuple(by_kind[DocumentKind.DATA]),
     )
 
 

@@ -13,6 +13,8 @@ from penstock.client.collections import Collections
 from penstock.client.compilations import Compilations
 from penstock.client.computes import Computes
 from penstock.client.contracts import Contracts
+from penstock.client.data import DataAssets
+from penstock.client.datastores import Datastores
 from penstock.client.deployments import OnlineDeployments
 from penstock.client.endpoints import OnlineEndpoints
 from penstock.client.environments import Environments
@@ -85,6 +87,8 @@ class Client:
         self.batch_deployments = BatchDeployments(self._transport)
         self.jobs = Jobs(self._transport)
         self.computes = Computes(self._transport)
+        self.data = DataAssets(self._transport)
+        self.datastores = Datastores(self._transport)
         self.collections = Collections(self._transport)
         self.contracts = Contracts(self._transport)
         self.rollbacks = Rollbacks(self._transport)
@@ -149,6 +153,7 @@ class Client:
             "batch-endpoint": self.batch_endpoints.get,
             "batch-deployment": self.batch_deployments.get,
             "compute": self.computes.get,
+            "datastore": self.datastores.get,
             "contract": self.contracts.get,
             "webhook": self.webhooks.get,
             "autoscale": self.autoscales.get,

@@ -12,6 +12,8 @@ from penstock.domain.batch_deployment import BatchDeployment, BatchDeploymentSta
 from penstock.domain.batch_endpoint import BatchEndpoint, BatchEndpointStatus
 from penstock.domain.compute import Compute, ComputeStatus
 from penstock.domain.contract import Contract, ContractStatus
+from penstock.domain.data import Data, DataStatus
+from penstock.domain.datastore import Datastore, DatastoreStatus
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
 from penstock.domain.environment import Environment, EnvironmentStatus
@@ -98,6 +100,8 @@ RemoteBatchEndpoint = RemoteResource[BatchEndpoint, BatchEndpointStatus]
 RemoteBatchDeployment = RemoteResource[BatchDeployment, BatchDeploymentStatus]
 RemoteJob = RemoteResource[Job, JobStatus]
 RemoteCompute = RemoteResource[Compute, ComputeStatus]
+RegisteredData = RemoteResource[Data, DataStatus]
+RemoteDatastore = RemoteResource[Datastore, DatastoreStatus]
 AppliedEndpoint = Applied[OnlineEndpoint, OnlineEndpointStatus]
 AppliedDeployment = Applied[OnlineDeployment, OnlineDeploymentStatus]
 AppliedEnvironment = Applied[Environment, EnvironmentStatus]
@@ -109,6 +113,8 @@ AppliedBatchEndpoint = Applied[BatchEndpoint, BatchEndpointStatus]
 AppliedBatchDeployment = Applied[BatchDeployment, BatchDeploymentStatus]
 AppliedJob = Applied[Job, JobStatus]
 AppliedCompute = Applied[Compute, ComputeStatus]
+AppliedData = Applied[Data, DataStatus]
+AppliedDatastore = Applied[Datastore, DatastoreStatus]
 AnyRemote = RemoteResource[Any, Any]
 
 
