@@ -37,8 +37,8 @@ def sequenced(documents: Iterable[Document]) -> Sequenced:
     """Order the documents; raises `invalid` for one without a name, and for two of one name.
 
     Webhooks come first, so that they are told of the rest. Datastores, data, environments and models follow, then
-    endpoints, contracts, deployments and autoscales. An endpoint some of whose deployments are among the documents keeps the traffic that it
-    has until they serve: its shares come last.
+    endpoints, contracts, deployments and autoscales. An endpoint some of whose deployments are among the documents keeps
+    the traffic that it has until they serve: its shares come last.
     """
     by_kind: dict[DocumentKind, list[Document]] = {kind: [] for kind in DocumentKind}
     seen: dict[tuple[DocumentKind, str], Document] = {}
