@@ -14,6 +14,8 @@ from penstock.domain.batch_deployment import BatchDeployment
 from penstock.domain.batch_endpoint import BatchEndpoint
 from penstock.domain.compute import Compute
 from penstock.domain.contract import Contract
+from penstock.domain.data import Data
+from penstock.domain.datastore import Datastore
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.endpoint import OnlineEndpoint
 from penstock.domain.environment import Environment
@@ -39,6 +41,8 @@ SPECS: Mapping[DocumentKind, type[Frozen]] = {
     DocumentKind.COMPUTE: Compute,
     DocumentKind.BATCH_ENDPOINT: BatchEndpoint,
     DocumentKind.BATCH_DEPLOYMENT: BatchDeployment,
+    DocumentKind.DATA: Data,
+    DocumentKind.DATASTORE: Datastore,
 }
 
 
@@ -56,8 +60,8 @@ class Application:
     def run(self, plan: Sequenced) -> None:
         """Apply all documents. Raises, with nothing changed, if one of them is faulty in itself.
 
-        1. Webhooks, environments, models and computes, then endpoints and contracts; an error here ends the run, as
-           others build on them.
+        1. Webhooks, datastores, data, environments, models and computes, then endpoints and contracts; an error here
+           ends the run, as others build on them.
         2. All deployments are sent, then their autoscales, then they are waited for together; one that fails does not
            stop the others. Batch deployments likewise.
         3. Traffic and defaults of the endpoints all of whose deployments are ready, and rollouts: these are begun, not
@@ -67,6 +71,8 @@ class Application:
             checked(SPECS[document.kind], document)
         turns: Sequence[tuple[Callable[[Document], None], Sequence[Document]]] = (
             (self._webhook, plan.webhooks),
+            (self._datastore, plan.datastores),
+            (self._data, plan.data),
             (self._environment, plan.environments),
             (self._model, plan.models),
             (self._compute, plan.computes),
@@ -90,6 +96,14 @@ class Application:
     def _model(self, document: Document) -> None:
         version = self._client.models.register(uploaded(self._client, Model, document))
         self._note(document, "registered", "Succeeded", name=f"{version.name}:{version.version}")
+
+    def _datastore(self, document: Document) -> None:
+        made = self._client.datastores.create_or_update(uploaded(self._client, Datastore, document))
+        self._note(document, made.change, made.resource.provisioning_state)
+
+    def _data(self, document: Document) -> None:
+        kept = self._client.data.create_or_update(uploaded(self._client, Data, document))
+        self._note(document, kept.change, "Succeeded", name=kept.resource.name)
 
     def _environment(self, document: Document) -> None:
         applied = self._client.environments.create_or_update(uploaded(self._client, Environment, document))

@@ -24,6 +24,8 @@ class DocumentKind(StrEnum):
     COMPUTE = "compute"
     BATCH_ENDPOINT = "batch-endpoint"
     BATCH_DEPLOYMENT = "batch-deployment"
+    DATA = "data"
+    DATASTORE = "datastore"
 
 
 _SCHEMAS = {
@@ -40,6 +42,10 @@ _SCHEMAS = {
     "amlcompute": DocumentKind.COMPUTE,
     "model": DocumentKind.MODEL,
     "environment": DocumentKind.ENVIRONMENT,
+    "data": DocumentKind.DATA,
+    "azureblob": DocumentKind.DATASTORE,
+    "azuredatalakegen2": DocumentKind.DATASTORE,
+    "azurefile": DocumentKind.DATASTORE,
 }
 # What Azure has no schema for, or is seldom given one, says what it is by its `type`.
 _OWN_TYPES = {
@@ -49,6 +55,8 @@ _OWN_TYPES = {
     "autoscale": DocumentKind.AUTOSCALE,
     "microsoft.insights/autoscalesettings": DocumentKind.AUTOSCALE,
     "amlcompute": DocumentKind.COMPUTE,
+    **dict.fromkeys(("uri_file", "uri_folder", "mltable"), DocumentKind.DATA),
+    **dict.fromkeys(("azure_blob", "azure_data_lake_gen2", "azure_file", "s3", "gcs", "local"), DocumentKind.DATASTORE),
 }
 # Fields that only one kind has; the first kind with one of them is meant.
 _MARKS = (

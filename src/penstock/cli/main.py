@@ -36,6 +36,8 @@ _COMMANDS = {
     "golden": _Entry("golden", "Golden requests: requests with the answers that a deployment must give."),
     "autoscale": _Entry("autoscale", "Autoscales: how many instances a deployment has, and when."),
     "image": _Entry("image", "Container images: build, extend, send to a registry."),
+    "data": _Entry("data", "Data assets: names and versions for files and folders."),
+    "datastore": _Entry("datastore", "Datastores: named places for data, and what opens them."),
     "environment": _Entry("environment", "Registered environments."),
     "webhook": _Entry("webhook", "Webhooks: recorded events, sent to a URL as signed CloudEvents."),
     "apply": _Entry("apply", "Make everything be as the files say, in any order."),

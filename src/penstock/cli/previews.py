@@ -31,6 +31,10 @@ def previewed(client: "Client", document: Document) -> dict[str, Any]:
             return _model(client, document)
         case DocumentKind.ENVIRONMENT:
             return _environment(client, document)
+        case DocumentKind.DATA:
+            return _data(client, document)
+        case DocumentKind.DATASTORE:
+            return _datastore(client, document)
         case _:
             return _row(document, _preview(client, document))
 
@@ -92,16 +96,36 @@ def _is_from(path: str, found: "ModelVersion") -> bool:
 
 
 def _environment(client: "Client", document: Document) -> dict[str, Any]:
-    from penstock.domain.diff import differences
     from penstock.domain.environment import Environment
 
     wanted = compared(Environment, document)
     found = _found(lambda: client.environments.get(str(wanted.name), wanted.version or "latest"))
+    return _registered(document, wanted, wanted.version, found)
+
+
+def _datastore(client: "Client", document: Document) -> dict[str, Any]:
+    from penstock.domain.datastore import Datastore
+
+    return _row(document, client.datastores.preview(compared(Datastore, document)))
+
+
+def _data(client: "Client", document: Document) -> dict[str, Any]:
+    from penstock.domain.data import Data
+
+    wanted = compared(Data, document)
+    found = _found(lambda: client.data.get(str(wanted.name), wanted.version or "latest"))
+    return _registered(document, wanted, wanted.version, found)
+
+
+def _registered(document: Document, wanted: "Frozen", version: str | None, found: Any) -> dict[str, Any]:
+    """Compared with the version of that number, or with the latest."""
+    from penstock.domain.diff import differences
+
     if found is None:
         return _shown(document, "created", _additions(wanted))
-    old = found.spec.model_copy(update={"version": wanted.version, "name": wanted.name})
+    old = found.spec.model_copy(update={"version": version, "name": document.text("name")})
     differing = [{"path": d.path, "old": d.old, "new": d.new} for d in differences(old, wanted)]
-    return _versioned(document, wanted.version, differing)
+    return _versioned(document, version, differing)
 
 
 def _versioned(document: Document, version: str | None, differing: list[dict[str, Any]]) -> dict[str, Any]:

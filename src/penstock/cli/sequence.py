@@ -24,12 +24,15 @@ class Sequenced:
     batch_endpoints: tuple[Document, ...] = ()
     batch_deployments: tuple[Document, ...] = ()
     batch_defaults: tuple[Document, ...] = ()  # endpoints again, as they are written, once their deployments are ready
+    datastores: tuple[Document, ...] = ()
+    data: tuple[Document, ...] = ()
 
     @property
     def documents(self) -> Sequence[Document]:
         """Each document once, as it is written."""
         endpoints = (*_whole(self.endpoints, self.traffic), *_whole(self.batch_endpoints, self.batch_defaults))
-        first = (*self.webhooks, *self.environments, *self.models, *self.computes)
+        places = (*self.datastores, *self.data)
+        first = (*self.webhooks, *places, *self.environments, *self.models, *self.computes)
         sent = (*self.contracts, *self.deployments, *self.autoscales, *self.batch_deployments, *self.rollouts)
         return (*first, *endpoints, *sent)
 
@@ -37,9 +40,9 @@ class Sequenced:
 def sequenced(documents: Iterable[Document]) -> Sequenced:
     """Order the documents; raises `invalid` for one without a name, and for two of one name.
 
-    Webhooks come first, so that they are told of the rest. Environments, models and computes follow, then endpoints,
-    contracts, deployments and autoscales. An endpoint some of whose deployments are among the documents keeps the
-    traffic, or the default, that it has until they are ready: its own come last.
+    Webhooks come first, so that they are told of the rest. Datastores, data, environments, models and computes follow,
+    then endpoints, contracts, deployments and autoscales. An endpoint some of whose deployments are among the documents
+    keeps the traffic, or the default, that it has until they are ready: its own come last.
     """
     by_kind: dict[DocumentKind, list[Document]] = {kind: [] for kind in DocumentKind}
     seen: dict[tuple[DocumentKind, str], Document] = {}
@@ -66,6 +69,8 @@ def sequenced(documents: Iterable[Document]) -> Sequenced:
         batch_endpoints=tuple(_without(e, _DEFAULTS) if e in late_defaults else e for e in batch_endpoints),
         batch_deployments=tuple(batch_deployments),
         batch_defaults=tuple(late_defaults),
+        datastores=tuple(by_kind[DocumentKind.DATASTORE]),
+        data=tuple(by_kind[DocumentKind.DATA]),
     )
 
 

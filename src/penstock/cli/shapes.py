@@ -11,9 +11,11 @@ if TYPE_CHECKING:
         Deployment,
         Endpoint,
         Preview,
+        RegisteredData,
         RegisteredEnvironment,
         RemoteAutoscale,
         RemoteContract,
+        RemoteDatastore,
         RemoteWebhook,
     )
     from penstock.domain.model import ModelVersion
@@ -26,6 +28,8 @@ SERVINGS = table("version", "endpoint", "deployment", "traffic", "mirror_traffic
 CONTRACTS = table("name", "endpoint_name", "deployment_name", "mode", "provisioning_state", "deployments", "reason")
 WEBHOOKS = table("name", "url", "enabled", "reason", "delivered", "waiting", "dead")
 AUTOSCALES = table("name", "min", "max", "instances", "wanted", "profile", "reason", "limit")
+DATA = table("name", "version", "type", "path", "archived", "created_at", "description")
+DATASTORES = table("name", "type", "account_name", "container", "endpoint", "path", "credential_type", "description")
 ENVIRONMENTS = table("name", "version", "image", "archived", "created_at", "description")
 
 
@@ -109,6 +113,28 @@ def environment(resource: "RegisteredEnvironment") -> dict[str, Any]:
         "version": version,
         "archived": resource.status.archived,
         "created_at": resource.created_at.isoformat(),
+    }
+
+
+def data(resource: "RegisteredData") -> dict[str, Any]:
+    name, _, version = resource.name.rpartition(":")
+    return {
+        **spec_fields(resource),
+        "name": name,
+        "version": version,
+        "archived": resource.status.archived,
+        "created_at": resource.created_at.isoformat(),
+    }
+
+
+def datastore(resource: "RemoteDatastore") -> dict[str, Any]:
+    """`container` is its bucket, container or file system."""
+    return {
+        "name": resource.name,
+        **spec_fields(resource),
+        "container": resource.spec.container or None,
+        "provisioning_state": resource.provisioning_state,
+        **marks(resource),
     }
 
 

@@ -27,6 +27,8 @@ def inlined(document: Document) -> Document:
             return document.replaced(_environment(fields, document.folder, document.source))
         case DocumentKind.MODEL:
             return document.replaced(_model(fields, document.folder))
+        case DocumentKind.DATA | DocumentKind.DATASTORE:
+            return document.replaced(_absolute(fields, "path", document.folder))
         case DocumentKind.DEPLOYMENT | DocumentKind.BATCH_DEPLOYMENT:
             return document.replaced(_deployment(fields, document.folder, document.source))
         case DocumentKind.ROLLOUT:

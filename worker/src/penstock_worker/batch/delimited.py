@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What pandas takes for no value, in columns that the model reads; other columns are left as they are written.
 _NULLS = tuple(
-    ",#N/A,#N/A N/A,#NA,-1.#IND,-1.#QNAN,-NaN,-nan,1.#IND,1.#QNAN,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null".split(",")
+    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
 )
 _COLUMN = re.compile(r"In CSV column #(\d+)")
 
@@ -110,7 +110,7 @@ class Delimited:
             "boolean": arrow.bool_(),
             "datetime": arrow.timestamp("ns"),
         }
-        types = self._columns.types if self._columns is not None else {}
+        types: Mapping[str, str] = self._columns.types if self._columns is not None else {}
         return {name: known.get(types[name], self._text) for name in names if name in types}
 
     def _inferred(self, sample: bytes, names: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:
