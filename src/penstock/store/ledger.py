@@ -80,7 +80,9 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Sums over a job's ledger. `rows` is what all mini-batches read, None while that is not known of some."""
+    """Sums over a job's ledger. `rows` is what all mini-batches read, None while that is not known of some; rows that
+    were read, written and rejected are those of done mini-batches. `bytes` are of the files
+    that are read, `bytes_done` of settled mini-batches."""
 
     files: int = 0
     files_by_state: dict[FileState, int]
@@ -110,8 +112,8 @@ class Ledger(Protocol):
         ...
 
     def cut(self, job: str, files: Sequence[int], mini_batches: Sequence[MiniBatch]) -> None:
-        """Write down the mini-batches of `files`, which are `cut` then; files that are no longer `listed` and
-        mini-batches that stand there already are left alone."""
+        """Write down the mini-batches of `files`, which are `cut` then. Files that are no longer `listed` are left
+        alone, and so are mini-batches that begin with one of them, and those that stand there already."""
         ...
 
     def set_aside(self, job: str, file: int, state: FileState, reason: str) -> None:
@@ -129,7 +131,8 @@ class Ledger(Protocol):
         ...
 
     def reopen(self, job: str) -> None:
-        """Let what has failed be tried again: failed mini-batches are todo, with no attempts; failed files listed."""
+        """Let what has failed be tried again: failed mini-batches are todo, with no attempts; failed files that were
+        never cut are listed. One that was cut is settled with its mini-batches: it would come out twice."""
         ...
 
     def totals(self, job: str) -> Totals: ...

@@ -10,7 +10,7 @@ from sqlalchemy import DDL, Column, Connection, Integer, MetaData, Table, delete
 from sqlalchemy.schema import CreateColumn
 
 from penstock.domain.errors import conflict
-from penstock.store.tables import events, history, job_files, metadata, mini_batches, resources
+from penstock.store.tables import events, history, job_files, ledgers, metadata, mini_batches, resources
 
 Step = Callable[[Connection], None]
 
@@ -42,8 +42,8 @@ def add_whereabouts(connection: Connection) -> None:
 
 
 def add_ledgers(connection: Connection) -> None:
-    """Step 3: the ledgers of batch jobs."""
-    for table in (job_files, mini_batches):
+    """Step 3: the ledgers of jobs."""
+    for table in (ledgers, job_files, mini_batches):
         table.create(connection, checkfirst=True)
 
 

@@ -1,8 +1,25 @@
-"""The tables of the store, the same on SQLite and PostgreSQL: resources, history, events, leases, ledgers of jobs."""
+"""The tables of the store, the same on SQLite and PostgreSQL: resources, history, events and leases; and those of the
+ledgers of jobs."""
 
+import json
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, Integer, MetaData, Table, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+from penstock.store.sums import SUMS
 
 metadata = MetaData()
 
@@ -43,6 +60,20 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class ExactText(TypeDecorator[str]):
+    """Any text whatever, as JSON in ASCII: names of files may hold bytes that are no text, and must come back as they
+    were."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else json.loads(value)
 
 
 # Specs and statuses are JSON in text columns: nothing queries inside them, and PostgreSQL's own JSON type would
@@ -102,17 +133,26 @@ leases = Table(
     Column("expires_at", UtcTime, nullable=False),
 )
 
-# The ledger of batch jobs; see store/ledger.py.
+# A row for each ledger, with running sums over its files and mini-batches: they are asked for about once a second,
+# and adding up 100,000 rows takes a tenth of one.
+ledgers = Table(
+    "ledgers",
+    metadata,
+    Column("job", PlainText, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in SUMS),
+)
+
 job_files = Table(
     "job_files",
     metadata,
     Column("job", PlainText, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("uri", PlainText, nullable=False),
-    Column("name", PlainText, nullable=False),
+    Column("uri", ExactText, nullable=False),
+    Column("name", ExactText, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("version", PlainText, nullable=False),
     Column("state", PlainText, nullable=False),
+    Column("planned", Boolean, nullable=False),  # it has mini-batches, also if it has failed since
     Column("reason", PlainText, nullable=False),
     Index("job_files_by_state", "job", "state", "number"),
 )
@@ -124,15 +164,24 @@ mini_batches = Table(
     Column("file", Integer, primary_key=True, autoincrement=False),
     Column("piece", Integer, primary_key=True, autoincrement=False),
     Column("files", Integer, nullable=False),
-    Column("segments", Text, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("state", PlainText, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("parts", Text, nullable=False),
     Column("rows_in", BigInteger, nullable=False),
     Column("rows_out", BigInteger, nullable=False),
     Column("rows_rejected", BigInteger, nullable=False),
     Column("reason", PlainText, nullable=False),
-    Index("mini_batches_by_state", "job", "state", "file", "piece"),
+    Column("segments", Text, nullable=False),  # JSON
+    Column("parts", Text, nullable=False),  # JSON
+    # Of those that are to be done or have failed only: it must not tempt SQLite to look there for others.
+    Index(
+        "mini_batches_left",
+        "job",
+        "state",
+        "file",
+        "piece",
+        sqlite_where=(LEFT := text("state <> 'done'")),
+        postgresql_where=LEFT,
+    ),
 )

@@ -30,6 +30,7 @@ def test_an_empty_database_gets_all_tables_and_needs_nothing_more(connection: Co
         "history",
         "events",
         "leases",
+        "ledgers",
         "job_files",
         "mini_batches",
         "schema_version",
