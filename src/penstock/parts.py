@@ -15,6 +15,7 @@ from penstock.batch.job_input import JobInput
 from penstock.batch.job_reconciler import JobReconciler
 from penstock.batch.launch import Launches
 from penstock.batch.places import JobPlaces
+from penstock.batch.preflight import Preflight
 from penstock.batch.seating import Seating
 from penstock.control.clock import SystemClock
 from penstock.control.resources import Resources
@@ -147,7 +148,7 @@ def batch(
     seating = Seating(resources, os.cpu_count() or 1)
     return Batch(
         jobs=JobReconciler(resources, parts, launches, seating, clock),
-        deployments=BatchDeploymentReconciler(resources, launches, clock),
+        deployments=BatchDeploymentReconciler(resources, launches, Preflight(crew, places, clock), clock),
         places=places,
         crew=crew,
     )

@@ -1,25 +1,28 @@
-"""Makes a batch deployment ready: its model and code laid out, its environment built. No process lives between jobs."""
+"""Makes a batch deployment ready: model and code laid out, environment built, loaded once. No process stays."""
 
 from datetime import timedelta
 
-from penstock.batch.launch import Launches
+from penstock.batch.launch import Launch, Launches
+from penstock.batch.preflight import Preflight
 from penstock.control.clock import Clock
 from penstock.control.resources import PLATFORM, Resources
 from penstock.domain.batch_deployment import BATCH_DEPLOYMENT, BatchDeployment, BatchDeploymentStatus
 from penstock.domain.events import Event
 from penstock.domain.resource import Condition, Key, Resource, Truth, with_condition
+from penstock.domain.samples import is_skipped
 from penstock.preparation.building import Failure, Waiting
 
-_SOON = timedelta(seconds=1)
-_STEPS = ("Model", "Environment")
+_SOON = timedelta(milliseconds=100)
+_STEPS = ("Model", "Environment", "Preflight")
 
 Deployment = Resource[BatchDeployment, BatchDeploymentStatus]
 
 
 class BatchDeploymentReconciler:
-    def __init__(self, resources: Resources, launches: Launches, clock: Clock) -> None:
+    def __init__(self, resources: Resources, launches: Launches, preflight: Preflight, clock: Clock) -> None:
         self._resources = resources
         self._launches = launches
+        self._preflight = preflight
         self._clock = clock
 
     def reconcile(self, key: Key) -> timedelta | None:
@@ -32,9 +35,10 @@ class BatchDeploymentReconciler:
             return None
         if deployment.ready or _has_failed(deployment):
             return None
-        outcome = self._launches.prepare(
+        launch = self._launches.prepare(
             deployment.name, deployment.spec, lambda: self._resources.enqueue(deployment.key)
         )
+        outcome = self._loaded(deployment, launch) if isinstance(launch, Launch) else launch
         if isinstance(outcome, Waiting):
             self._write(deployment, self._conditions(deployment, outcome.step, Truth.UNKNOWN, outcome), None)
             return _SOON
@@ -45,6 +49,13 @@ class BatchDeploymentReconciler:
         conditions = self._conditions(deployment, "", Truth.TRUE, None)
         self._write(deployment, conditions, None, outcome.environment.fingerprint)
         return None
+
+    def _loaded(self, deployment: Deployment, launch: Launch) -> Launch | Waiting | Failure:
+        """`launch` once a worker has loaded it, unless its author does not want that."""
+        if is_skipped(deployment.spec):
+            return launch
+        self._launches.use(launch)
+        return self._preflight.outcome(deployment.name, launch) or launch
 
     def _conditions(
         self, deployment: Deployment, step: str, truth: Truth, outcome: Waiting | Failure | None

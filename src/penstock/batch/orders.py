@@ -27,3 +27,17 @@ def order_of(name: str, spec: Job, places: JobPlaces, output_folder: Path) -> Or
         logs_folder=str(places.logs(name)),
         output_path=str(places.outputs(name) / SCORE if spec.output_path is None else output_folder),
     )
+
+
+def order_of_preflight(name: str, places: JobPlaces, job: str) -> Order:
+    """Of a worker that is only to load deployment `name`; `job` stands for the job that there is none of."""
+    return Order(
+        job=name,
+        output_action="append_row",
+        output_format=AZURE,
+        output_mode="one_file",
+        output_file_name="predictions.csv",
+        output_folder=str(places.outputs(job)),
+        logs_folder=str(places.logs(job)),
+        output_path=str(places.outputs(job)),
+    )

@@ -3,6 +3,7 @@
 from penstock.domain.batch_deployment import BatchDeployment
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.environment import Requirements
+from penstock.domain.samples import SKIP_PROPERTY, is_skipped
 
 # MLflow's smaller distributions come without what reads and writes tables.
 _TABLES = ("pandas", "pyarrow")
@@ -17,6 +18,7 @@ def parts_of(spec: BatchDeployment) -> OnlineDeployment:
         code_configuration=spec.code_configuration,
         environment=spec.environment,
         environment_variables=spec.settings.environment_variables,
+        properties={SKIP_PROPERTY: "true"} if is_skipped(spec) else {},
     )
 
 

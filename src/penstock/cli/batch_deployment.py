@@ -8,6 +8,7 @@ from penstock.cli import batch_shapes
 from penstock.cli.command import command, noun
 from penstock.cli.confirm import confirm
 from penstock.cli.connection import connect
+from penstock.cli.deploying import unvalidated
 from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
 from penstock.cli.errors import notice
@@ -35,6 +36,7 @@ app = noun("Batch deployments: models and scripts that jobs of a batch endpoint 
 _SetDefault = Annotated[
     bool, typer.Option("--set-default", help="When it is ready, have it run the jobs that name no deployment.")
 ]
+_Skip = Annotated[bool, typer.Option("--skip-script-validation", help="Do not load it before the first job.")]
 
 
 @command(
@@ -42,7 +44,6 @@ _SetDefault = Annotated[
     "create",
     example="penstock batch-deployment create -f deployment.yml --set-default",
     text=batch_shapes.DEPLOYMENTS,
-    ignored=("--skip-script-validation",),
 )
 def create(
     *,
@@ -51,13 +52,15 @@ def create(
     endpoint_name: OptionalEndpointName = None,
     set_default: _SetDefault = False,
     sets: Sets,
+    skip_script_validation: _Skip = False,
     no_wait: NoWait = False,
 ) -> Any:
-    """Create a deployment, or make an existing one be as the file says; waits until its environment is built."""
+    """Create a deployment, or make an existing one be as the file says; waits until it has been loaded once."""
     if set_default and no_wait:
         raise invalid("--set-default needs the deployment to be ready first: leave out --no-wait")
     document = read_one(file, DocumentKind.BATCH_DEPLOYMENT).with_fields(name=name, endpoint_name=endpoint_name)
     document = document.replaced(edited(dict(document.fields), sets))
+    document = unvalidated(document) if skip_script_validation else document
     from penstock.domain.batch_deployment import BatchDeployment
 
     _check_named(document)

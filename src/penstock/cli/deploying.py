@@ -1,10 +1,13 @@
 """Bringing a deployment to serve: the wait with its remedies, and the traffic after it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
+from penstock.cli.documents import Document
 from penstock.cli.errors import NEXT, notice
 from penstock.cli.progress import Progress
 from penstock.domain.errors import Code, PenstockError
+from penstock.domain.samples import SKIP_PROPERTY
 
 if TYPE_CHECKING:
     from penstock.client.client import Client
@@ -41,3 +44,11 @@ def give_all_traffic(client: "Client", endpoint: str, deployment: str) -> None:
         client.wait(resource.kind, resource.name, resource.generation)
         notice(f"endpoint {endpoint!r} sends all traffic to {deployment!r}")
         return
+
+
+def unvalidated(document: Document) -> Document:
+    """The document of a deployment that is not tried before it is used (`--skip-script-validation`)."""
+    properties: object = document.fields.get("properties") or {}
+    if not isinstance(properties, Mapping):
+        return document  # it is refused for that
+    return document.with_fields(properties={**cast(Mapping[str, Any], properties), SKIP_PROPERTY: "true"})

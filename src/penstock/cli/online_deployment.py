@@ -1,8 +1,7 @@
 """`penstock online-deployment`: models that serve behind an endpoint."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,7 +9,7 @@ from penstock.cli import shapes
 from penstock.cli.command import command, noun
 from penstock.cli.confirm import confirm
 from penstock.cli.connection import connect
-from penstock.cli.deploying import give_all_traffic, ready
+from penstock.cli.deploying import give_all_traffic, ready, unvalidated
 from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
 from penstock.cli.errors import notice
@@ -28,7 +27,6 @@ from penstock.cli.progress import Progress
 from penstock.cli.show import Output
 from penstock.cli.upload import uploaded
 from penstock.domain.errors import invalid
-from penstock.domain.samples import SKIP_PROPERTY
 
 if TYPE_CHECKING:
     from penstock.client.client import Client
@@ -59,10 +57,7 @@ class _Manner:
 
     def noted(self, document: Document) -> Document:
         """The document with what the platform has to know of it."""
-        properties: object = document.fields.get("properties") or {}
-        if not self.skip_script_validation or not isinstance(properties, Mapping):
-            return document
-        return document.with_fields(properties={**cast(Mapping[str, Any], properties), SKIP_PROPERTY: "true"})
+        return unvalidated(document) if self.skip_script_validation else document
 
 
 @command(

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from penstock.domain.errors import invalid
 
 if TYPE_CHECKING:
+    from penstock.domain.batch_deployment import BatchDeployment
     from penstock.domain.deployment import OnlineDeployment
 
 SKIP_PROPERTY = "penstock.skip_script_validation"  # "true": no prediction is tried
 REQUEST_PROPERTY = "penstock.sample_request"  # path of a sample request inside the code folder
 
 
-def is_skipped(deployment: "OnlineDeployment") -> bool:
+def is_skipped(deployment: "OnlineDeployment | BatchDeployment") -> bool:
     return deployment.properties.get(SKIP_PROPERTY, "").lower() == "true"
 
 

@@ -1,0 +1,89 @@
+"""Before a batch deployment is ready, one worker loads its model or script: what cannot be loaded never gets a job."""
+
+from datetime import timedelta
+
+from penstock.batch.crew import Crew
+from penstock.batch.launch import Launch
+from penstock.batch.orders import order_of_preflight
+from penstock.batch.places import JobPlaces
+from penstock.batch.work_folder import WorkFolder
+from penstock.control.clock import Clock
+from penstock.engines.base import Process
+from penstock.preparation.building import Failure, Waiting
+from penstock_worker import contract
+
+_WORKER = "w0"
+_LONGEST = timedelta(minutes=20)
+_STEP = "Preflight"
+
+
+class Preflight:
+    """A worker without tasks, in a work folder of its own that no job can have: names of jobs do not begin with `_`."""
+
+    def __init__(self, crew: Crew, places: JobPlaces, clock: Clock) -> None:
+        self._crew = crew
+        self._places = places
+        self._clock = clock
+        self._begun: dict[str, str] = {}  # deployment -> revision that is being tried
+
+    def outcome(self, name: str, launch: Launch) -> Failure | Waiting | None:
+        """One step; None once the deployment has been loaded."""
+        job, revision = _job(name), launch.ingredients.revision()
+        process = self._crew.members(job).get(_WORKER)
+        if self._begun.get(name) != revision:
+            if not self._crew.disband(job, at_once=True):
+                return _waiting()
+            self._start(name, job, launch)
+            self._begun[name] = revision
+            return _waiting()
+        report = WorkFolder(self._places.work(job)).report(_WORKER)
+        if report is not None and report.phase == contract.READY:
+            self._end(name)
+            return None
+        failure = _failure(revision, report, process, self._overdue(process))
+        if failure is None:
+            return _waiting()
+        self._end(name)
+        return failure
+
+    def _start(self, name: str, job: str, launch: Launch) -> None:
+        folder = WorkFolder(self._places.work(job))
+        folder.remove()
+        folder.make(order_of_preflight(name, self._places, job))
+        self._crew.start(job, _WORKER, launch, "info", 1)
+
+    def _end(self, name: str) -> None:
+        job = _job(name)
+        self._begun.pop(name, None)
+        self._crew.disband(job, at_once=True)
+
+    def _overdue(self, process: Process | None) -> bool:
+        return process is not None and self._clock.now() - process.started_at > _LONGEST
+
+
+def _failure(revision: str, report: contract.Report | None, process: Process | None, overdue: bool) -> Failure | None:
+    """Why the deployment cannot be loaded; None while that is open."""
+    if report is not None and report.phase == contract.FAILED:
+        return Failure(
+            revision=revision,
+            step=_STEP,
+            reason=report.reason,
+            message=report.message,
+            detail=report.traceback or None,
+        )
+    if overdue:
+        message = f"it was not loaded within {_LONGEST.total_seconds() / 60:.0f} minutes"
+        return Failure(revision=revision, step=_STEP, reason="LoadTimedOut", message=message)
+    if process is None or not process.running:
+        code = process.exit_code if process is not None else None
+        message = f"the process that was to load it has ended (exit code {'not known' if code is None else code})"
+        return Failure(revision=revision, step=_STEP, reason="LoadFailed", message=message)
+    return None
+
+
+def _waiting() -> Waiting:
+    return Waiting(step=_STEP, reason="Loading", message="it is being loaded, for a first time")
+
+
+def _job(name: str) -> str:
+    return "_preflight." + name.replace("/", ".")
