@@ -1,5 +1,6 @@
 """`penstock batch-deployment`: models and scripts that jobs of a batch endpoint run."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,10 +34,18 @@ if TYPE_CHECKING:
 NOUN = "batch-deployment"
 app = noun("Batch deployments: models and scripts that jobs of a batch endpoint run.")
 
-_SetDefault = Annotated[
-    bool, typer.Option("--set-default", help="When it is ready, have it run the jobs that name no deployment.")
-]
-_Skip = Annotated[bool, typer.Option("--skip-script-validation", help="Do not load it before the first job.")]
+
+@dataclass(frozen=True)
+class _Manner:
+    """Flags that say how a deployment is made ready, and what happens then."""
+
+    set_default: Annotated[
+        bool, typer.Option("--set-default", help="When it is ready, have it run the jobs that name no deployment.")
+    ] = False
+    skip_script_validation: Annotated[
+        bool, typer.Option("--skip-script-validation", help="Do not load it before the first job.")
+    ] = False
+    no_wait: NoWait = False
 
 
 @command(
@@ -50,24 +59,22 @@ def create(
     file: File,
     name: OptionalName = None,
     endpoint_name: OptionalEndpointName = None,
-    set_default: _SetDefault = False,
     sets: Sets,
-    skip_script_validation: _Skip = False,
-    no_wait: NoWait = False,
+    manner: _Manner,
 ) -> Any:
     """Create a deployment, or make an existing one be as the file says; waits until it has been loaded once."""
-    if set_default and no_wait:
+    if manner.set_default and manner.no_wait:
         raise invalid("--set-default needs the deployment to be ready first: leave out --no-wait")
     document = read_one(file, DocumentKind.BATCH_DEPLOYMENT).with_fields(name=name, endpoint_name=endpoint_name)
     document = document.replaced(edited(dict(document.fields), sets))
-    document = unvalidated(document) if skip_script_validation else document
+    document = unvalidated(document) if manner.skip_script_validation else document
     from penstock.domain.batch_deployment import BatchDeployment
 
     _check_named(document)
     with connect() as client:
         spec = uploaded(client, BatchDeployment, document)
-        shown = _finished(client, client.batch_deployments.create_or_update(spec), no_wait=no_wait)
-        if set_default:
+        shown = _finished(client, client.batch_deployments.create_or_update(spec), no_wait=manner.no_wait)
+        if manner.set_default:
             client.batch_deployments.set_default(shown["endpoint_name"], shown["name"])
             notice(f"batch endpoint {shown['endpoint_name']!r} runs jobs with {shown['name']!r} by default")
         return shown
