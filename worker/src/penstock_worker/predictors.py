@@ -150,6 +150,9 @@ class Predictor:
             return None
         return lambda matrix: lean(matrix) if is_plain(matrix, numpy) else function(matrix)
 
+    def _equal(self, found: Any, expected: Any) -> bool:
+        return equal_results(found, expected, self._numpy)
+
     def _gives(self, way: Callable[[Input], Any], row: Input, single: Any, together: Input, whole: Any) -> bool:
         try:
             return self._equal(way(together), whole) and self._equal(way(row), single)
@@ -157,24 +160,24 @@ class Predictor:
             log.info("a shorter way to predictions is not taken: %s", summary(error))
             return False
 
-    def _equal(self, found: Any, expected: Any) -> bool:
-        """Equal in form and value; floats within what another order of summing makes of them."""
-        numpy = self._numpy
-        if hasattr(expected, "to_numpy"):
-            same = type(found) is type(expected) and list(getattr(found, "columns", ())) == list(
-                getattr(expected, "columns", ())
-            )
-            return same and self._equal(found.to_numpy(), expected.to_numpy())
-        if not isinstance(expected, numpy.ndarray):
-            return found.__class__ is expected.__class__ and bool(found == expected)
-        if is_list(found):
-            found = numpy.array(found, dtype=expected.dtype)  # what `split` has made of an array
-        if getattr(found, "dtype", None) != expected.dtype or found.shape != expected.shape:
-            return False
-        if expected.dtype.kind != "f":
-            return bool(numpy.array_equal(found, expected))
-        relative, absolute = _TOLERANCE.get(expected.dtype.str[1:], (0.0, 0.0))
-        return bool(numpy.allclose(found, expected, rtol=relative, atol=absolute, equal_nan=True))
+
+def equal_results(found: Any, expected: Any, numpy: Any) -> bool:
+    """Equal in form and value; floats within what another order of summing makes of them. May raise anything."""
+    if hasattr(expected, "to_numpy"):
+        same = type(found) is type(expected) and list(getattr(found, "columns", ())) == list(
+            getattr(expected, "columns", ())
+        )
+        return same and equal_results(found.to_numpy(), expected.to_numpy(), numpy)
+    if not isinstance(expected, numpy.ndarray):
+        return found.__class__ is expected.__class__ and bool(found == expected)
+    if is_list(found):
+        found = numpy.array(found, dtype=expected.dtype)  # what `split` has made of an array
+    if getattr(found, "dtype", None) != expected.dtype or found.shape != expected.shape:
+        return False
+    if expected.dtype.kind != "f":
+        return bool(numpy.array_equal(found, expected))
+    relative, absolute = _TOLERANCE.get(expected.dtype.str[1:], (0.0, 0.0))
+    return bool(numpy.allclose(found, expected, rtol=relative, atol=absolute, equal_nan=True))
 
 
 def _matrix_function(pyfunc: Any) -> Callable[[Any], Any] | None:

@@ -1,0 +1,183 @@
+"""One mini-batch of a model: its segments read, fitted, predicted for and written, a slice of rows at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from penstock_worker.batch.failing import TaskFailedError
+from penstock_worker.batch.fitting import Fitted, MisfitError, fit
+from penstock_worker.batch.images import is_image, read_image
+from penstock_worker.batch.reading import UnreadableError, read, unchanged
+from penstock_worker.batch.row_scorer import Rows, RowScorer, Scored
+from penstock_worker.batch.stages import Stages
+from penstock_worker.batch_contract import BYTES, INPUT_CHANGED, INPUT_UNREADABLE, ROWS, FileFault, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from penstock_worker.batch.arrow_columns import ArrowColumns
+    from penstock_worker.batch.batch_model import BatchModel
+    from penstock_worker.batch.frames import Frames
+    from penstock_worker.batch.output_rows import OutputRows
+    from penstock_worker.batch.parts import Parts
+    from penstock_worker.batch.predictions import Predictions
+    from penstock_worker.batch_contract import File, Segment, Task
+
+
+class Tools(NamedTuple):
+    """What mini-batches are scored with; one set for all of a process."""
+
+    arrow: Any
+    compute: Any
+    numpy: Any
+    model: BatchModel
+    arrow_columns: ArrowColumns
+    frames: Frames
+    predictions: Predictions
+    output: OutputRows
+    slice_rows: int
+
+
+class MiniBatch:
+    """`beat` is called with each slice. Where `run` raises, `parts` are to be discarded."""
+
+    def __init__(self, tools: Tools, task: Task, parts: Parts, beat: Callable[[], None]) -> None:
+        self._tools = tools
+        self._task = task
+        self._parts = parts
+        self._beat = beat
+        self._stages = Stages()
+        self._scorer = RowScorer(tools.model, tools.frames, tools.predictions, self._stages, tools.slice_rows)
+        self._faults: list[FileFault] = []
+        self._rows_in = self._rows_out = self._rows_rejected = self._bytes_in = 0
+
+    def run(self) -> Result:
+        """Raises `TaskFailedError`, OSError, `ResultError`, and what the model raises if it does for all rows."""
+        for number, segment in enumerate(self._task.segments):
+            if self._room() == 0:
+                break
+            self._segment(number, segment)
+        self._write(self._scorer.finish())
+        for segment in self._task.segments:
+            if not unchanged(segment.file):
+                raise _changed(segment.file)
+        if self._scorer.error is not None and not self._rows_out:
+            raise self._scorer.error
+        with self._stages.timed("write"):
+            parts = self._parts.place()
+        return Result(
+            self._task.id,
+            self._task.attempt,
+            worker="",
+            parts=parts,
+            faults=tuple(self._faults),
+            rows_in=self._rows_in,
+            rows_out=self._rows_out,
+            rows_rejected=self._rows_rejected,
+            bytes_in=self._bytes_in,
+            seconds={stage: round(seconds, 6) for stage, seconds in self._stages.seconds.items()},
+        )
+
+    def _room(self) -> int:
+        """How many more rows may be read; -1 for any number."""
+        return -1 if self._task.limit < 0 else max(0, self._task.limit - self._rows_in)
+
+    def _segment(self, number: int, segment: Segment) -> None:
+        before = self._rows_in
+        try:
+            if is_image(segment.file.path):
+                self._image(number, segment.file)
+            else:
+                self._rows(number, segment)
+        except (UnreadableError, MisfitError) as error:
+            if not unchanged(segment.file):
+                raise _changed(segment.file) from error
+            after = f", after {self._rows_in - before} rows that were read" if self._rows_in > before else ""
+            reason = getattr(error, "reason", INPUT_UNREADABLE)
+            self._faults.append(FileFault(segment.file.number, reason, f"{error}{after}"))
+        if segment.unit != ROWS:
+            self._bytes_in += segment.length if segment.unit == BYTES else segment.file.size
+
+    def _rows(self, number: int, segment: Segment) -> None:
+        """Raises `UnreadableError`; `MisfitError` if that is so from the first slice on."""
+        taken = 0
+        for table, first_row in self._slices(segment):
+            try:
+                self._take(number, segment.file, table, first_row)
+            except MisfitError as error:
+                if not taken:
+                    raise
+                # Other slices of a text file may be of other types.
+                self._reject(segment.file, self._numbers(first_row, table.num_rows), [str(error)] * table.num_rows)
+            taken += table.num_rows
+            self._rows_in += table.num_rows
+            self._bytes_in += table.nbytes if segment.unit == ROWS else 0
+            self._beat()
+
+    def _slices(self, segment: Segment) -> Iterator[tuple[Any, int]]:
+        """The tables of a segment that there is room for, and the numbers of their first rows."""
+        needed = self._tools.output.needed(self._tools.model.signature)
+        with self._stages.timed("read"):
+            slices = iter(read(segment, needed, self._tools.slice_rows))
+        while self._room() != 0:
+            with self._stages.timed("read"):
+                found = next(slices, None)
+            if found is None:
+                return
+            room = self._room()
+            yield (found.table if room < 0 else found.table.slice(0, room)), found.first_row
+
+    def _take(self, number: int, file: File, table: Any, first_row: int) -> None:
+        """Score the rows of a table that fit the signature, and reject the others. Raises `MisfitError`."""
+        tools = self._tools
+        with self._stages.timed("validate"):
+            fitted = self._fitted(table)
+            numbers, kept = self._numbers(first_row, table.num_rows), tools.output.kept(table)
+            if fitted.wrong is not None:
+                right = tools.compute.invert(fitted.wrong)
+                reasons = [fitted.reasons[row] for row in sorted(fitted.reasons)]
+                self._reject(file, numbers.filter(fitted.wrong), reasons)
+                numbers, kept = numbers.filter(right), kept.filter(right)
+        self._write(self._scorer.add(Rows(number, file, fitted.columns, kept, numbers)))
+
+    def _fitted(self, table: Any) -> Fitted:
+        signature = self._tools.model.signature
+        if signature is None or signature.tensors:
+            return Fitted(dict(zip(table.column_names, table.columns)), None, {})  # noqa: B905 - Python 3.9
+        return fit(table, signature, self._tools.arrow_columns, self._tools.compute)
+
+    def _image(self, number: int, file: File) -> None:
+        """Predict once for an image. Raises `UnreadableError`."""
+        tools = self._tools
+        with self._stages.timed("read"):
+            array = read_image(file.path, tools.model.signature, tools.numpy)
+        self._rows_in += 1
+        kept = tools.arrow.table({})
+        self._write(self._scorer.add_array(Rows(number, file, {}, kept, self._numbers(0, 1)), array))
+        self._beat()
+
+    def _numbers(self, first_row: int, rows: int) -> Any:
+        """The rows' numbers in their file; nulls where these are not known."""
+        arrow, numpy = self._tools.arrow, self._tools.numpy
+        if first_row < 0:
+            return arrow.nulls(rows, arrow.int64())
+        return arrow.array(numpy.arange(first_row, first_row + rows, dtype="int64"))
+
+    def _write(self, scored: Sequence[Scored]) -> None:
+        for rows, predictions, reason in scored:
+            if predictions is None:
+                self._reject(rows.file, rows.numbers, [reason] * len(rows.numbers))
+                continue
+            with self._stages.timed("write"):
+                table = self._tools.output.table(rows.kept, rows.numbers, rows.file.name, predictions)
+                self._parts.write(rows.segment, table)
+            self._rows_out += len(rows.numbers)
+
+    def _reject(self, file: File, numbers: Any, reasons: Sequence[str]) -> None:
+        with self._stages.timed("write"):
+            self._parts.reject(self._tools.output.rejects(file.name, numbers, reasons))
+        self._rows_rejected += len(reasons)
+
+
+def _changed(file: File) -> TaskFailedError:
+    return TaskFailedError(INPUT_CHANGED, f"{file.name} has changed since the job began")

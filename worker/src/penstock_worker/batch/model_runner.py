@@ -1,0 +1,80 @@
+"""Mini-batches of an MLflow model without code: from rows of files to parts."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from typing import TYPE_CHECKING, Any, Callable
+
+from penstock_worker import contract
+from penstock_worker.batch.arrow_columns import ArrowColumns
+from penstock_worker.batch.batch_model import ModelPlace, load_batch_model
+from penstock_worker.batch.failing import TaskFailedError
+from penstock_worker.batch.frames import Frames
+from penstock_worker.batch.mini_batch import MiniBatch, Tools
+from penstock_worker.batch.output_rows import OutputRows
+from penstock_worker.batch.parts import Parts
+from penstock_worker.batch.predictions import Predictions, ResultError
+from penstock_worker.batch.row_files import MixedTypesError
+from penstock_worker.batch_contract import RUN_FAILED
+from penstock_worker.failure import failure_of
+from penstock_worker.inputs import Inputs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from penstock_worker.batch.variables import BatchVariables
+    from penstock_worker.batch_contract import Order, Result, Task
+
+
+def load_model_runner(variables: BatchVariables, order: Order) -> ModelRunner:
+    """Load the model that `variables` name. Raises `LoadError`."""
+    folder = variables.mlflow_model
+    assert folder is not None
+    place = ModelPlace(folder, variables.app_root, variables.memory_bytes)
+    arrow, compute, numpy, pandas = _libraries(place)
+    arrow.set_cpu_count(1)  # there is a worker for each core
+    model = load_batch_model(place)
+    tools = Tools(
+        arrow,
+        compute,
+        numpy,
+        model,
+        ArrowColumns(arrow, compute, Inputs(None, numpy, pandas, as_it_comes=False).instant),
+        Frames(arrow, numpy, pandas),
+        Predictions(arrow, numpy),
+        OutputRows(order, arrow, compute),
+        order.slice_rows,
+    )
+    # What is loaded stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    return ModelRunner(tools, variables.folder, order)
+
+
+class ModelRunner:
+    """A `Runner` (see `runner.py`)."""
+
+    def __init__(self, tools: Tools, folder: Path, order: Order) -> None:
+        self._tools = tools
+        self._folder = folder
+        self._order = order
+
+    def score(self, task: Task, beat: Callable[[], None]) -> Result:
+        parts = Parts(self._folder, task, self._order)
+        try:
+            return MiniBatch(self._tools, task, parts, beat).run()
+        except BaseException as error:
+            parts.discard()
+            if isinstance(error, (ResultError, MixedTypesError)):
+                raise TaskFailedError(RUN_FAILED, str(error)) from error
+            raise
+
+
+def _libraries(place: ModelPlace) -> list[Any]:
+    names = ("pyarrow", "pyarrow.compute", "numpy", "pandas")
+    try:
+        return [importlib.import_module(name) for name in names]
+    except BaseException as error:
+        what = "batch jobs of an MLflow model need pyarrow, pandas and numpy in its environment:"
+        raise failure_of(contract.MODEL_LOAD_FAILED, what, error, place.folder, place.memory_bytes) from error

@@ -1,0 +1,104 @@
+"""What a mini-batch comes to: files that appear in `parts/` once all of them are complete, or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from penstock_worker.batch.row_files import JSONL, SUFFIXES, RowFile, row_file
+from penstock_worker.batch_contract import Part, flush_folder, part_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from penstock_worker.batch_contract import Order, Task
+
+ROWS, REJECTS = "rows", "rejects"
+_PER_INPUT = "per_input"
+
+
+class Parts:
+    """The parts of one task. What fails here raises OSError; then, as after any other failure, `discard`."""
+
+    def __init__(self, folder: Path, task: Task, order: Order) -> None:
+        self._folder = folder / "parts"
+        self._task = task
+        self._order = order
+        self._parts: dict[tuple[str, int], _PartInMaking] = {}
+
+    def write(self, segment: int, table: Any) -> None:
+        """Add rows of output, which come from `segment`."""
+        segment = segment if self._order.output_mode == _PER_INPUT else -1
+        self._add(ROWS, segment, self._order.output_format, SUFFIXES[self._order.output_format], table)
+
+    def reject(self, table: Any) -> None:
+        """Add rows that are set aside, with their reasons."""
+        self._add(REJECTS, -1, JSONL, f".{REJECTS}{SUFFIXES[JSONL]}", table)
+
+    def place(self) -> tuple[Part, ...]:
+        """Have all of them on disk and under their names."""
+        for part in self._parts.values():
+            part.close()
+        for part in self._parts.values():
+            part.place()
+        if self._parts:
+            flush_folder(self._folder)
+        return tuple(part.told() for part in self._parts.values())
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        for part in self._parts.values():
+            part.discard()
+
+    def _add(self, kind: str, segment: int, form: str, suffix: str, table: Any) -> None:
+        part = self._parts.get((kind, segment))
+        if part is None:
+            path = self._folder / part_name(self._task, segment, suffix)
+            part = self._parts[kind, segment] = _PartInMaking(path, kind, segment)
+            part.open(form, self._order.mini_batch_rows)
+        part.write(table)
+
+
+class _PartInMaking:
+    def __init__(self, path: Path, kind: str, segment: int) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._kind = kind
+        self._segment = segment
+        self._file: RowFile | None = None
+        self._rows = self._bytes = 0
+
+    def open(self, form: str, group_rows: int) -> None:
+        os.close(os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        self._file = row_file(form, self._temporary, group_rows)
+
+    def write(self, table: Any) -> None:
+        if self._file is not None:
+            self._file.write(table)
+            self._rows += table.num_rows
+
+    def close(self) -> None:
+        """Have the content on disk."""
+        if self._file is not None:
+            self._file.close()
+        descriptor = os.open(self._temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            self._bytes = os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
+    def place(self) -> None:
+        os.replace(self._temporary, self._path)
+
+    def discard(self) -> None:
+        with suppress(Exception):  # closing may write, to a disk that is full
+            if self._file is not None:
+                self._file.close()
+        for path in (self._temporary, self._path):
+            with suppress(OSError):
+                path.unlink()
+
+    def told(self) -> Part:
+        return Part(self._path.name, self._kind, self._rows, self._bytes, self._segment)

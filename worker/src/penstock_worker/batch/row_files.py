@@ -1,0 +1,160 @@
+"""Rows written to a file in one of the forms of output. Nothing of them is kept but what the form must have at once."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Protocol
+
+from penstock_worker.outputs import encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AZURE, PARQUET, CSV, JSONL = "azure", "parquet", "csv", "jsonl"
+SUFFIXES = {AZURE: ".csv", PARQUET: ".parquet", CSV: ".csv", JSONL: ".jsonl"}
+
+_GROUP_BYTES = 64 * 1024 * 1024  # of rows that wait to become a row group
+
+
+class MixedTypesError(Exception):
+    """Rows of one file of output whose columns are of types that do not go together."""
+
+
+class RowFile(Protocol):
+    """Writes Arrow tables, one below the other. Both methods raise OSError."""
+
+    def write(self, table: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def row_file(form: str, path: Path, group_rows: int) -> RowFile:
+    """The file at `path`, which exists, for rows in `form`. `group_rows`: of a row group of Parquet."""
+    if form == PARQUET:
+        return _Parquet(path, group_rows)
+    return _JsonLines(path) if form == JSONL else _Csv(path, header=form == CSV)
+
+
+class _Parquet:
+    """Row groups of a mini-batch's size; dictionaries for texts alone, as they cost more than they save elsewhere."""
+
+    def __init__(self, path: Path, group_rows: int) -> None:
+        self._arrow = importlib.import_module("pyarrow")
+        self._parquet = importlib.import_module("pyarrow.parquet")
+        self._sink = self._arrow.OSFile(str(path), "wb")
+        self._group_rows = group_rows
+        self._writer: Any = None
+        self._waiting: list[Any] = []
+        self._rows = self._bytes = 0
+
+    def write(self, table: Any) -> None:
+        self._waiting.append(table)
+        self._rows += table.num_rows
+        self._bytes += table.get_total_buffer_size() if table.num_rows > self._group_rows else table.nbytes
+        if self._rows >= self._group_rows or self._bytes >= _GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+        self._sink.close()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        tables, self._waiting = self._waiting, []
+        self._rows = self._bytes = 0
+        if self._writer is None:
+            schema = _common_schema(tables, self._arrow)
+            texts = [field.name for field in schema if _is_text(field.type, self._arrow)]
+            self._writer = self._parquet.ParquetWriter(self._sink, schema, use_dictionary=texts or False)
+        schema = self._writer.schema
+        whole = self._arrow.concat_tables([conformed(table, schema, self._arrow) for table in tables])
+        self._writer.write_table(whole, row_group_size=max(1, whole.num_rows))
+
+
+class _Csv:
+    def __init__(self, path: Path, *, header: bool) -> None:
+        self._arrow = importlib.import_module("pyarrow")
+        self._csv = importlib.import_module("pyarrow.csv")
+        self._sink = self._arrow.OSFile(str(path), "wb")
+        self._header = header
+
+    def write(self, table: Any) -> None:
+        options = self._csv.WriteOptions(include_header=self._header, quoting_style="needed")
+        self._csv.write_csv(_flat(table, self._arrow), self._sink, options)
+        self._header = False
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class _JsonLines:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+
+    def write(self, table: Any) -> None:
+        self._file.write(b"".join(encode(row, wrapped=False) + b"\n" for row in table.to_pylist()))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def conformed(table: Any, schema: Any, arrow: Any) -> Any:
+    """`table` with the columns of `schema`; those it lacks are null. Raises `MixedTypesError`."""
+    if table.schema.equals(schema):
+        return table
+    columns: list[Any] = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(arrow.nulls(table.num_rows, field.type))
+            continue
+        column = table.column(field.name)
+        try:
+            columns.append(_as_type(column, field.type, arrow))
+        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
+            raise MixedTypesError(
+                f"column {field.name!r} is of type {column.type} here and of type {field.type} in rows before, "
+                "which cannot stand in one file"
+            ) from error
+    return arrow.table(columns, schema=schema)
+
+
+def _as_type(column: Any, kind: Any, arrow: Any) -> Any:
+    if column.type == kind:
+        return column
+    plain = column.cast(column.type.value_type) if arrow.types.is_dictionary(column.type) else column
+    if arrow.types.is_dictionary(kind):
+        return plain.cast(kind.value_type).dictionary_encode()
+    return plain.cast(kind)
+
+
+def _common_schema(tables: list[Any], arrow: Any) -> Any:
+    """Of the first table, with types for what is only null there."""
+    schema = tables[0].schema
+    for at, field in enumerate(schema):
+        if not arrow.types.is_null(field.type):
+            continue
+        others = (t.schema.field(field.name).type for t in tables[1:] if field.name in t.column_names)
+        known = next((kind for kind in others if not arrow.types.is_null(kind)), None)
+        schema = schema if known is None else schema.set(at, field.with_type(known))
+    return schema.remove_metadata()
+
+
+def _is_text(kind: Any, arrow: Any) -> bool:
+    types = arrow.types
+    return types.is_dictionary(kind) or types.is_string(kind) or types.is_large_string(kind)
+
+
+def _flat(table: Any, arrow: Any) -> Any:
+    """`table` with JSON for what has no form in CSV."""
+    types = arrow.types
+    for at, field in enumerate(table.schema):
+        if types.is_dictionary(field.type):
+            table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
+        elif types.is_nested(field.type) or types.is_binary(field.type) or types.is_large_binary(field.type):
+            texts = [None if value is None else encode(value, wrapped=False).decode() for value in
+                     table.column(at).to_pylist()]
+            table = table.set_column(at, field.name, arrow.array(texts, arrow.string()))
+    return table
