@@ -193,7 +193,7 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
         computes=Computes(resources),
         batch_endpoints=BatchEndpoints(resources),
         batch_deployments=BatchDeployments(resources, preparation),
-        jobs=Jobs(resources),
+        jobs=Jobs(resources, data),
         job_files=JobFiles(resources, batches.places),
         datastores=datastores,
         storage=data,

@@ -189,6 +189,14 @@ def test_events_come_in_order_after_an_id_and_an_endpoints_with_its_deployments(
     assert store.events(after=4)[0] == happened("fraud", id=5)
 
 
+def test_events_of_a_batch_endpoint_come_with_its_deployments_and_not_with_an_online_ones(store: Store) -> None:
+    names = [("batch-endpoint", "fraud"), ("batch-deployment", "fraud/first"), ("online-deployment", "fraud/first")]
+    for kind, name in names:
+        store.record(happened(name, kind))
+    assert [e.id for e in store.events(key=Key("batch-endpoint", "fraud"))] == [1, 2]
+    assert [e.id for e in store.last_events(key=Key("online-endpoint", "fraud"))] == [3]
+
+
 def test_a_lease_is_taken_renewed_and_taken_over_only_once_expired(store: Store) -> None:
     assert store.acquire_lease("controllers", "a", NOW, MINUTE)
     assert not store.acquire_lease("controllers", "b", NOW + MINUTE * 0.9, MINUTE)

@@ -9,10 +9,14 @@ from pydantic import BaseModel
 
 from penstock import home
 from penstock.api.services import Actor, Platform
+from penstock.domain.batch_deployment import BATCH_DEPLOYMENT
+from penstock.domain.batch_endpoint import BATCH_ENDPOINT
+from penstock.domain.compute import COMPUTE
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.events import Event
 from penstock.domain.instance import Phase
+from penstock.domain.job import JOB
 from penstock.domain.resource import Key
 from penstock.registry.server import ServerState
 from penstock.version import VERSION
@@ -85,11 +89,23 @@ def events(
     name: str | None = None,
     limit: int = Query(default=100, ge=1, le=1000),
 ) -> Events:
-    """The newest events, or those after an id; an endpoint's include its deployments'."""
-    key = None if name is None else Key(kind or (ONLINE_DEPLOYMENT if "/" in name else ONLINE_ENDPOINT).name, name)
+    """The newest events, or those after an id; an endpoint's include its deployments'.
+
+    A name without its kind is that of endpoints, jobs and computes; with a `/`, of deployments.
+    """
+    keys = [None] if name is None else _keys(kind, name)
     if after is None:
-        return Events(items=list(platform.resources.last_events(key=key, limit=limit)))
-    return Events(items=list(platform.resources.events(after=after, key=key, limit=limit)))
+        found = (event for key in keys for event in platform.resources.last_events(key=key, limit=limit))
+        return Events(items=sorted(found, key=lambda event: event.id)[-limit:])
+    found = (event for key in keys for event in platform.resources.events(after=after, key=key, limit=limit))
+    return Events(items=sorted(found, key=lambda event: event.id)[:limit])
+
+
+def _keys(kind: str | None, name: str) -> list[Key]:
+    if kind is not None:
+        return [Key(kind, name)]
+    kinds = (ONLINE_DEPLOYMENT, BATCH_DEPLOYMENT) if "/" in name else (ONLINE_ENDPOINT, BATCH_ENDPOINT, JOB, COMPUTE)
+    return [Key(each.name, name) for each in kinds]
 
 
 @router.post("/shutdown", status_code=202)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.batch.batch_deployments import check_compute
-from penstock.batch.job_inputs import checked_inputs, checked_output
+from penstock.batch.job_inputs import check_output, checked_inputs
 from penstock.control.resources import Change, Resources
 from penstock.domain.batch_deployment import BATCH_DEPLOYMENT, BatchDeployment, BatchDeploymentStatus
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT
@@ -14,6 +14,7 @@ from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_f
 from penstock.domain.invocation import LAST, Invocation, overridden
 from penstock.domain.job import JOB, Job, JobState, JobStatus, ended, state_of
 from penstock.domain.resource import Resource, provisioning_state
+from penstock.storage.base import Storage
 
 JobResource = Resource[Job, JobStatus]
 
@@ -23,8 +24,9 @@ _DESCRIPTIVE = ("display_name", "experiment_name", "description", "tags")
 
 
 class Jobs:
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, storage: Storage) -> None:
         self._resources = resources
+        self._storage = storage
 
     def invoke(self, endpoint: str, invocation: Invocation, *, actor: str) -> tuple[JobResource, Change]:
         """Begin a job: a snapshot of the deployment, with the caller's overrides, and the data to score.
@@ -131,6 +133,7 @@ class Jobs:
         own_name = deployment.name.partition("/")[2]
         snapshot = overridden(deployment.spec, invocation)
         check_compute(self._resources, f"job {name!r}", snapshot.compute)
+        check_output(self._storage, invocation.output_path)
         return Job(
             name=name,
             display_name=invocation.display_name,
@@ -141,8 +144,8 @@ class Jobs:
             endpoint_name=endpoint,
             deployment_name=own_name,
             deployment=snapshot,
-            inputs=checked_inputs(invocation.inputs),
-            output_path=checked_output(invocation.output_path),
+            inputs=checked_inputs(self._resources, self._storage, invocation.inputs),
+            output_path=invocation.output_path,
             dry_run=invocation.dry_run,
             since=self._since(invocation.since, endpoint, own_name),
         )

@@ -22,7 +22,9 @@ _PAUSE = 1.0  # seconds between two looks
 
 _NameFlag = Annotated[
     str | None,
-    typer.Option("--name", "-n", help="Only of this endpoint and its deployments, or of ENDPOINT/DEPLOYMENT."),
+    typer.Option(
+        "--name", "-n", help="Only of this endpoint with its deployments, ENDPOINT/DEPLOYMENT, job or compute."
+    ),
 ]
 _Follow = Annotated[bool, typer.Option("--follow", help="Go on printing what happens, until Ctrl-C.")]
 _Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many of the newest.")]

@@ -35,7 +35,10 @@ from penstock.store.writes import (
 SpecT = TypeVar("SpecT", bound=Frozen)
 StatusT = TypeVar("StatusT", bound=Status)
 
-_PARTS = {"online-endpoint": ("online-deployment", "rollout", "autoscale", "scale")}  # what lies under ENDPOINT/
+_PARTS = {  # what lies under ENDPOINT/
+    "online-endpoint": ("online-deployment", "rollout", "autoscale", "scale"),
+    "batch-endpoint": ("batch-deployment",),
+}
 _LAST_CHARACTER = "\U0010ffff"
 
 

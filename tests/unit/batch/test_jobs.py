@@ -16,11 +16,15 @@ from penstock.control.resources import Change, Resources
 from penstock.domain.batch_deployment import BATCH_DEPLOYMENT, BatchDeployment
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT, BatchEndpoint
 from penstock.domain.compute import Compute
+from penstock.domain.data import Data
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.invocation import Invocation
 from penstock.domain.job import JOB, Job, JobState, JobStatus, state_of
 from penstock.domain.resource import Resource
+from penstock.preparation.data import find_data, register_data
 from penstock.preparation.preparation import Preparation
+from penstock.storage.anywhere import Anywhere
+from penstock.storage.connections import FILE, Connection
 from penstock.store.sql import open_store
 from penstock.testing.clock import ManualClock
 
@@ -32,7 +36,9 @@ class World:
 
     def __init__(self, resources: Resources, clock: ManualClock, data: Path) -> None:
         self.resources, self.clock, self.data = resources, clock, data
-        self.jobs = Jobs(resources)
+        self.jobs = Jobs(
+            resources, Anywhere(_nowhere, lambda asset: find_data(resources, asset.name, asset.version).spec)
+        )
         self.endpoints = BatchEndpoints(resources)
         # What is tested here asks nothing of the models that deployments are made of.
         self.deployments = BatchDeployments(resources, Preparation.__new__(Preparation))
@@ -139,13 +145,27 @@ def test_without_a_default_deployment_one_must_be_named(world: World) -> None:
 
 
 def test_inputs_of_this_machine_are_looked_at_before_the_job_begins(world: World) -> None:
-    refused(Code.INVALID, "relative path", world.invoke, inputs="data")
+    refused(Code.INVALID, "not an absolute path", world.invoke, inputs="data")
     refused(Code.INVALID, "does not exist on the platform's machine", world.invoke, inputs="/nowhere/at/all")
     refused(Code.INVALID, "is a folder", world.invoke, inputs={"x": {"path": str(world.data), "type": "uri_file"}})
     file = world.invoke(inputs=str(world.data / "one.csv"))
     assert file.spec.inputs["UriFolder"].type == "uri_file"
-    for elsewhere in ("s3://bucket/folder", "azureml:taxi:1", "azureml://datastores/x/paths/y", f"{world.data}/*.csv"):
+    for elsewhere in ("s3://bucket/folder", "https://host/data.csv", f"{world.data}/*.csv"):
         assert world.invoke(inputs=elsewhere).spec.inputs["UriFolder"].path == elsewhere
+    refused(Code.INVALID, "nothing here reads ftp://", world.invoke, inputs="ftp://host/data")
+    refused(Code.INVALID, "output_path: ", world.invoke, output_path="scores")
+
+
+def test_a_data_asset_is_meant_as_it_is_now(world: World) -> None:
+    refused(Code.NOT_FOUND, "data 'taxi' is not registered", world.invoke, inputs="azureml:taxi@latest")
+    for name in ("one.csv", "two.csv"):
+        world.clock.advance(timedelta(seconds=1))
+        (world.data / name).write_text("a\n1\n")
+        data = Data(name="taxi", type="uri_file", path=str(world.data / name))
+        register_data(world.resources, data, actor=ME)
+    found = world.invoke(inputs="azureml:taxi@latest").spec.inputs["UriFolder"]
+    assert (found.path, found.type) == ("azureml:taxi:2", "uri_file")
+    refused(Code.INVALID, "never changes", world.invoke, output_path="azureml:taxi:1")
 
 
 def test_since_last_is_the_newest_completed_job_of_the_deployment(world: World) -> None:
@@ -242,6 +262,10 @@ def test_a_compute_stays_while_deployments_or_jobs_use_it(world: World) -> None:
     world.put("nightly", JobState.FAILED)
     assert world.computes.delete("cluster", actor=ME) is not None
     refused(Code.CONFLICT, "is being deleted", world.jobs.resume, "nightly", actor=ME)
+
+
+def _nowhere(name: str) -> Connection:
+    return Connection(protocol=FILE, root="/nowhere")
 
 
 def _named(name: str, data: Path) -> Invocation:
