@@ -52,6 +52,8 @@ def _azure(returned: Any) -> bytes:
             out.write(_frame_text(item))
         elif is_row(item):
             rows.writerow(item)
+        elif is_object(item):
+            out.write(f"{ {name: _scalar(value) for name, value in item.items()} }\n")
         else:
             out.write(f"{item!s}\n")
     return _bytes(out.getvalue())
@@ -116,9 +118,14 @@ def _nested(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value of numpy's as Python has it, and None for NaN, which JSON does not know."""
-    value = value.tolist() if hasattr(value, "dtype") and hasattr(value, "tolist") else value
+    """A value as Python has it, and None for NaN, which JSON does not know."""
+    value = _scalar(value)
     return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - NaN is not itself
+
+
+def _scalar(value: Any) -> Any:
+    """A value of numpy's as Python has it."""
+    return value.tolist() if hasattr(value, "dtype") and hasattr(value, "tolist") else value
 
 
 def _bytes(text: str) -> bytes:
