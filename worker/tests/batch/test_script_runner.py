@@ -14,7 +14,7 @@ from penstock_worker.batch.failing import TaskFailedError
 from penstock_worker.batch.part_files import PartFiles
 from penstock_worker.batch.script_rows import ScriptRows
 from penstock_worker.batch.script_runner import ScriptRunner
-from penstock_worker.batch_contract import RUN_FAILED, File, Result, Segment, Task
+from penstock_worker.batch_contract import NO_SPACE, RUN_FAILED, File, Result, Segment, Task
 
 NOTHING = "No succeeded mini batch item returned from run()"
 
@@ -133,8 +133,9 @@ def test_a_full_disk_leaves_no_part(task: Task, monkeypatch: pytest.MonkeyPatch)
         raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(TaskFailedError, match="its output cannot be written: no space left") as caught:
         scored(task, ["a"])
+    assert caught.value.reason == NO_SPACE
     assert left(task) == []
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker.advice import advice
 from penstock_worker.batch.column_names import ColumnNames
-from penstock_worker.batch.failing import TaskFailedError
+from penstock_worker.batch.failing import TaskFailedError, not_stored
 from penstock_worker.batch.part_files import PartFiles
 from penstock_worker.batch.returned import count_of
 from penstock_worker.batch.runner import Loaded
@@ -83,7 +83,10 @@ class ScriptRunner:
         except Exception as error:
             message = f"what run() returned cannot be written: {summary(error)}{advice(error)}"
             raise TaskFailedError(RUN_FAILED, message) from error
-        return self._parts.write(part, data)
+        try:
+            return self._parts.write(part, data)
+        except OSError as error:
+            raise not_stored(error) from error
 
 
 def _check_unchanged(files: Sequence[File]) -> None:
