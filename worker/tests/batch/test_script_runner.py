@@ -14,7 +14,7 @@ from penstock_worker.batch.failing import TaskFailedError
 from penstock_worker.batch.part_files import PartFiles
 from penstock_worker.batch.script_rows import ScriptRows
 from penstock_worker.batch.script_runner import ScriptRunner
-from penstock_worker.batch_contract import NO_SPACE, RUN_FAILED, File, Result, Segment, Task
+from penstock_worker.batch_contract import INPUT_CHANGED, NO_SPACE, RUN_FAILED, File, Result, Segment, Task
 
 NOTHING = "No succeeded mini batch item returned from run()"
 
@@ -126,6 +126,19 @@ def test_run_that_raises_leaves_no_part(task: Task, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no"):
         ScriptRunner(run, PartFiles(tmp_path), ScriptRows("azure", ColumnNames(tmp_path))).score(task, beat)
     assert left(task) == []
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_file_that_changes_while_it_is_scored_is_found_out(task: Task, tmp_path: Path, *, raises: bool) -> None:
+    def run(paths: list[str]) -> list[str]:
+        Path(paths[1]).write_text("longer")
+        if raises:
+            raise ValueError("what is this")
+        return paths
+
+    with pytest.raises(TaskFailedError, match=r"1\.txt has changed since the job began") as caught:
+        ScriptRunner(run, PartFiles(tmp_path), None).score(task, beat)
+    assert caught.value.reason == INPUT_CHANGED
 
 
 def test_a_full_disk_leaves_no_part(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -56,10 +55,11 @@ class ScriptRunner:
         files = [segment.file for segment in task.segments]
         _check_unchanged(files)
         began = time.monotonic()
-        returned = self._run([file.path for file in files])
-        sys.stdout.flush()
+        try:
+            returned = self._run([file.path for file in files])
+        finally:
+            _check_unchanged(files)  # a change explains whatever run() has raised
         predicted = time.monotonic()
-        _check_unchanged(files)
         items = _items(returned)
         parts = () if self._rows is None else (self._store(task, self._rows, returned, items),)
         return Result(
