@@ -26,6 +26,7 @@ _OURS = {
 _STAND_INS = {
     **_OURS,
     f"{_SERVER}.log_config": "server_log",
+    "azureml_user.parallel_run": "batch.entry_script",
     **{f"{_MONITORING}{part}": "monitoring" for part in (".collector", ".context", ".context.context")},
     **{
         f"{_SCHEMA}.{name}": f"{_SCHEMA}.{name}"

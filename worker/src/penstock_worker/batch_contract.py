@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -228,9 +229,14 @@ def decoded(data: Any, kind: type[T]) -> T:
     if not isinstance(data, dict):
         raise TypeError(f"{kind.__name__} is not {type(data).__name__}")
     inner = _INNER.get(kind, {})
-    known: dict[str, Any] = {each.name: data[each.name] for each in fields(kind) if each.name in data}  # type: ignore
+    known: dict[str, Any] = {name: data[name] for name in _names(kind) if name in data}
     values = {name: _decoded_value(value, inner.get(name)) for name, value in known.items()}
     return kind(**values)
+
+
+@lru_cache(maxsize=None)
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
 
 
 def _decoded_value(value: Any, kind: Any) -> Any:

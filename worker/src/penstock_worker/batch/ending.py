@@ -14,7 +14,7 @@ from penstock_worker.batch.failing import EndedError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-PATIENCE_SECONDS = 1.5  # the platform kills a worker 5 s after it has told it to end, and shutdown() needs time too
+_PATIENCE_SECONDS = 1.0  # the platform kills a worker 5 s after it has told it to end, and shutdown() needs time too
 
 
 class Ending:
@@ -49,7 +49,7 @@ class Ending:
             raise EndedError
         if not self.asked:
             self.asked = True
-            again = threading.Timer(PATIENCE_SECONDS, _remind, (threading.get_ident(),))
+            again = threading.Timer(_PATIENCE_SECONDS, _remind, (threading.get_ident(),))
             again.daemon = True
             again.start()
 

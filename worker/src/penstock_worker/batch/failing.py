@@ -45,6 +45,12 @@ def failed(task: Task, what: str, error: BaseException, root: Path, memory_bytes
     return Result(task.id, task.attempt, "", reason, message, traceback)
 
 
+def not_stored(error: OSError) -> TaskFailedError:
+    """Why a task has failed whose output cannot be written: no fault of the user's code."""
+    reason = batch_contract.NO_SPACE if is_full(error) else batch_contract.RUN_FAILED
+    return TaskFailedError(reason, f"its output cannot be written: {error.strerror or error}")
+
+
 def is_full(error: BaseException) -> bool:
     """True if `error` comes from a disk, or a share of it, that is full."""
     return any(isinstance(link, OSError) and link.errno in _FULL for link in chain(error))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Callable
 
 from penstock_worker import batch_contract, memory
+from penstock_worker.batch.failing import TaskFailedError, not_stored
 from penstock_worker.batch_contract import result_path
 from penstock_worker.logs import log
 
@@ -30,7 +31,7 @@ class Outbox:
         self,
         folder: Path,
         flush: Callable[[], None],
-        failed: Callable[[Task, OSError], Result],
+        failed: Callable[[Task, TaskFailedError], Result],
         goes_on: Callable[[], bool],
     ) -> None:
         self._folder = folder
@@ -65,11 +66,11 @@ class Outbox:
                 return
             path.unlink(missing_ok=True)
 
-    def _error_of_flush(self) -> OSError | None:
+    def _error_of_flush(self) -> TaskFailedError | None:
         try:
             self._flush()
         except OSError as error:
-            return error
+            return not_stored(error)
         return None
 
     def _write(self, result: Result) -> bool:

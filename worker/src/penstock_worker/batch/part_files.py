@@ -44,8 +44,9 @@ class PartFiles:
         with ExitStack() as closing:
             for file in files:
                 closing.callback(file.close)
-                # The system begins to write them all, where the first to be waited for would go alone.
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                if len(files) > 1 and hasattr(os, "posix_fadvise"):
+                    # The system begins to write them all, where the first to be waited for would go alone.
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             for file in files:
                 os.fsync(file.fileno())
         flush_folder(self._parts)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from penstock_worker import batch_contract, contract, memory
 from penstock_worker.batch.ending import Ending
+from penstock_worker.batch.entry_script import take_place
 from penstock_worker.batch.loop import Loop, Seat
 from penstock_worker.batch.runner import Loaded, load_runner
 from penstock_worker.batch.tasks import Tasks
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from penstock_worker.batch.variables import BatchVariables
 
 _LEAST_PRIORITY = 19
-_LAST_SECONDS = 3.0  # for threads that the user's code has left running, and what it has registered for the end
+# For threads that the user's code has left running, and what it has registered for the end.
+_LAST_SECONDS, _LAST_SECONDS_WHEN_TOLD = 30.0, 1.0
 
 
 def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
@@ -59,7 +61,7 @@ def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     seat = Seat(variables.folder, variables.worker, root, variables.memory_bytes)
     Loop(seat, loaded, Tasks(loaded.runner, order, variables.folder).do, ending, logs).run()
     _close(loaded, logs)
-    _end_soon()
+    _end_within(_LAST_SECONDS_WHEN_TOLD if ending.asked else _LAST_SECONDS)
     return contract.EXIT_OK
 
 
@@ -79,7 +81,9 @@ def _begin_logs(variables: BatchVariables, order: Order | None) -> UserLogs | No
     form.converter = time.gmtime
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(form)
-    logging.basicConfig(level=order.logging_level.upper(), handlers=[handler])
+    level = order.logging_level.upper()
+    logging.basicConfig(level=level, handlers=[handler])
+    take_place(logs.of_entry_script, logs.process, form, level)
     return logs
 
 
@@ -102,8 +106,8 @@ def _close(loaded: Loaded, logs: UserLogs | None) -> None:
             logs.not_loaded(failure)
 
 
-def _end_soon() -> None:
+def _end_within(seconds: float) -> None:
     """A thread that init() has left running must not keep the process alive: nothing lives between jobs."""
-    last = threading.Timer(_LAST_SECONDS, os._exit, (contract.EXIT_OK,))
+    last = threading.Timer(seconds, os._exit, (contract.EXIT_OK,))
     last.daemon = True
     last.start()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable
 
-from penstock_worker.batch.failing import TaskFailedError
+from penstock_worker.advice import advice
+from penstock_worker.batch.column_names import ColumnNames
+from penstock_worker.batch.failing import TaskFailedError, not_stored
 from penstock_worker.batch.part_files import PartFiles
-from penstock_worker.batch.returned import SUFFIXES, count_of, encoded
+from penstock_worker.batch.returned import count_of
 from penstock_worker.batch.runner import Loaded
+from penstock_worker.batch.script_rows import ScriptRows
 from penstock_worker.batch_contract import INPUT_CHANGED, RUN_FAILED, FileFault, Part, Result, part_name
 from penstock_worker.script import ScriptPlace, load_module
+from penstock_worker.trace import summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from penstock_worker.batch_contract import File, Order, Task
 
 _APPEND_ROW = "append_row"
+_ROWS = "rows"
 # Azure's words, by which users and searches find what it means.
 _NOTHING = "No succeeded mini batch item returned from run()"
 _UNANSWERED = "run() returned {items} items for {files} files, and does not say for which"
@@ -32,28 +36,32 @@ def load_script_runner(variables: BatchVariables, order: Order) -> Loaded:
     place = ScriptPlace(variables.app_root, variables.entry, variables.source_directory)
     module, run = load_module(place, variables.memory_bytes)
     parts = PartFiles(variables.folder)
-    loaded = Loaded(ScriptRunner(run, parts, order), f"run() in {place.name}", parts.flush)
+    rows = ScriptRows(order.output_format, ColumnNames(variables.folder))
+    runner = ScriptRunner(run, parts, rows if order.output_action == _APPEND_ROW else None)
+    loaded = Loaded(runner, f"run() in {place.name}", parts.flush)
     shutdown = getattr(module, "shutdown", None)
     return loaded._replace(close=shutdown) if callable(shutdown) else loaded
 
 
 class ScriptRunner:
-    def __init__(self, run: Callable[[list[str]], Any], parts: PartFiles, order: Order) -> None:
+    """`rows` None: the script writes its output itself, and what run() returns only counts."""
+
+    def __init__(self, run: Callable[[list[str]], Any], parts: PartFiles, rows: ScriptRows | None) -> None:
         self._run = run
         self._parts = parts
-        self._format = order.output_format
-        self._stores = order.output_action == _APPEND_ROW
+        self._rows = rows
 
     def score(self, task: Task, beat: Callable[[], None]) -> Result:
         files = [segment.file for segment in task.segments]
         _check_unchanged(files)
         began = time.monotonic()
-        returned = self._run([file.path for file in files])
-        sys.stdout.flush()
+        try:
+            returned = self._run([file.path for file in files])
+        finally:
+            _check_unchanged(files)  # a change explains whatever run() has raised
         predicted = time.monotonic()
-        _check_unchanged(files)
         items = _items(returned)
-        parts = (self._store(task, returned, items),) if self._stores else ()
+        parts = () if self._rows is None else (self._store(task, self._rows, returned, items),)
         return Result(
             task.id,
             task.attempt,
@@ -66,9 +74,19 @@ class ScriptRunner:
             seconds={"predict": predicted - began, "write": time.monotonic() - predicted},
         )
 
-    def _store(self, task: Task, returned: Any, items: int) -> Part:
-        data = encoded(returned, self._format)
-        return self._parts.write(Part(part_name(task, -1, SUFFIXES[self._format]), "rows", items, 0), data)
+    def _store(self, task: Task, rows: ScriptRows, returned: Any, items: int) -> Part:
+        part = Part(part_name(task, -1, rows.suffix), _ROWS, items, 0)
+        try:
+            data = rows.encoded(returned)
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            message = f"what run() returned cannot be written: {summary(error)}{advice(error)}"
+            raise TaskFailedError(RUN_FAILED, message) from error
+        try:
+            return self._parts.write(part, data)
+        except OSError as error:
+            raise not_stored(error) from error
 
 
 def _check_unchanged(files: Sequence[File]) -> None:

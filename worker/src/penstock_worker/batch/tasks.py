@@ -11,6 +11,8 @@ from penstock_worker.batch_contract import CUT, FINISH, INPUT_UNREADABLE, RUN_FA
 from penstock_worker.trace import summary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from penstock_worker.batch.runner import Runner
     from penstock_worker.batch_contract import Order, Segment, Task
 

@@ -31,6 +31,7 @@ class UserLogs:
     def __init__(self, folder: Path, worker: str) -> None:
         self.process = process_name(worker)
         self._user = folder / "user"
+        self.of_entry_script = self._user / "entry_script_log" / _NODE
         self._errors = self._user / "error" / _NODE / f"{self.process}.txt"
 
     def take_streams(self) -> TextIO:

@@ -1,0 +1,133 @@
+"""What run() returned as the bytes of a part, in the form of the job's output.
+
+Azure's form has no header. A scalar is a line as str() has it, without quotes, for scripts make whole lines of their
+items (`f"{name},{label}"`); so is a dict. A list, tuple or array is a row of CSV, and so is a row of a DataFrame, whose
+index is left out.
+
+The other forms have names for columns: those of a DataFrame, the keys of dicts, "0", "1" ... for lists, and
+`prediction` for scalars.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from penstock_worker.batch.returned import is_frame, is_polars, is_row
+from penstock_worker.kinds import is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from penstock_worker.batch.column_names import ColumnNames
+
+_SUFFIXES = {"azure": ".csv", "csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}
+_ONLY_COLUMN = "prediction"
+_DIGITS = 15  # of numbers in JSON that pandas writes, of which ten are its default
+
+
+class ScriptRows:
+    def __init__(self, output_format: str, columns: ColumnNames) -> None:
+        self._format = output_format
+        self._columns = columns
+        self.suffix = _SUFFIXES[output_format]
+
+    def encoded(self, returned: Any) -> bytes:
+        """The rows of anything that `count_of` counts. Raises whatever comes of what cannot be written so."""
+        if self._format == "azure":
+            return _azure(returned)
+        if self._format == "csv":
+            return _csv(returned, self._columns)
+        return _parquet(returned) if self._format == "parquet" else _json_lines(returned)
+
+
+def _azure(returned: Any) -> bytes:
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    for item in (returned,) if is_frame(returned) else returned:
+        if is_frame(item):
+            out.write(_frame_text(item))
+        elif is_row(item):
+            rows.writerow(item)
+        elif is_object(item):
+            out.write(f"{ {name: _scalar(value) for name, value in item.items()} }\n")
+        else:
+            out.write(f"{item!s}\n")
+    return _bytes(out.getvalue())
+
+
+def _csv(returned: Any, columns: ColumnNames) -> bytes:
+    if is_frame(returned):
+        names = list(returned.columns)
+        agreed = columns.agreed([str(name) for name in names])
+        return _bytes(_frame_text(returned if agreed == names else returned[agreed]))
+    records = _records(returned)
+    out = io.StringIO()
+    rows = csv.DictWriter(out, columns.agreed(list(records[0])), lineterminator="\n")
+    rows.writerows(records)
+    return _bytes(out.getvalue())
+
+
+def _json_lines(returned: Any) -> bytes:
+    if not is_frame(returned):
+        return _bytes("".join(json.dumps(record, default=_nested) + "\n" for record in _records(returned)))
+    if is_polars(returned):
+        return returned.write_ndjson().encode()
+    text: str = returned.to_json(orient="records", lines=True, double_precision=_DIGITS, date_format="iso")
+    return _bytes(text if text.endswith("\n") else text + "\n")
+
+
+def _parquet(returned: Any) -> bytes:
+    out = io.BytesIO()
+    if not is_frame(returned):
+        table = import_module("pyarrow").Table.from_pylist(_records(returned))
+        import_module("pyarrow.parquet").write_table(table, out)
+    elif is_polars(returned):
+        returned.write_parquet(out)
+    else:
+        returned.to_parquet(out, index=False)
+    return out.getvalue()
+
+
+def _frame_text(frame: Any) -> str:
+    return frame.write_csv(include_header=False) if is_polars(frame) else frame.to_csv(header=False, index=False)
+
+
+def _records(items: Iterable[Any]) -> list[dict[str, Any]]:
+    return [_record(item) for item in items]
+
+
+def _record(item: Any) -> dict[str, Any]:
+    if is_frame(item):
+        raise TypeError("it returned a list of DataFrames; return one, made by concat()")
+    if is_object(item):
+        return {str(name): _plain(value) for name, value in item.items()}
+    if is_row(item):
+        return {str(number): _plain(value) for number, value in enumerate(item)}
+    return {_ONLY_COLUMN: _plain(item)}
+
+
+def _nested(value: Any) -> Any:
+    """A value inside of another that json does not know."""
+    if not hasattr(value, "dtype"):
+        raise TypeError(f"a {type(value).__name__} is nothing that JSON has")
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value as Python has it, and None for NaN, which JSON does not know."""
+    value = _scalar(value)
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - NaN is not itself
+
+
+def _scalar(value: Any) -> Any:
+    """A value of numpy's as Python has it."""
+    return value.tolist() if hasattr(value, "dtype") and hasattr(value, "tolist") else value
+
+
+def _bytes(text: str) -> bytes:
+    # Half a character, from the name of a file that is no UTF-8, must not make the whole output unreadable.
+    return text.encode("utf-8", "backslashreplace")
