@@ -1,6 +1,7 @@
 """The final files of a job: what they are called, what is in them, and what is not touched."""
 
 import errno
+import fcntl
 import json
 import os
 import time
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock_worker.batch import copying
+from penstock_worker.batch import copying, finishing
 from penstock_worker.batch.finishing import finish
 from penstock_worker.batch_contract import (
     FINISH,
@@ -325,6 +326,16 @@ def test_without_links_files_are_copied_and_renamed(tmp_path: Path, monkeypatch:
     job.part("a.csv", b"1\n")
     job.part("a.csv", b"2\n")
     assert job.done() == {"part-00000.csv": b"1\n", "part-00001.csv": b"2\n"}
+    assert job.finish().reason == ""
+
+
+def test_two_workers_do_not_finish_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finishing, "_LOCK_SECONDS", 0.0)
+    job = Job(tmp_path)
+    with (job.work / "finish.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="another worker"):
+            job.finish()
     assert job.finish().reason == ""
 
 

@@ -141,6 +141,12 @@ def test_no_more_than_three_files_are_open_however_many_parts_there_are(tmp_path
             pa.array(["x"]).dictionary_encode(), pa.array(["y"]), pa.array(["x", "y"]), id="a dictionary, and none"
         ),
         pytest.param(pa.array([7]), pa.array(["7a"]), pa.array(["7", "7a"]), id="numbers, and text that is none"),
+        pytest.param(
+            pa.array([1], pa.timestamp("ms")),
+            pa.array([1], pa.timestamp("us")),
+            pa.array([1000, 1], pa.timestamp("us")),
+            id="times of either unit",
+        ),
         pytest.param(pa.array([[1]]), pa.array([[0.5]]), pa.array([[1.0], [0.5]]), id="lists of either"),
     ],
 )
@@ -159,6 +165,13 @@ def test_columns_that_a_part_lacks_have_nulls(tmp_path: Path) -> None:
     parts = write(tmp_path, [pa.table({"a": [1]}), pa.table([[2], [3]], schema=pa.schema([("a", pa.int64()), field]))])
     rewrite(lambda: parts, tmp_path / "rewritten", lambda: None)
     assert pq.read_table(tmp_path / "rewritten").to_pydict() == {"a": [1, 2], "b": [None, 3]}
+
+
+def test_columns_of_one_name_are_refused_where_they_would_be_confused(tmp_path: Path) -> None:
+    twice = pa.table([[1], [2]], names=["a", "a"])
+    with pytest.raises(ValueError, match="same name"):
+        rewrite(lambda: write(tmp_path, [twice]), tmp_path / "rewritten", lambda: None)
+    assert pq.ParquetFile(joined_from(tmp_path, write(tmp_path, [twice, twice]))).metadata.num_rows == 2
 
 
 def test_nullable_and_not_are_rewritten(tmp_path: Path) -> None:

@@ -31,10 +31,11 @@ def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None]) -> 
     not there or not what they should be. Whatever fails leaves nothing in the output folder.
     """
     began = time.monotonic()
-    manifest = Manifest(Path(task.manifest), folder / "parts")
+    beat = _seldom(beat)
+    manifest = Manifest(Path(task.manifest), folder / "parts", beat)
     try:
         with _alone(folder / "finish.lock"):
-            _publish(folder, manifest, order, _seldom(beat))
+            _publish(folder, manifest, order, beat)
     except OutputExistsError as error:
         return Result(task.id, task.attempt, "", OUTPUT_EXISTS, str(error))
     except OSError as error:
@@ -88,7 +89,7 @@ def _alone(path: Path) -> Generator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise
+                    raise OSError(errno.EAGAIN, "another worker makes the files of this job", str(path)) from None
             time.sleep(0.05)
         yield
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ROWS, REJECTS = "rows", "rejects"  # kinds of parts
 class Manifest:
     """The parts that the file `path` names lie in the folder `parts`. Reading raises ValueError for what is no list."""
 
-    def __init__(self, path: Path, parts: Path) -> None:
+    def __init__(self, path: Path, parts: Path, beat: Callable[[], None]) -> None:
         self._path = path
         self._parts = parts
         self.rows = 0  # in parts of rows
@@ -27,6 +27,7 @@ class Manifest:
             for line in file:
                 digest.update(line)
                 self._count(_line(line))
+                beat()
         self.fingerprint = digest.hexdigest()
 
     def paths(self, kind: str) -> Iterator[Path]:

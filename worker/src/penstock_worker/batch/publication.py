@@ -44,6 +44,7 @@ class Publication:
 
     def __init__(self, work: Path, job: str, output: Path, fingerprint: str, beat: Callable[[], None]) -> None:
         self._record = work / _PUBLISHED
+        self._new_record = work / f".{_PUBLISHED}.new"
         self._output = output
         self._staging = output / f"{OWN}{job}"
         self._fingerprint = fingerprint
@@ -121,6 +122,7 @@ class Publication:
                 self._remove_folders(entry.name)
             self._beat()
         self._clear()
+        self._new_record.unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
 
     def _look_for(self, name: str) -> None:
@@ -139,8 +141,7 @@ class Publication:
                 )
 
     def _write_record(self) -> None:
-        temporary = self._record.with_name(f".{self._record.name}.new")
-        with open(temporary, "w", encoding="ascii") as file:
+        with open(self._new_record, "w", encoding="ascii") as file:
             file.write(json.dumps(self._fingerprint) + "\n")
             for place in _files(self._staging):
                 found = os.lstat(place)
@@ -149,7 +150,7 @@ class Publication:
                 self._beat()
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, self._record)
+        os.replace(self._new_record, self._record)
         flush_folder(self._record.parent)
 
     def _publish(self) -> bool:
