@@ -140,6 +140,13 @@ def test_each_input_has_an_output_of_its_path_and_no_two_have_the_same(tmp_path:
     }
 
 
+def test_rows_of_which_a_script_has_not_told_the_file_are_in_one_file_beside_the_others(tmp_path: Path) -> None:
+    job = Job(tmp_path, output_format="csv", output_mode="per_input")
+    for name, row in (("", b"1\n"), ("predictions.tsv", b"2\n"), ("", b"3\n")):
+        job.part(name, row)
+    assert job.done() == {"predictions.csv": b"1\n3\n", "predictions.tsv.csv": b"2\n"}
+
+
 def test_a_folder_that_has_become_a_files_name_makes_room(tmp_path: Path) -> None:
     job = Job(tmp_path, output_format="csv", output_mode="per_input")
     job.part("a.tsv", b"file\n")
@@ -153,7 +160,7 @@ def test_a_folder_that_has_become_a_files_name_makes_room(tmp_path: Path) -> Non
 
 def test_hostile_names_stay_in_the_output_folder(tmp_path: Path) -> None:
     job = Job(tmp_path / "deep" / "deeper", output_mode="per_input")
-    names = ["../../evil", "/etc/evil", "a\0b", "x" * 300, "../" * 50 + "evil", ".penstock-j1/evil", "é" * 2000, ""]
+    names = ["../../evil", "/etc/evil", "a\0b", "x" * 300, "../" * 50 + "evil", ".penstock-j1/evil", "é" * 2000, "."]
     for name in names:
         job.part(name, b"row\n")
     files = job.done()

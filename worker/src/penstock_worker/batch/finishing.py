@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from penstock_worker.batch.failing import is_full
 from penstock_worker.batch.final_files import columns_path, make
 from penstock_worker.batch.manifest import Manifest
 from penstock_worker.batch.publication import OutputExistsError, Publication
@@ -21,7 +22,6 @@ from penstock_worker.batch_contract import NO_SPACE, OUTPUT_EXISTS, Order, Resul
 
 _BEAT_SECONDS = 0.25
 _LOCK_SECONDS = 60.0
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None]) -> Result:
@@ -39,9 +39,9 @@ def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None]) -> 
     except OutputExistsError as error:
         return Result(task.id, task.attempt, "", OUTPUT_EXISTS, str(error))
     except OSError as error:
-        if error.errno not in _FULL:
+        if not is_full(error):
             raise
-        message = f"there is no room for the output in {order.output_folder}: {error.strerror}"
+        message = f"there is no room for the output in {order.output_folder}: {error}"
         return Result(task.id, task.attempt, "", NO_SPACE, message)
     return Result(
         task.id,

@@ -22,6 +22,7 @@ class Manifest:
         self.rows = 0  # in parts of rows
         self.rejects = 0  # in parts of rejects
         self.parts = 0  # that hold rows
+        self.shared = 0  # of these, the ones that hold rows of several files
         digest = hashlib.sha256()
         with open(path, "rb") as file:
             for line in file:
@@ -35,14 +36,20 @@ class Manifest:
         return (self._parts / line.part for line in self._lines(kind))
 
     def by_file(self) -> Iterator[tuple[str, list[Path]]]:
-        """The parts of rows of each input file, by its name, in the order of the input."""
+        """The parts of rows of each input file, by its name, in the order of the input; shared ones are left out."""
         for name, lines in groupby(self._lines(ROWS), key=lambda line: line.file):
-            yield name, [self._parts / line.part for line in lines]
+            if name:
+                yield name, [self._parts / line.part for line in lines]
+
+    def shared_paths(self) -> Iterator[Path]:
+        """The parts that hold rows of several files."""
+        return (self._parts / line.part for line in self._lines(ROWS) if not line.file)
 
     def _count(self, line: ManifestLine) -> None:
         if line.kind == ROWS:
             self.rows += line.rows
             self.parts += 1
+            self.shared += not line.file
         else:
             self.rejects += line.rows
 
