@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock_worker.batch import copying, finishing
-from penstock_worker.batch.finishing import finish
+from penstock_worker.batch import copying, finishing, publication
+from penstock_worker.batch.finishing import finish, settle
 from penstock_worker.batch_contract import (
     FINISH,
     NO_SPACE,
@@ -34,8 +34,8 @@ class Job:
     def __init__(self, folder: Path, **order: Any) -> None:
         self.work, self.output = folder / "work", folder / "out"
         (self.work / "parts").mkdir(parents=True)
-        self.order = Order("j1", "append_row", "azure", "one_file", "predictions.csv", str(self.output))
-        self.order = replace(self.order, **order)
+        plain = Order("j1", "append_row", "azure", "one_file", "predictions.csv", str(self.output))
+        self.order = replace(plain, **order)
         self.lines: list[ManifestLine] = []
         self.count = 0
 
@@ -52,10 +52,11 @@ class Job:
         path.chmod(0o600)
         self.lines.append(ManifestLine(name, kind, file, rows))
 
-    def finish(self, beat: Any = lambda: None) -> Result:
+    def finish(self, beat: Any = lambda: None, *, settled: bool = True) -> Result:
         manifest = self.work / "manifest.jsonl"
         manifest.write_text("".join(json.dumps(asdict(line)) + "\n" for line in self.lines))
-        return finish(self.work, Task("finish", FINISH, 1, manifest=str(manifest)), self.order, beat)
+        self.task = Task("finish", FINISH, 1, manifest=str(manifest))
+        return finish(self.work, self.task, self.order, beat, settled=settled)
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.output)): p.read_bytes() for p in self.output.rglob("*") if p.is_file()}
@@ -217,6 +218,18 @@ def test_links_in_the_output_folder_are_not_followed(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_the_output_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    for case in ("link", "link/out"):
+        job = Job(
+            tmp_path / case.replace("/", "-"), output_folder=str(tmp_path / case), output_file_name=f"{len(case)}"
+        )
+        job.part("a.csv", b"1\n")
+        assert job.finish().reason == ""
+    assert (tmp_path / "disk" / "4").read_bytes() == (tmp_path / "disk" / "out" / "8").read_bytes() == b"1\n"
+
+
 def test_a_file_in_place_of_the_output_folder_is_told(tmp_path: Path) -> None:
     job = Job(tmp_path)
     job.output.write_text("a file")
@@ -262,6 +275,30 @@ def test_an_output_that_somebody_has_changed_is_his(tmp_path: Path) -> None:
     (job.output / "predictions.csv").write_bytes(b"corrected by hand")
     assert job.finish().reason == OUTPUT_EXISTS
     assert job.files() == {"predictions.csv": b"corrected by hand"}
+
+
+def test_a_loss_of_power_before_the_files_were_on_disk_has_them_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "_BOOT", tmp_path / "boot")
+    (tmp_path / "boot").write_text("first")
+    job = Job(tmp_path, output_mode="per_input")
+    for name in ("x/a.csv", "x/a.csv", "b.csv"):
+        job.part(name, b"1\n")
+    before = {"x/a.csv": b"1\n1\n", "b.csv": b"1\n"}
+    assert job.finish(settled=False).reason == ""
+    assert job.finish(settled=False).reason == ""
+    assert job.files() == before
+    (job.output / "x" / "a.csv").write_bytes(b"")
+    (tmp_path / "boot").write_text("second")
+    assert job.finish(settled=False).reason == ""
+    assert job.files() == before
+
+    settle(job.work, job.task, job.order, lambda: None)
+    inode = (job.output / "x" / "a.csv").stat().st_ino
+    (tmp_path / "boot").write_text("third")
+    assert job.finish().reason == ""
+    assert (job.output / "x" / "a.csv").stat().st_ino == inode, "what was on disk is still there"
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,12 +66,10 @@ class _Writer:
             self._parquet(place, parts, count)
         else:
             lines_join.join(self._header, parts(), place, self._beat)
-        self._publication.written(place)
 
     def rejects(self, parts: Parts) -> None:
         place = self._publication.claim(REJECTS_NAMES)
         lines_join.join(b"", parts(), place, self._beat)
-        self._publication.written(place)
 
     def _is_whole(self, part: Path) -> bool:
         """True if the part is a final file as it is."""
