@@ -1,6 +1,7 @@
 """The final files of a job: what they are called, what is in them, and what is not touched."""
 
 import errno
+import fcntl
 import json
 import os
 import time
@@ -14,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock_worker.batch import copying
-from penstock_worker.batch.finishing import finish
+from penstock_worker.batch import copying, finishing, publication
+from penstock_worker.batch.finishing import finish, settle
 from penstock_worker.batch_contract import (
     FINISH,
     NO_SPACE,
@@ -33,8 +34,8 @@ class Job:
     def __init__(self, folder: Path, **order: Any) -> None:
         self.work, self.output = folder / "work", folder / "out"
         (self.work / "parts").mkdir(parents=True)
-        self.order = Order("j1", "append_row", "azure", "one_file", "predictions.csv", str(self.output))
-        self.order = replace(self.order, **order)
+        plain = Order("j1", "append_row", "azure", "one_file", "predictions.csv", str(self.output))
+        self.order = replace(plain, **order)
         self.lines: list[ManifestLine] = []
         self.count = 0
 
@@ -51,10 +52,11 @@ class Job:
         path.chmod(0o600)
         self.lines.append(ManifestLine(name, kind, file, rows))
 
-    def finish(self, beat: Any = lambda: None) -> Result:
+    def finish(self, beat: Any = lambda: None, *, settled: bool = True) -> Result:
         manifest = self.work / "manifest.jsonl"
         manifest.write_text("".join(json.dumps(asdict(line)) + "\n" for line in self.lines))
-        return finish(self.work, Task("finish", FINISH, 1, manifest=str(manifest)), self.order, beat)
+        self.task = Task("finish", FINISH, 1, manifest=str(manifest))
+        return finish(self.work, self.task, self.order, beat, settled=settled)
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.output)): p.read_bytes() for p in self.output.rglob("*") if p.is_file()}
@@ -139,6 +141,13 @@ def test_each_input_has_an_output_of_its_path_and_no_two_have_the_same(tmp_path:
     }
 
 
+def test_rows_of_which_a_script_has_not_told_the_file_are_in_one_file_beside_the_others(tmp_path: Path) -> None:
+    job = Job(tmp_path, output_format="csv", output_mode="per_input")
+    for name, row in (("", b"1\n"), ("predictions.tsv", b"2\n"), ("", b"3\n")):
+        job.part(name, row)
+    assert job.done() == {"predictions.csv": b"1\n3\n", "predictions.tsv.csv": b"2\n"}
+
+
 def test_a_folder_that_has_become_a_files_name_makes_room(tmp_path: Path) -> None:
     job = Job(tmp_path, output_format="csv", output_mode="per_input")
     job.part("a.tsv", b"file\n")
@@ -152,7 +161,7 @@ def test_a_folder_that_has_become_a_files_name_makes_room(tmp_path: Path) -> Non
 
 def test_hostile_names_stay_in_the_output_folder(tmp_path: Path) -> None:
     job = Job(tmp_path / "deep" / "deeper", output_mode="per_input")
-    names = ["../../evil", "/etc/evil", "a\0b", "x" * 300, "../" * 50 + "evil", ".penstock-j1/evil", "é" * 2000, ""]
+    names = ["../../evil", "/etc/evil", "a\0b", "x" * 300, "../" * 50 + "evil", ".penstock-j1/evil", "é" * 2000, "."]
     for name in names:
         job.part(name, b"row\n")
     files = job.done()
@@ -209,6 +218,18 @@ def test_links_in_the_output_folder_are_not_followed(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_the_output_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    for case in ("link", "link/out"):
+        job = Job(
+            tmp_path / case.replace("/", "-"), output_folder=str(tmp_path / case), output_file_name=f"{len(case)}"
+        )
+        job.part("a.csv", b"1\n")
+        assert job.finish().reason == ""
+    assert (tmp_path / "disk" / "4").read_bytes() == (tmp_path / "disk" / "out" / "8").read_bytes() == b"1\n"
+
+
 def test_a_file_in_place_of_the_output_folder_is_told(tmp_path: Path) -> None:
     job = Job(tmp_path)
     job.output.write_text("a file")
@@ -254,6 +275,30 @@ def test_an_output_that_somebody_has_changed_is_his(tmp_path: Path) -> None:
     (job.output / "predictions.csv").write_bytes(b"corrected by hand")
     assert job.finish().reason == OUTPUT_EXISTS
     assert job.files() == {"predictions.csv": b"corrected by hand"}
+
+
+def test_a_loss_of_power_before_the_files_were_on_disk_has_them_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "_BOOT", tmp_path / "boot")
+    (tmp_path / "boot").write_text("first")
+    job = Job(tmp_path, output_mode="per_input")
+    for name in ("x/a.csv", "x/a.csv", "b.csv"):
+        job.part(name, b"1\n")
+    before = {"x/a.csv": b"1\n1\n", "b.csv": b"1\n"}
+    assert job.finish(settled=False).reason == ""
+    assert job.finish(settled=False).reason == ""
+    assert job.files() == before
+    (job.output / "x" / "a.csv").write_bytes(b"")
+    (tmp_path / "boot").write_text("second")
+    assert job.finish(settled=False).reason == ""
+    assert job.files() == before
+
+    settle(job.work, job.task, job.order, lambda: None)
+    inode = (job.output / "x" / "a.csv").stat().st_ino
+    (tmp_path / "boot").write_text("third")
+    assert job.finish().reason == ""
+    assert (job.output / "x" / "a.csv").stat().st_ino == inode, "what was on disk is still there"
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +370,16 @@ def test_without_links_files_are_copied_and_renamed(tmp_path: Path, monkeypatch:
     job.part("a.csv", b"1\n")
     job.part("a.csv", b"2\n")
     assert job.done() == {"part-00000.csv": b"1\n", "part-00001.csv": b"2\n"}
+    assert job.finish().reason == ""
+
+
+def test_two_workers_do_not_finish_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finishing, "_LOCK_SECONDS", 0.0)
+    job = Job(tmp_path)
+    with (job.work / "finish.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="another worker"):
+            job.finish()
     assert job.finish().reason == ""
 
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 SOURCE = Path(__file__).parent.parent.parent / "src"
@@ -100,13 +102,11 @@ print(json.dumps({"kills": kills, "wrong": wrong, "files": sorted(expected)}))
     ],
 )
 def test_killed_at_any_moment_it_comes_to_the_same_files_in_the_end(tmp_path: Path, mode: str, form: str) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    pyarrow = pytest.importorskip("pyarrow")
     (tmp_path / "parts").mkdir()
     for number in range(6):
         part = tmp_path / "parts" / f"{number // 2:02d}{number}-1.{form}"
         if form == "parquet":
-            parquet.write_table(pyarrow.table({"p": [number]}), part)
+            pq.write_table(pa.table({"p": [number]}), part)
         else:
             part.write_text(f"{number}\n")
     (tmp_path / "parts" / "rejects.jsonl").write_text("{}\n")

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock_worker.batch import thrift_compact
 from penstock_worker.batch.parquet_join import DifferentSchemasError, join
 from penstock_worker.batch.parquet_rewrite import rewrite
 
@@ -93,6 +95,25 @@ def test_statistics_stay_and_row_groups_are_found_by_them(tmp_path: Path) -> Non
     assert pq.read_table(joined, filters=[("id", ">", 250)]).num_rows == 49
 
 
+def test_others_read_it_and_what_others_wrote_can_be_joined(tmp_path: Path) -> None:
+    frames = [pl.DataFrame({"a": [n, None], "s": ["x", str(n)], "l": [[n], []]}) for n in range(5)]
+    parts = [tmp_path / f"{number}.parquet" for number in range(5)]
+    for frame, part in zip(frames, parts, strict=True):
+        frame.write_parquet(part, row_group_size=1)
+    joined = joined_from(tmp_path, parts)
+    assert pl.read_parquet(joined).equals(pl.concat(frames))
+    assert pq.read_table(joined).to_pylist() == pl.concat(frames).to_dicts()
+    assert pl.scan_parquet(joined).filter(pl.col("a") == 3).collect().height == 1
+
+
+def test_bloom_filters_move_with_their_pages(tmp_path: Path) -> None:
+    rows = [pa.table({"id": [n, n + 1]}) for n in (0, 1000)]
+    parts = write(tmp_path, rows, bloom_filter_options={"id": {"ndv": 10, "fpp": 0.1}})
+    before = [filters for part in parts for filters in bloom_filters(part)]
+    assert before[0] != before[1]
+    assert bloom_filters(joined_from(tmp_path, parts)) == before
+
+
 def test_a_join_can_be_joined_again(tmp_path: Path) -> None:
     parts = write(tmp_path, [pa.table({"a": [n]}) for n in range(20)])
     half = joined_from(tmp_path, parts, "half")
@@ -141,6 +162,12 @@ def test_no_more_than_three_files_are_open_however_many_parts_there_are(tmp_path
             pa.array(["x"]).dictionary_encode(), pa.array(["y"]), pa.array(["x", "y"]), id="a dictionary, and none"
         ),
         pytest.param(pa.array([7]), pa.array(["7a"]), pa.array(["7", "7a"]), id="numbers, and text that is none"),
+        pytest.param(
+            pa.array([1], pa.timestamp("ms")),
+            pa.array([1], pa.timestamp("us")),
+            pa.array([1000, 1], pa.timestamp("us")),
+            id="times of either unit",
+        ),
         pytest.param(pa.array([[1]]), pa.array([[0.5]]), pa.array([[1.0], [0.5]]), id="lists of either"),
     ],
 )
@@ -159,6 +186,13 @@ def test_columns_that_a_part_lacks_have_nulls(tmp_path: Path) -> None:
     parts = write(tmp_path, [pa.table({"a": [1]}), pa.table([[2], [3]], schema=pa.schema([("a", pa.int64()), field]))])
     rewrite(lambda: parts, tmp_path / "rewritten", lambda: None)
     assert pq.read_table(tmp_path / "rewritten").to_pydict() == {"a": [1, 2], "b": [None, 3]}
+
+
+def test_columns_of_one_name_are_refused_where_they_would_be_confused(tmp_path: Path) -> None:
+    twice = pa.table([[1], [2]], names=["a", "a"])
+    with pytest.raises(ValueError, match="same name"):
+        rewrite(lambda: write(tmp_path, [twice]), tmp_path / "rewritten", lambda: None)
+    assert pq.ParquetFile(joined_from(tmp_path, write(tmp_path, [twice, twice]))).metadata.num_rows == 2
 
 
 def test_nullable_and_not_are_rewritten(tmp_path: Path) -> None:
@@ -208,3 +242,12 @@ def joined_from(folder: Path, parts: list[Path], name: str = "joined") -> Path:
     to.unlink(missing_ok=True)
     join(parts, to, lambda: None)
     return to
+
+
+def bloom_filters(file: Path) -> list[bytes]:
+    """The bytes of each, found by the offset in the footer."""
+    data = file.read_bytes()
+    length = int.from_bytes(data[-8:-4], "little")
+    groups = thrift_compact.read(data[-8 - length : -8], {4: {1: {3: {}}}})[4][1]
+    columns = [group[1][1][0][3][1] for group in groups]
+    return [data[column[14][1] :][: column[15][1]] for column in columns]

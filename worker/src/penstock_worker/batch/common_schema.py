@@ -9,12 +9,19 @@ from typing import Any
 pyarrow: Any = importlib.import_module("pyarrow")  # of the model's environment, not ours
 types: Any = pyarrow.types
 
+_TIME_UNITS = ("s", "ms", "us", "ns")
+
 
 def common_schema(schemas: Iterable[Any]) -> Any:
     """A column is of the one type that takes the values of all: of integers and floats the wider, of a dictionary what
-    it is of, of what has nothing in common text. One that a schema lacks has nulls there."""
+    it is of, of what has nothing in common text. One that a schema lacks has nulls there.
+
+    Raises ValueError if two columns have one name.
+    """
     fields: dict[str, Any] = {}
     for number, schema in enumerate(schemas):
+        if len(set(schema.names)) != len(schema.names):
+            raise ValueError(f"of the columns {', '.join(schema.names)}, two have the same name")
         for field in schema:
             if field.name in fields:
                 fields[field.name] = _common_field(fields[field.name], field)
@@ -48,10 +55,16 @@ def _common_type(one: Any, other: Any) -> Any:
         return one
     if types.is_null(one):
         return other
+    return _wider(one, other)
+
+
+def _wider(one: Any, other: Any) -> Any:
     if types.is_list(one) and types.is_list(other):
         return pyarrow.list_(_common_field(one.value_field, other.value_field))
     if _is_number(one) and _is_number(other):
         return _common_number(one, other)
+    if types.is_timestamp(one) and types.is_timestamp(other) and one.tz == other.tz:
+        return max(one, other, key=lambda kind: _TIME_UNITS.index(kind.unit))
     return pyarrow.string()
 
 

@@ -29,19 +29,21 @@ def columns_path(folder: Path) -> Path:
 
 def make(publication: Publication, manifest: Manifest, order: Order, folder: Path, beat: Callable[[], None]) -> None:
     """Make all final files. Raises OutputExistsError, OSError, ValueError."""
-    writer = _Writer(publication, order.output_format, _header(folder, order.output_format), beat)
+    form = order.output_format
+    writer = _Writer(publication, form, _header(folder, form), beat)
+    one = one_file_name(order.output_file_name, form)
     if order.output_action == "summary_only":
         pass
     elif order.output_mode == "per_input":
+        if manifest.shared:  # a script has not said of which file they are
+            writer.rows((one,), manifest.shared_paths, manifest.shared)
         for name, parts in manifest.by_file():
-            writer.rows(input_file_names(name, order.output_format), lambda parts=parts: parts, len(parts))
+            writer.rows(input_file_names(name, form), lambda parts=parts: parts, len(parts))
     elif order.output_mode == "partitioned":
         for number, part in enumerate(manifest.paths(ROWS)):
-            name = part_file_name(number, manifest.parts, order.output_format)
-            writer.rows((name,), lambda part=part: (part,), 1)
+            writer.rows((part_file_name(number, manifest.parts, form),), lambda part=part: (part,), 1)
     else:
-        name = one_file_name(order.output_file_name, order.output_format)
-        writer.rows((name,), lambda: manifest.paths(ROWS), manifest.parts)
+        writer.rows((one,), lambda: manifest.paths(ROWS), manifest.parts)
     if manifest.rejects:
         writer.rejects(lambda: manifest.paths(REJECTS))
 
@@ -64,12 +66,10 @@ class _Writer:
             self._parquet(place, parts, count)
         else:
             lines_join.join(self._header, parts(), place, self._beat)
-        self._publication.written(place)
 
     def rejects(self, parts: Parts) -> None:
         place = self._publication.claim(REJECTS_NAMES)
         lines_join.join(b"", parts(), place, self._beat)
-        self._publication.written(place)
 
     def _is_whole(self, part: Path) -> bool:
         """True if the part is a final file as it is."""

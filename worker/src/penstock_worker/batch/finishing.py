@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from penstock_worker.batch.failing import is_full
 from penstock_worker.batch.final_files import columns_path, make
 from penstock_worker.batch.manifest import Manifest
 from penstock_worker.batch.publication import OutputExistsError, Publication
@@ -21,26 +22,29 @@ from penstock_worker.batch_contract import NO_SPACE, OUTPUT_EXISTS, Order, Resul
 
 _BEAT_SECONDS = 0.25
 _LOCK_SECONDS = 60.0
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None]) -> Result:
+def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None], *, settled: bool = True) -> Result:
     """Make the final files of the job that `folder` is of. `beat` is called several times a second.
+
+    Unless they are to be `settled`, they may not be on disk when this returns. Nothing is lost as long as the parts
+    stay until `settle` has returned: done again after the machine has been started anew, this makes the files anew.
 
     May be repeated, after whatever end: the files are the same then. Raises OSError and ValueError for parts that are
     not there or not what they should be. Whatever fails leaves nothing in the output folder.
     """
     began = time.monotonic()
-    manifest = Manifest(Path(task.manifest), folder / "parts")
+    beat = _seldom(beat)
+    manifest = Manifest(Path(task.manifest), folder / "parts", beat)
     try:
         with _alone(folder / "finish.lock"):
-            _publish(folder, manifest, order, _seldom(beat))
+            _publish(folder, manifest, order, beat, settled=settled)
     except OutputExistsError as error:
         return Result(task.id, task.attempt, "", OUTPUT_EXISTS, str(error))
     except OSError as error:
-        if error.errno not in _FULL:
+        if not is_full(error):
             raise
-        message = f"there is no room for the output in {order.output_folder}: {error.strerror}"
+        message = f"there is no room for the output in {order.output_folder}: {error}"
         return Result(task.id, task.attempt, "", NO_SPACE, message)
     return Result(
         task.id,
@@ -52,17 +56,33 @@ def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None]) -> 
     )
 
 
-def _publish(folder: Path, manifest: Manifest, order: Order, beat: Callable[[], None]) -> None:
-    made_of = _made_of(folder, manifest, order)
-    publication = Publication(folder, order.job, Path(order.output_folder), made_of, beat)
+def settle(folder: Path, task: Task, order: Order, beat: Callable[[], None]) -> None:
+    """Have the files that `finish` has made for `task` on disk.
+
+    Raises OSError, and ValueError if there are none, or the machine has been started anew since: finish again then.
+    """
+    beat = _seldom(beat)
+    with _alone(folder / "finish.lock"):
+        _publication(folder, Manifest(Path(task.manifest), folder / "parts", beat), order, beat).settle()
+
+
+def _publish(folder: Path, manifest: Manifest, order: Order, beat: Callable[[], None], *, settled: bool) -> None:
+    publication = _publication(folder, manifest, order, beat)
     try:
         if not publication.complete():
             publication.begin()
             make(publication, manifest, order, folder, beat)
             publication.publish()
+        if settled:
+            publication.settle()
     except (OSError, ValueError, OutputExistsError):
         publication.withdraw()
         raise
+
+
+def _publication(folder: Path, manifest: Manifest, order: Order, beat: Callable[[], None]) -> Publication:
+    made_of = _made_of(folder, manifest, order)
+    return Publication(folder, order.job, Path(order.output_folder), made_of, beat)
 
 
 def _made_of(folder: Path, manifest: Manifest, order: Order) -> str:
@@ -88,7 +108,7 @@ def _alone(path: Path) -> Generator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise
+                    raise OSError(errno.EAGAIN, "another worker makes the files of this job", str(path)) from None
             time.sleep(0.05)
         yield
 

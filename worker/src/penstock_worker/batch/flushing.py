@@ -14,7 +14,7 @@ _PATIENCE = 0.25  # seconds
 
 
 class Flush:
-    """What has been written below `root` and is not known to be on disk."""
+    """What has been written below `root` and is not known to be on disk. What is gone meanwhile is no matter."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -35,7 +35,11 @@ class Flush:
 
 
 def _flushed(path: str, flush: Callable[[int], None]) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        # What somebody has put in place of a file must not be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
     try:
         flush(descriptor)
     finally:

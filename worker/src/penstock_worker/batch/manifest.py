@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -16,17 +16,19 @@ ROWS, REJECTS = "rows", "rejects"  # kinds of parts
 class Manifest:
     """The parts that the file `path` names lie in the folder `parts`. Reading raises ValueError for what is no list."""
 
-    def __init__(self, path: Path, parts: Path) -> None:
+    def __init__(self, path: Path, parts: Path, beat: Callable[[], None]) -> None:
         self._path = path
         self._parts = parts
         self.rows = 0  # in parts of rows
         self.rejects = 0  # in parts of rejects
         self.parts = 0  # that hold rows
+        self.shared = 0  # of these, the ones that hold rows of several files
         digest = hashlib.sha256()
         with open(path, "rb") as file:
             for line in file:
                 digest.update(line)
                 self._count(_line(line))
+                beat()
         self.fingerprint = digest.hexdigest()
 
     def paths(self, kind: str) -> Iterator[Path]:
@@ -34,14 +36,20 @@ class Manifest:
         return (self._parts / line.part for line in self._lines(kind))
 
     def by_file(self) -> Iterator[tuple[str, list[Path]]]:
-        """The parts of rows of each input file, by its name, in the order of the input."""
+        """The parts of rows of each input file, by its name, in the order of the input; shared ones are left out."""
         for name, lines in groupby(self._lines(ROWS), key=lambda line: line.file):
-            yield name, [self._parts / line.part for line in lines]
+            if name:
+                yield name, [self._parts / line.part for line in lines]
+
+    def shared_paths(self) -> Iterator[Path]:
+        """The parts that hold rows of several files."""
+        return (self._parts / line.part for line in self._lines(ROWS) if not line.file)
 
     def _count(self, line: ManifestLine) -> None:
         if line.kind == ROWS:
             self.rows += line.rows
             self.parts += 1
+            self.shared += not line.file
         else:
             self.rejects += line.rows
 

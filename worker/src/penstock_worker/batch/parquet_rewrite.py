@@ -61,8 +61,8 @@ def _groups(parts: Iterable[Path], schema: Any, beat: Callable[[], None]) -> Ite
     waiting: list[Any] = []
     rows = size = 0
     for part in parts:
-        with parquet.ParquetFile(part) as file:
-            for batch in file.iter_batches(_BATCH_ROWS):
+        with open(part, "rb") as file:
+            for batch in parquet.ParquetFile(file).iter_batches(_BATCH_ROWS):
                 waiting.append(fitted(pyarrow.Table.from_batches([batch]), schema))
                 rows += batch.num_rows
                 size += batch.nbytes

@@ -1,12 +1,14 @@
 """How final files come into the output folder: made aside, then given their names, whatever is killed in between.
 
-1. All files are made in `.penstock-JOB/` inside the output folder, and flushed to disk.
+1. All files are made in `.penstock-JOB/` inside the output folder.
 2. `published.jsonl` in the job's own folder tells their names, with size and time: from then on they are the output.
 3. Each is linked to its name, which fails if the name is taken, and unlinked from where it was made.
 4. The folder they were made in is removed. `published.jsonl` stays for as long as the job's folder does.
+5. All is flushed to disk, and `settled` beside `published.jsonl` says so.
 
-Killed before 2, the next try begins anew. Killed after it, the next try does what is left of 3 and 4. The job's folder
-tells files of ours from other people's: only the former are ever replaced or taken back.
+Killed before 2, the next try begins anew. Killed after it, the next try does what is left. If the machine has been
+started again between 2 and 5, what is in the output folder may be less than it was: it is made anew, out of parts that
+were on disk before. The job's folder tells files of ours from other people's: only the former are taken back.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ from typing import NamedTuple
 from penstock_worker.batch.copying import copy
 from penstock_worker.batch.flushing import Flush
 from penstock_worker.batch.output_names import OWN
-from penstock_worker.batch_contract import flush_folder
+from penstock_worker.batch_contract import flush_folder, write_text
 
-_PUBLISHED = "published.jsonl"
+_PUBLISHED, _SETTLED = "published.jsonl", "settled"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class OutputExistsError(Exception):
@@ -37,6 +40,7 @@ class _Entry(NamedTuple):
     name: str
     size: int
     modified_ns: int
+    inode: int
 
 
 class Publication:
@@ -44,18 +48,19 @@ class Publication:
 
     def __init__(self, work: Path, job: str, output: Path, fingerprint: str, beat: Callable[[], None]) -> None:
         self._record = work / _PUBLISHED
+        self._new_record = work / f".{_PUBLISHED}.new"
+        self._settled = work / _SETTLED
         self._output = output
         self._staging = output / f"{OWN}{job}"
         self._fingerprint = fingerprint
         self._beat = beat
-        self._flush = Flush(output)
         self._mode = 0o600  # of final files
 
     def complete(self) -> bool:
         """Finish what an earlier try has begun; True if all files are in their places then. What cannot be finished,
         or was made of something else, is taken back."""
         if self._record.exists():
-            if self._fingerprint == _made_of(self._record) and self._publish():
+            if self._is_whole() and self._publish():
                 return True
             self.withdraw()
         self._clear()
@@ -68,7 +73,7 @@ class Publication:
                 self._output.mkdir(parents=True)
             except (FileExistsError, NotADirectoryError):
                 raise OutputExistsError(f"the output folder {self._output} cannot be made: there is a file") from None
-            self._flush.note(self._output.parent)
+        self._settled.unlink(missing_ok=True)
         self._staging.mkdir()
         # As whoever runs this wants files to be: the bits of his umask show in what was just made.
         self._mode = stat.S_IMODE(self._staging.stat().st_mode) & 0o666
@@ -97,31 +102,60 @@ class Publication:
         except OSError:  # another file system, or one without links
             with open(part, "rb", buffering=0) as source, open(place, "xb", buffering=0) as target:
                 copy(source.fileno(), 0, os.fstat(source.fileno()).st_size, target.fileno(), self._beat)
-            self._flush.note(place)
         os.chmod(place, self._mode)
-
-    def written(self, place: Path) -> None:
-        """Tell that the file at `place` is complete, but not on disk."""
-        self._flush.note(place)
 
     def publish(self) -> None:
         """Give all files their names. Raises OutputExistsError if somebody else has taken one since it was claimed."""
-        for folder, _, _ in os.walk(self._staging):
-            self._flush.note(folder)
-        self._flush.note(self._output)
-        self._flush.done(self._beat)
         self._write_record()
         self._publish()
 
+    def settle(self) -> None:
+        """Have all files on disk, which may take long; then the job's parts are of no use any more.
+
+        Raises OSError, and ValueError if nothing has been published.
+        """
+        if self._is_settled():
+            return
+        if not self._is_whole():
+            raise ValueError(f"the files of this job are not in {self._output}")
+        flush = Flush(self._output)
+        for folder in (self._output.parent, self._output):
+            if os.access(folder, os.R_OK):
+                flush.note(folder)
+        for entry in _entries(self._record):
+            final = self._output / entry.name
+            flush.note(final)
+            for folder in list(Path(entry.name).parents)[:-1]:
+                flush.note(self._output / folder)
+            self._beat()
+        flush.done(self._beat)
+        write_text(self._settled, self._fingerprint)
+
     def withdraw(self) -> None:
         """Take back all files of the job, made or published."""
+        lost = self._may_be_lost()
         for entry in _entries(self._record):
-            if _is(self._output / entry.name, entry):
+            if _is(self._output / entry.name, entry, lost=lost):
                 os.unlink(self._output / entry.name)
                 self._remove_folders(entry.name)
             self._beat()
         self._clear()
+        self._new_record.unlink(missing_ok=True)
+        self._settled.unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
+
+    def _is_whole(self) -> bool:
+        """True if what was published is made of the same, and all of it is where it was put."""
+        return _head(self._record)[0] == self._fingerprint and not self._may_be_lost()
+
+    def _may_be_lost(self) -> bool:
+        return not self._is_settled() and _head(self._record)[1] != _boot()
+
+    def _is_settled(self) -> bool:
+        try:
+            return self._settled.read_text() == _head(self._record)[0]
+        except FileNotFoundError:
+            return False
 
     def _look_for(self, name: str) -> None:
         """Raise OutputExistsError if `name`, or a file or link in place of one of its folders, is in the output."""
@@ -139,17 +173,16 @@ class Publication:
                 )
 
     def _write_record(self) -> None:
-        temporary = self._record.with_name(f".{self._record.name}.new")
-        with open(temporary, "w", encoding="ascii") as file:
-            file.write(json.dumps(self._fingerprint) + "\n")
+        with open(self._new_record, "w", encoding="ascii") as file:
+            file.write(json.dumps((self._fingerprint, _boot())) + "\n")
             for place in _files(self._staging):
                 found = os.lstat(place)
                 name = os.path.relpath(place, self._staging)
-                file.write(json.dumps((name, found.st_size, found.st_mtime_ns)) + "\n")
+                file.write(json.dumps(_Entry(name, found.st_size, found.st_mtime_ns, found.st_ino)) + "\n")
                 self._beat()
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, self._record)
+        os.replace(self._new_record, self._record)
         flush_folder(self._record.parent)
 
     def _publish(self) -> bool:
@@ -160,9 +193,7 @@ class Publication:
                 self._put(place, final, entry.name)
             elif not _is(final, entry):
                 return False
-            self._flush.note(final.parent)
             self._beat()
-        self._flush.done(self._beat)
         self._clear()
         return True
 
@@ -187,7 +218,6 @@ class Publication:
             self._make_folders(folder.parent)
             with suppress(FileExistsError):
                 folder.mkdir()
-            self._flush.note(folder.parent)
 
     def _remove_folders(self, name: str) -> None:
         """The folders of a file that was taken back, as far as nothing else is in them."""
@@ -210,10 +240,20 @@ class Publication:
             self._staging.rmdir()
 
 
-def _made_of(record: Path) -> str:
+def _boot() -> str:
+    """Tells this run of the machine from others: what was written since its start is there, on disk or not."""
+    try:
+        return _BOOT.read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _head(record: Path) -> tuple[str, str]:
+    """What the files are made of, and in which run of the machine they were published."""
     with suppress(OSError, ValueError), open(record, encoding="ascii") as file:
-        return str(json.loads(file.readline()))
-    return ""
+        made_of, boot = json.loads(file.readline())
+        return made_of, boot
+    return "", ""
 
 
 def _entries(record: Path) -> Iterator[_Entry]:
@@ -226,12 +266,15 @@ def _entries(record: Path) -> Iterator[_Entry]:
         return
 
 
-def _is(path: Path, entry: _Entry) -> bool:
+def _is(path: Path, entry: _Entry, *, lost: bool = False) -> bool:
+    """`lost`: the machine has been started again, and the file may have less in it than it had."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == entry[1:]
+    if lost and found.st_ino == entry.inode and found.st_size <= entry.size:
+        return stat.S_ISREG(found.st_mode)
+    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == entry[1:3]
 
 
 def _files(folder: Path) -> Iterator[str]:
