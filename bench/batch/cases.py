@@ -9,10 +9,11 @@ class Case:
 
     model: str
     form: str
+    label: str = ""  # what it is called, if not by model and form
 
     @property
     def name(self) -> str:
-        return f"{self.model} {self.form}"
+        return self.label or f"{self.model} {self.form}"
 
     @property
     def input(self) -> str:

@@ -6,6 +6,7 @@ ranges between records by the parity of quotes. `--script` runs the init/run loo
 """
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -135,7 +136,7 @@ def cuts(whole: Any, count: int) -> list[tuple[int, int]]:
                 break
         bounds.append(place)
     bounds.append(size)
-    return [(start, end) for start, end in zip(bounds, bounds[1:], strict=False) if end > start]
+    return [(start, end) for start, end in itertools.pairwise(bounds) if end > start]
 
 
 def frame_of(table: Any, columns: list[str]) -> Any:

@@ -12,12 +12,14 @@ from commands import run
 from data import Data
 from environments import python_of
 from measured import Measured, SideError, quiet, ran
+from side import WORKERS as WORKERS
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
 ENVIRONMENT = "models"  # the folder of peers/ whose environment the models were trained in
 SCRIPT = HERE / "script" / "batch_score.py"
 SCRIPT_FILES = 4  # of a mini-batch
+TINY_ROWS = 1000
 _RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_grpc_enable_http_proxy": "0"}
 
 
@@ -36,17 +38,17 @@ class Side:
     variables: dict[str, str] = field(default_factory=dict)
 
 
-def _python(path: str, *options: str) -> tuple[str, ...]:
+def _ours(path: str, *options: str) -> tuple[str, ...]:
     return ("{python}", str(HERE / path), *options, *_PLACES)
 
 
 _PLACES = ("--model", "{model}", "--input", "{input}", "--output", "{output}", "--result", "{result}")
 _PREDICT = ("{bin}/mlflow", "models", "predict", "-m", "{model}", "-i", "{input}", "-o", "{output}/predictions.json")
 
-LIMIT = Side(name="limit", environment=ENVIRONMENT, command=_python("limit.py"), forms=("one", "many", "csv"))
+LIMIT = Side(name="limit", environment=ENVIRONMENT, command=_ours("limit.py"), forms=("one", "many", "csv"))
 BARE_LOOP = dataclasses.replace(
     LIMIT,
-    command=_python("limit.py", "--script", str(SCRIPT), "--mini-batch", str(SCRIPT_FILES)),
+    command=_ours("limit.py", "--script", str(SCRIPT), "--mini-batch", str(SCRIPT_FILES)),
     forms=("script",),
 )
 PEERS_BY_NAME = {
@@ -55,33 +57,33 @@ PEERS_BY_NAME = {
         Side(
             name="pandas",
             environment=ENVIRONMENT,
-            command=_python("peers/models/pandas_loop.py"),
+            command=_ours("peers/models/pandas_loop.py"),
             forms=("one", "many", "csv"),
         ),
-        Side(name="joblib", environment=ENVIRONMENT, command=_python("peers/models/joblib_pool.py")),
+        Side(name="joblib", environment=ENVIRONMENT, command=_ours("peers/models/joblib_pool.py")),
         Side(
             name="dask",
             environment="dask",
-            command=_python("peers/dask/dask_partitions.py"),
+            command=_ours("peers/dask/dask_partitions.py"),
             forms=("one", "many", "csv"),
         ),
         Side(
             name="spark",
             environment="spark",
-            command=_python("peers/spark/spark.py"),
+            command=_ours("peers/spark/spark.py"),
             forms=("one", "many", "csv"),
         ),
         Side(
             name="spark-udf",
             environment="spark",
-            command=_python("peers/spark/spark.py", "--udf"),
+            command=_ours("peers/spark/spark.py", "--udf"),
             marks=False,
             share=90,
         ),
         Side(
             name="ray",
             environment="ray",
-            command=_python("peers/ray/ray_data.py"),
+            command=_ours("peers/ray/ray_data.py"),
             forms=("one", "many", "csv"),
             variables=_RAY,
         ),
@@ -107,7 +109,12 @@ class Stage:
     folder: Path
 
     def python(self, environment: str) -> Path:
-        return python_of(environment, self.environments, PEERS)
+        return python(environment, self.environments)
+
+
+def python(environment: str, environments: Path) -> Path:
+    """The interpreter of an environment of peers/, made where there is none."""
+    return python_of(environment, environments, PEERS)
 
 
 @dataclass(frozen=True)
@@ -141,10 +148,10 @@ def _run(side: Side, case: Case, stage: Stage, data: Data) -> tuple[Measured, Fo
     shutil.rmtree(folder, ignore_errors=True)
     output = folder / "output"
     output.mkdir(parents=True)
-    rows, python = data.rows_of(case.input), stage.python(side.environment)
+    rows, interpreter = data.rows_of(case.input), stage.python(side.environment)
     places = {
-        "python": python,
-        "bin": python.parent,
+        "python": interpreter,
+        "bin": interpreter.parent,
         "model": stage.models / case.model,
         "input": data.input(case.input),
         "output": output,
@@ -152,7 +159,7 @@ def _run(side: Side, case: Case, stage: Stage, data: Data) -> tuple[Measured, Fo
     }
     variables = {
         **quiet(),
-        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{interpreter.parent}:/usr/local/bin:/usr/bin:/bin",
         "PYTHONPATH": f"{HERE}:{PEERS}",
         **side.variables,
     }

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.csv as csv
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 Chunk = tuple[np.ndarray | None, np.ndarray]
 

@@ -10,14 +10,14 @@ from side import WORKERS, side
 def main() -> None:
     given = side()
     dask.config.set({"distributed.worker.daemon": True})
-    with LocalCluster(n_workers=WORKERS, threads_per_worker=1, memory_limit=0, dashboard_address=None) as cluster:
-        with Client(cluster) as client:
-            client.run(_load, given.model, given.marks)
-            rows = _rows(given.input)
-            meta = rows._meta.assign(**dict.fromkeys(PREDICTIONS, 0.0))
-            found = rows.map_partitions(_score, given.model, given.marks, meta=meta)
-            found.to_parquet(given.output, write_index=False)
-            given.ended()
+    processes = LocalCluster(n_workers=WORKERS, threads_per_worker=1, memory_limit=0, dashboard_address=None)
+    with processes as cluster, Client(cluster) as client:
+        client.run(_load, given.model, given.marks)
+        rows = _rows(given.input)
+        meta = rows._meta.assign(**dict.fromkeys(PREDICTIONS, 0.0))
+        found = rows.map_partitions(_score, given.model, given.marks, meta=meta)
+        found.to_parquet(given.output, write_index=False)
+        given.ended()
 
 
 def _rows(path):
