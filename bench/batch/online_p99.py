@@ -38,7 +38,7 @@ def _policies(given: argparse.Namespace) -> None:
             loaded, share = measured(name, given.rate, given.seconds)
             cells.append((loaded, share))
             said = f"p50 {loaded.p50:.2f}  p99 {loaded.p99:.2f}  p99.9 {loaded.p999:.2f} ms  computing {share:.0%}"
-            print(f"round {number}  {name:36} {said}", flush=True)
+            print(f"round {number}  {name:38} {said}", flush=True)
     rows = [
         [name, *_cells([loaded for loaded, _ in cells]), f"{statistics.median(share for _, share in cells):.0%}"]
         for name, cells in found.items()

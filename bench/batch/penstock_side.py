@@ -15,7 +15,8 @@ import psutil
 from cases import Case
 from commands import PENSTOCK, Platform
 from measured import SAMPLE_SECONDS, Measured, SideError, Usage
-from sides import ENVIRONMENT, SCRIPT, SCRIPT_FILES, WORKERS, Found, Stage, contents
+from side import WORKERS
+from sides import ENVIRONMENT, SCRIPT, SCRIPT_FILES, Found, Stage, contents
 
 PARTS, ONE_FILE = "penstock", "penstock-one-file"  # by where rows are written
 _MODES = {PARTS: "partitioned", ONE_FILE: "one_file"}
@@ -63,7 +64,7 @@ class Penstock:
         began = time.time()
         job = self.invoke(endpoint, deployment, case, output)
         try:
-            done = self._watched(job["name"], began + 60 + _SECONDS_FOR_A_MILLION * rows / 1e6, usages)
+            done = self._watched(job["name"], began + 180 + _SECONDS_FOR_A_MILLION * rows / 1e6, usages)
             found = contents(self._stage, output)
         finally:
             shutil.rmtree(output, ignore_errors=True)
@@ -144,7 +145,8 @@ class Penstock:
         try:
             while streaming.poll() is None:
                 if time.time() > until:
-                    raise SideError(f"job {job} did not end: {self._job(job)}")
+                    found = self._job(job)
+                    raise SideError(f"job {job} did not end: {found['status']}, {found['progress']}")
                 usages["workers"].look(self._workers(job))
                 usages["platform"].look(self._control())
                 with contextlib.suppress(subprocess.TimeoutExpired):

@@ -20,32 +20,28 @@ import target as forms
 from load import Loaded, Open
 from target import Target
 
-WORK = 20_000  # turns of a loop for each answer: about a millisecond
-_LEAST = 19
+WORK = 20_000  # turns of a loop for each answer: under a millisecond
 
 
-def _nice_session() -> None:
-    with contextlib.suppress(OSError):  # kernels without autogroups
-        Path("/proc/self/autogroup").write_text(str(_LEAST))
+def _settled(nice: int = 0, session: int = 0, policy: int = os.SCHED_OTHER) -> Callable[[], None]:
+    def settle() -> None:
+        os.nice(nice)
+        os.sched_setscheduler(0, policy, os.sched_param(0))
+        with contextlib.suppress(OSError):  # kernels without autogroups
+            Path("/proc/self/autogroup").write_text(str(session))
 
-
-def _policy(policy: int) -> None:
-    os.sched_setscheduler(0, policy, os.sched_param(0))
-
-
-def _all(*steps: Callable[[], object]) -> Callable[[], None]:
-    return lambda: [step() for step in steps] and None
+    return settle
 
 
 POLICIES: dict[str, Callable[[], None] | None] = {
     "nothing runs": None,
-    "as any process": lambda: None,
-    "nice 19": lambda: os.nice(_LEAST) and None,
-    "SCHED_BATCH, nice 19": _all(lambda: os.nice(_LEAST), lambda: _policy(os.SCHED_BATCH)),
-    "SCHED_IDLE": lambda: _policy(os.SCHED_IDLE),
-    "nice 19, nice session": _all(lambda: os.nice(_LEAST), _nice_session),
-    "SCHED_BATCH, nice 19, nice session": _all(lambda: os.nice(_LEAST), lambda: _policy(os.SCHED_BATCH), _nice_session),
-    "SCHED_IDLE, nice session": _all(lambda: _policy(os.SCHED_IDLE), _nice_session),
+    "as any process": _settled(),
+    "nice 19": _settled(19),
+    "SCHED_BATCH, nice 19": _settled(19, policy=os.SCHED_BATCH),
+    "SCHED_IDLE": _settled(policy=os.SCHED_IDLE),
+    **{f"nice 19, session nice {level}": _settled(19, level) for level in (5, 10, 15, 19)},
+    "SCHED_BATCH, nice 19, session nice 19": _settled(19, 19, os.SCHED_BATCH),
+    "SCHED_IDLE, session nice 19": _settled(0, 19, os.SCHED_IDLE),
 }
 
 

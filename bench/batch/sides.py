@@ -12,7 +12,6 @@ from commands import run
 from data import Data
 from environments import python_of
 from measured import Measured, SideError, quiet, ran
-from side import WORKERS as WORKERS
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
@@ -164,7 +163,7 @@ def _run(side: Side, case: Case, stage: Stage, data: Data) -> tuple[Measured, Fo
         **side.variables,
     }
     try:
-        done = ran([word.format(**places) for word in side.command], variables, folder, 60 + side.share * rows / 1e6)
+        done = ran([word.format(**places) for word in side.command], variables, folder, 180 + side.share * rows / 1e6)
         found = contents(stage, output)
         if found.rows != rows:
             raise SideError(f"wrote {found.rows:,} of {rows:,} rows")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from penstock_worker import batch_contract, contract, memory
 from penstock_worker.batch.ending import Ending
 from penstock_worker.batch.loop import Loop, Seat
+from penstock_worker.batch.priority import give_way
 from penstock_worker.batch.runner import Loaded, load_runner
 from penstock_worker.batch.tasks import Tasks
 from penstock_worker.batch.user_logs import UserLogs
@@ -30,13 +31,12 @@ if TYPE_CHECKING:
 
     from penstock_worker.batch.variables import BatchVariables
 
-_LEAST_PRIORITY = 19
 _LAST_SECONDS = 3.0  # for threads that the user's code has left running, and what it has registered for the end
 
 
 def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     """Load what `variables` name and do the worker's tasks. Returns the exit code. Scripts find `arguments`."""
-    os.nice(_LEAST_PRIORITY)
+    give_way()
     order = batch_contract.read(variables.folder / "order.json", Order)
     logs = _begin_logs(variables, order)
     seal_environment()
