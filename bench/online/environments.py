@@ -12,9 +12,9 @@ from uv import find_uv_bin
 PEERS = Path(__file__).parent / "peers"
 
 
-def python_of(peer: str, folder: Path) -> Path:
+def python_of(peer: str, folder: Path, peers: Path = PEERS) -> Path:
     """The interpreter of the peer's environment, which is made where there is none for its requirements."""
-    requirements = PEERS / peer / "requirements.txt"
+    requirements = peers / peer / "requirements.txt"
     fingerprint = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     venv = folder / f"{peer}-{fingerprint}"
     done = venv / "complete"

@@ -89,6 +89,7 @@ def job(resource: "RemoteJob") -> dict[str, Any]:
         "tags": spec.tags,
         "properties": spec.properties,
         "started_at": status.started_at.isoformat() if status.started_at else None,
+        "scoring_since": status.scoring_since.isoformat() if status.scoring_since else None,
         "ended_at": status.ended_at.isoformat() if status.ended_at else None,
         "creation_context": {
             "created_at": resource.created_at.isoformat(),

@@ -16,6 +16,7 @@ from penstock_worker import batch_contract, contract, memory
 from penstock_worker.batch.ending import Ending
 from penstock_worker.batch.entry_script import take_place
 from penstock_worker.batch.loop import Loop, Seat
+from penstock_worker.batch.priority import give_way
 from penstock_worker.batch.runner import Loaded, load_runner
 from penstock_worker.batch.tasks import Tasks
 from penstock_worker.batch.user_logs import UserLogs
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
 
     from penstock_worker.batch.variables import BatchVariables
 
-_LEAST_PRIORITY = 19
 # For threads that the user's code has left running, and what it has registered for the end.
 _LAST_SECONDS, _LAST_SECONDS_WHEN_TOLD = 30.0, 1.0
 
 
 def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     """Load what `variables` name and do the worker's tasks. Returns the exit code. Scripts find `arguments`."""
-    os.nice(_LEAST_PRIORITY)
+    give_way()
     order = batch_contract.read(variables.folder / "order.json", Order)
     logs = _begin_logs(variables, order)
     seal_environment()
