@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,13 @@ import psutil
 from processes import cpu_seconds, end, family, start
 
 SAMPLE_SECONDS = 0.4
+# All sides have the priority of Penstock's workers: whatever else the machine does slows down all alike.
+_GIVING_WAY = """
+import os, sys
+from penstock_worker.batch.priority import give_way
+give_way()
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class SideError(Exception):
@@ -69,7 +77,7 @@ def ran(command: Sequence[str], environment: Mapping[str, str], folder: Path, se
     """The command's run, with its whole family looked at; `--result` is `folder`/result.json. Raises `SideError`."""
     usage, waited = Usage(), _waited_for()
     began = time.time()
-    process = start(command, environment, folder / "log")
+    process = start((sys.executable, "-c", _GIVING_WAY, *command), environment, folder / "log")
     try:
         while process.poll() is None:
             if time.time() > began + seconds:

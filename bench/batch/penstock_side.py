@@ -89,6 +89,9 @@ class Penstock:
             "batch-endpoint", "invoke", "--name", endpoint, "--deployment-name", deployment, *given, told=False
         )
 
+    def job(self, job: str) -> Mapping[str, Any]:
+        return self.platform("job", "show", "--name", job, told=False)
+
     def deployed(self, side: str, case: Case) -> tuple[str, str]:
         """The endpoint and the deployment, which are made at the first time."""
         endpoint = f"bench-{case.model.lower()}"
@@ -145,7 +148,7 @@ class Penstock:
         try:
             while streaming.poll() is None:
                 if time.time() > until:
-                    found = self._job(job)
+                    found = self.job(job)
                     raise SideError(f"job {job} did not end: {found['status']}, {found['progress']}")
                 usages["workers"].look(self._workers(job))
                 usages["platform"].look(self._control())
@@ -154,7 +157,7 @@ class Penstock:
         finally:
             streaming.terminate()
             streaming.wait()
-        found = self._job(job)
+        found = self.job(job)
         if found["status"] != "Completed":
             raise SideError(f"job {job} is {found['status']}: {found['message']} {found.get('failure') or ''}")
         return found
@@ -165,9 +168,6 @@ class Penstock:
         command = (PENSTOCK, "job", "stream", "--name", job)
         log = (self._folder / "stream.log").open("wb")
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def _job(self, job: str) -> Mapping[str, Any]:
-        return self.platform("job", "show", "--name", job, told=False)
 
     def _workers(self, job: str) -> list[psutil.Process]:
         return [each for each, found in self._ours() if found.get("PENSTOCK_INSTANCE", "").startswith(f"job.{job}.")]

@@ -47,7 +47,7 @@ POLICIES: dict[str, Callable[[], None] | None] = {
 
 def measured(policy: str, rate: int, seconds: int) -> tuple[Loaded, float]:
     """What the load has met, and how much of all cores the computing processes got."""
-    with _server() as target, _computing(POLICIES[policy]) as spent:
+    with _server() as target, computing(POLICIES[policy]) as spent:
         body = target.body([], [0.0])
         Open(rate).run(target, body, 1)
         before, began = spent(), time.monotonic()
@@ -76,7 +76,7 @@ def _server() -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def _computing(settle: Callable[[], None] | None) -> Iterator[Callable[[], float]]:
+def computing(settle: Callable[[], None] | None) -> Iterator[Callable[[], float]]:
     """A process for each core; yields how to ask for their seconds of the processor."""
     context = multiprocessing.get_context("fork")
     count = (os.cpu_count() or 1) if settle is not None else 0

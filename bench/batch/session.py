@@ -47,7 +47,10 @@ class Results:
 
 def session(options: Options) -> None:
     folder = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
-    stage, penstock, results = _stage(options, folder), None, Results()
+    for name in options.peers:
+        sides.python(PEERS_BY_NAME[name].environment, options.environments)
+    stage = made_stage(options.environments, options.builds, options.rows, folder)
+    penstock, results = None, Results()
     try:
         if options.penstock:
             penstock = Penstock(folder / "penstock", stage)
@@ -63,15 +66,14 @@ def session(options: Options) -> None:
         _print(options, results)
 
 
-def _stage(options: Options, folder: Path) -> Stage:
-    python = sides.python(ENVIRONMENT, options.environments)
-    for name in options.peers:
-        sides.python(PEERS_BY_NAME[name].environment, options.environments)
+def made_stage(environments: Path, builds: Path, rows: int, folder: Path) -> Stage:
+    """With data and models, made where there are none."""
+    python = sides.python(ENVIRONMENT, environments)
     return Stage(
-        environments=options.environments,
-        models=models(python, options.builds),
-        data=data(python, options.rows, options.builds),
-        tiny=data(python, sides.TINY_ROWS, options.builds),
+        environments=environments,
+        models=models(python, builds),
+        data=data(python, rows, builds),
+        tiny=data(python, sides.TINY_ROWS, builds),
         folder=folder,
     )
 
