@@ -53,6 +53,7 @@ class JobRun:
         self._deaths: Counter[str] = Counter()
         self._seconds = 0.0  # that a mini-batch takes, on average
         self.spent = 0.0  # seconds of workers in all mini-batches
+        self._looked = False  # for results: until then, what has come would be taken for what is still to be done
         self._queue = JobQueue(job, rules, ledger, self._held_tasks)
         for worker in folder.workers():
             self._held[worker] = {task: self._attempt_of(worker, task) for task in folder.tasks(worker)}
@@ -65,7 +66,7 @@ class JobRun:
     @property
     def drained(self) -> bool:
         """True if there is nothing to hand out, and nobody has anything."""
-        return not self._held_tasks() and self._queue.empty
+        return self._looked and not self._held_tasks() and self._queue.empty
 
     def holds(self, task: str) -> bool:
         """True if a worker has it."""
@@ -97,6 +98,7 @@ class JobRun:
         for result in told:
             self._held.get(result.worker, {}).pop(result.id, None)
             self._handed.pop(result.id, None)
+        self._looked = True
         return found
 
     def hand_out(self, workers: Collection[str]) -> None:

@@ -1,0 +1,92 @@
+"""A coordinator that starts anew finds in ledger and work folder how far its job was."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from penstock.batch.job_queue import Rules, mini_batch_id
+from penstock.batch.job_run import JobRun
+from penstock.batch.planning import by_count
+from penstock.batch.work_folder import WorkFolder
+from penstock.store.ledger import LedgerFile, MiniBatchState
+from penstock.testing.ledger import MemoryLedger
+from penstock_worker.batch_contract import Order, Result, result_path
+
+JOB = "score"
+RULES = Rules(attempt=1, max_retries=3, dry_run=False)
+
+
+class World:
+    """A job of six mini-batches, and one worker. A run begins where the last one was killed."""
+
+    def __init__(self, path: Path) -> None:
+        self.folder = WorkFolder(path)
+        self.order = Order(JOB, "append_row", "azure", "one_file", "predictions.csv", str(path / "out"))
+        self.ledger = MemoryLedger()
+        files = [LedgerFile(number=n, uri=f"/d/{n}", name=f"{n}", size=1, version="1") for n in range(6)]
+        self.ledger.open(JOB, files)
+        self.ledger.cut(JOB, range(6), by_count(files, {n: f"/d/{n}" for n in range(6)}, 1))
+        self.folder.make(self.order)
+        self.folder.seat("w0")
+
+    def begin(self) -> JobRun:
+        return JobRun(JOB, RULES, self.order, self.ledger, self.folder)
+
+    def answer(self, task: str, *, and_delete: bool = True) -> None:
+        """As the worker does, which may be killed before it deletes the task."""
+        given = self.folder.task("w0", task)
+        assert given is not None
+        result = Result(task, given.attempt, "w0", rows_in=1, rows_out=1, seconds={"predict": 0.5})
+        result_path(self.folder.path, task, given.attempt).write_text(json.dumps(asdict(result)))
+        if and_delete:
+            self.folder.withdraw("w0", task)
+
+    def done(self) -> set[int]:
+        return {each.id.file for each in self.ledger.mini_batches(JOB, state=MiniBatchState.DONE)}
+
+    def given(self) -> set[int]:
+        return {mini_batch_id(task).file for task in self.folder.tasks("w0")}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_what_workers_did_while_nobody_looked_is_not_done_again(world: World) -> None:
+    world.begin().hand_out(["w0"])
+    before = world.given()
+    assert before
+    for task in world.folder.tasks("w0"):
+        world.answer(task)
+    run = world.begin()
+    assert not run.drained
+    run.collect()
+    run.hand_out(["w0"])
+    assert world.done() == before
+    assert not world.given() & before
+
+
+def test_a_task_that_was_answered_but_not_deleted_is_not_done_again(world: World) -> None:
+    world.begin().hand_out(["w0"])
+    first, *_ = world.folder.tasks("w0")
+    world.answer(first, and_delete=False)
+    run = world.begin()
+    run.bury("w0", "its worker was killed", timed_out=False)  # before anybody has looked for results
+    run.collect()
+    run.hand_out(["w0"])
+    assert world.done() == {mini_batch_id(first).file}
+    assert mini_batch_id(first).file not in world.given()
+
+
+def test_a_job_is_drained_once_all_is_in_the_ledger(world: World) -> None:
+    run = world.begin()
+    for _ in range(6):
+        run.hand_out(["w0"])
+        for task in world.folder.tasks("w0"):
+            world.answer(task)
+        run.collect()
+    assert run.drained
+    assert world.done() == set(range(6))
