@@ -41,6 +41,8 @@ COMMANDS = [
     *(f"autoscale {verb}" for verb in ("create", "update", "show", "list", "delete", "simulate")),
     *(f"autoscale {noun} {verb}" for noun in ("rule", "profile") for verb in ("create", "list", "delete")),
     *(f"environment {verb}" for verb in ("create", "show", "list", "update", "archive", "restore", "doctor", "logs")),
+    *(f"data {verb}" for verb in ("create", "show", "list", "update", "archive", "restore")),
+    *(f"datastore {verb}" for verb in ("create", "show", "list", "update", "delete")),
     *(f"data-collection {verb}" for verb in ("list", "download")),
     *(f"image {verb}" for verb in ("base", "build", "list")),
 ]
@@ -119,6 +121,15 @@ AZURE = {
     "environment update": "-n/--name --add --force-string --label --registry-name --remove --set --version",
     "environment archive": "-n/--name --label --registry-name --version",
     "environment restore": "-n/--name --label --registry-name --version",
+    "data create": "--datastore --description -f/--file -n/--name --no-wait --path --registry-name --set "
+    "--skip-validation --type --version",
+    "data list": "--archived-only --include-archived --max-results -n/--name --registry-name",
+    "data show": "-n/--name --label --registry-name --version",
+    "data update": "-n/--name --add --force-string --label --registry-name --remove --set --version",
+    "data archive": "-n/--name --label --version",
+    "data restore": "-n/--name --label --version",
+    "datastore create": "-f/--file -n/--name --set",
+    "datastore update": "-n/--name --add -f/--file --force-string --remove --set",
 }
 
 
