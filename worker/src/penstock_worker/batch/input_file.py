@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock_worker.batch.failing import TaskFailedError
 from penstock_worker.batch.unreadable import unreadable
@@ -48,6 +49,12 @@ def open_input(file: File) -> FileIO:
         raise _changed(file) from error
     except OSError as error:
         raise unreadable(f"the file cannot be opened: {error.strerror}") from error
+
+
+def arrow_source(stream: FileIO) -> Any:
+    """An open file as Arrow reads it. Arrow closes what it is given as soon as it has no use for it: it gets its own."""
+    arrow: Any = importlib.import_module("pyarrow")
+    return arrow.PythonFile(open(os.dup(stream.fileno()), "rb", buffering=0), mode="r")
 
 
 def is_at(stream: FileIO, path: str) -> bool:
