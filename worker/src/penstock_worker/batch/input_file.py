@@ -52,9 +52,9 @@ def open_input(file: File) -> FileIO:
 
 
 def arrow_source(stream: FileIO) -> Any:
-    """An open file as Arrow reads it. Arrow closes what it is given as soon as it has no use for it: it gets its own."""
+    """An open file as Arrow's own, which it closes when it likes: of the same file, whatever lies at its path now."""
     arrow: Any = importlib.import_module("pyarrow")
-    return arrow.PythonFile(open(os.dup(stream.fileno()), "rb", buffering=0), mode="r")
+    return arrow.OSFile(f"/dev/fd/{stream.fileno()}")
 
 
 def is_at(stream: FileIO, path: str) -> bool:

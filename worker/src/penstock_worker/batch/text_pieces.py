@@ -48,14 +48,14 @@ class Text:
     def __init__(self, stream: FileIO, kind: FileKind, start: int = 0, length: int = -1) -> None:
         self.begin = start  # where the text begins, behind a byte order mark
         self._stream: Any = stream
-        self._left = length
-        self._ended = False
+        self._left: int = length
+        self._ended: bool = False
         self._utf8 = Utf8(start)
         stream.seek(0)
         if kind.compression:
             arrow: Any = importlib.import_module("pyarrow")
             self._stream = arrow.CompressedInputStream(arrow_source(stream), kind.compression)
-            while start and (skipped := self._stream.read(min(start, _SKIPPED))):
+            while start and (skipped := bytes(self._stream.read(min(start, _SKIPPED)))):
                 start -= len(skipped)
         else:
             stream.seek(start)
