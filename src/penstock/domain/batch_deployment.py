@@ -136,6 +136,8 @@ class BatchDeployment(Frozen):
     def _complete(self) -> Self:
         if self.model is None and self.code_configuration is None:
             raise ValueError("give a model, or a code_configuration with a scoring script, or both")
+        if self.code_configuration is not None and self.output is not None and self.output.mode == "per_input":
+            raise ValueError("output.mode per_input: a script answers for several files at once; use one_file")
         return self
 
 

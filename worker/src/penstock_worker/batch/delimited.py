@@ -1,7 +1,7 @@
 """Tables of delimited text: pieces of whole records become Arrow tables, with the types of the model's signature.
 
-A piece is read with the types that are expected. If a value does not fit its column, the column of that piece is read
-again with a wider type, at last as texts, and whoever judges rows finds out which do not fit.
+A piece is read with the types that are expected. If a value does not fit its column, the piece is read again in parts,
+and the column of that part with a wider type, at last as texts: whoever judges rows finds out which do not fit.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from penstock_worker.batch.names import distinct
 from penstock_worker.batch.records import RecordEnds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from penstock_worker.batch.wanted import Columns
 
 # What pandas takes for no value, in columns that the model reads; other columns are left as they are written.
-_NULLS = tuple(
-    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+_NULLS = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"),
+    *("NULL", "NaN", "None", "n/a", "nan", "null"),
 )
+_BLOCK_BYTES = 4 << 20  # parsed at once; Arrow parses larger ones more slowly
 _COLUMN = re.compile(r"In CSV column #(\d+)")
 
 
@@ -63,13 +65,37 @@ class Delimited:
         types = self._expected(names)
         return Head(names, {**self._inferred(sample[end:], names, types), **types}, begin + end)
 
-    def read(self, data: bytes, head: Head) -> Decoded:
-        """The records of a piece. Raises what Arrow raises."""
+    def read(self, data: bytes, head: Head) -> Iterator[Decoded]:
+        """The records of a piece, as one table or, if values do not fit, several. Raises what Arrow raises."""
+        rejects: list[tuple[int, str]] = []
+        try:
+            table = self._parsed(data, head.names, head.types, rejects)
+        except self._arrow.ArrowInvalid:
+            for part in self._parts(data):
+                yield self._widened(part, head)
+        else:
+            yield Decoded(self._with_nulls(table), len(data), rejects)
+
+    def _parts(self, data: bytes) -> Iterator[bytes]:
+        """`data` in parts, so that what is read as texts is not much."""
+        ends, _ = RecordEnds(self._delimiter).of(data)
+        start = 0
+        while len(data) - start > _BLOCK_BYTES:
+            place = min(int(ends.searchsorted(start + _BLOCK_BYTES)), len(ends) - 1)
+            stop = int(ends[place]) if place >= 0 else 0
+            if stop <= start:
+                break
+            yield data[start:stop]
+            start = stop
+        if start < len(data):
+            yield data[start:]
+
+    def _widened(self, data: bytes, head: Head) -> Decoded:
         types = dict(head.types)
         while True:
             rejects: list[tuple[int, str]] = []
             try:
-                table = self._parsed(data, head.names, types, rejects)
+                table = self._parsed(data, head.names, types, rejects, whole=True)
             except self._arrow.ArrowInvalid as error:
                 found = _COLUMN.search(str(error))
                 name = head.names[int(found.group(1))] if found else None
@@ -85,17 +111,26 @@ class Delimited:
         return self._arrow.float64() if whole else self._text
 
     def _parsed(
-        self, data: bytes, names: Sequence[str], types: Mapping[str, Any], rejects: list[tuple[int, str]]
+        self,
+        data: bytes,
+        names: Sequence[str],
+        types: Mapping[str, Any],
+        rejects: list[tuple[int, str]],
+        *,
+        whole: bool = False,
     ) -> Any:
         def skip(row: Any) -> str:
             rejects.append((row.number - 1, f"{row.actual_columns} fields; the header has {row.expected_columns}"))
             return "skip"
 
         wanted = [name for name in names if self._only is None or name in self._only] or list(names)
+        block = len(data) + 1 if whole else _BLOCK_BYTES
         return self._csv.read_csv(
             self._arrow.BufferReader(data),
-            self._csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=list(names)),
-            self._csv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=skip),
+            self._csv.ReadOptions(use_threads=False, block_size=block, column_names=list(names)),
+            self._csv.ParseOptions(
+                delimiter=self._delimiter, newlines_in_values=b'"' in data, invalid_row_handler=skip
+            ),
             self._csv.ConvertOptions(column_types=dict(types), include_columns=wanted, null_values=list(_NULLS)),
         )
 
@@ -110,7 +145,9 @@ class Delimited:
             "boolean": arrow.bool_(),
             "datetime": arrow.timestamp("ns"),
         }
-        types: Mapping[str, str] = self._columns.types if self._columns is not None else {}
+        if self._columns is None:
+            return {}
+        types = self._columns.types
         return {name: known.get(types[name], self._text) for name in names if name in types}
 
     def _inferred(self, sample: bytes, names: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,8 +157,8 @@ class Delimited:
         if not texts or not sample.strip():
             return texts
         try:
-            found = self._parsed(sample, names, known and {name: self._text for name in known}, [])
-            plain = self._parsed(sample, names, dict.fromkeys(names, arrow.string()), [])
+            found = self._parsed(sample, names, {name: self._text for name in known}, [], whole=True)
+            plain = self._parsed(sample, names, dict.fromkeys(names, arrow.string()), [], whole=True)
         except arrow.ArrowInvalid:
             return texts  # a field that is not UTF-8, or no column at all
         for name in texts.keys() & set(found.column_names):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock_worker.batch.failing import TaskFailedError
 from penstock_worker.batch.unreadable import unreadable
@@ -48,6 +49,12 @@ def open_input(file: File) -> FileIO:
         raise _changed(file) from error
     except OSError as error:
         raise unreadable(f"the file cannot be opened: {error.strerror}") from error
+
+
+def arrow_source(stream: FileIO) -> Any:
+    """An open file as Arrow's own, which it closes when it likes: of the same file, whatever lies at its path now."""
+    arrow: Any = importlib.import_module("pyarrow")
+    return arrow.OSFile(f"/dev/fd/{stream.fileno()}")
 
 
 def is_at(stream: FileIO, path: str) -> bool:

@@ -64,6 +64,7 @@ class _Document:
         return found
 
     def value(self) -> Any:
+        self._skip_spaces()
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from penstock_worker.batch.input_file import arrow_source
 from penstock_worker.batch.names import distinct
 from penstock_worker.batch.row_groups import Group, Most, Step, groups_of, steps
 from penstock_worker.batch.texts import is_text
@@ -29,7 +30,7 @@ class ParquetRows:
     def __init__(self, stream: FileIO, columns: Columns | None = None, only: frozenset[str] | None = None) -> None:
         arrow: Any = importlib.import_module("pyarrow")
         self._table_of_batches = arrow.Table.from_batches
-        self._source = arrow.PythonFile(stream, mode="r")
+        self._source = arrow_source(stream)
         self._open: Any = importlib.import_module("pyarrow.parquet").ParquetFile
         first = self._open(self._source)
         self.groups = _groups(first.metadata)

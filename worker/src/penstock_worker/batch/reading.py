@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Union
 
@@ -83,7 +84,7 @@ class _Last:
     def rows_of(self, file: File, kind: FileKind, wanted: Wanted) -> Generator[Rows]:
         """Raises `TaskFailedError` and `UnreadableError`."""
         if self._stream is None or self._key != (file, wanted) or not is_at(self._stream, file.path):
-            self._close()
+            self.close()
             self._key, self._stream = (file, wanted), open_input(file)
         try:
             with watched(file, self._stream):
@@ -92,13 +93,14 @@ class _Last:
                     self._rows = reader(self._stream, wanted.columns, wanted.only)
                 yield self._rows
         except Exception:
-            self._close()
+            self.close()
             raise
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
         self._key = self._stream = self._rows = None
 
 
 _LAST = _Last()
+atexit.register(_LAST.close)

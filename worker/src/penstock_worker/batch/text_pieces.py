@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock_worker.batch.encoding import Utf8
+from penstock_worker.batch.input_file import arrow_source
 from penstock_worker.batch.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -47,13 +48,14 @@ class Text:
     def __init__(self, stream: FileIO, kind: FileKind, start: int = 0, length: int = -1) -> None:
         self.begin = start  # where the text begins, behind a byte order mark
         self._stream: Any = stream
-        self._left = length
+        self._left: int = length
+        self._ended: bool = False
         self._utf8 = Utf8(start)
         stream.seek(0)
         if kind.compression:
             arrow: Any = importlib.import_module("pyarrow")
-            self._stream = arrow.CompressedInputStream(arrow.PythonFile(stream, mode="r"), kind.compression)
-            while start and (skipped := self._stream.read(min(start, _SKIPPED))):
+            self._stream = arrow.CompressedInputStream(arrow_source(stream), kind.compression)
+            while start and (skipped := bytes(self._stream.read(min(start, _SKIPPED)))):
                 start -= len(skipped)
         else:
             stream.seek(start)
@@ -77,7 +79,7 @@ class Text:
         """The text in pieces that end where records do. Raises `UnreadableError`."""
         held: list[bytes] = []
         for block in self.blocks(pace):
-            end = ends.last(block)
+            end = len(block) if self._ended else ends.last(block)
             if not end:
                 held.append(block)
                 check_length(sum(map(len, held)))
@@ -92,11 +94,16 @@ class Text:
             size = min(size, self._left)
         parts: list[bytes] = []
         missing = size
-        while missing and (part := self._stream.read(missing)):
+        while missing:
+            part: bytes = self._stream.read(missing)
+            if not part:
+                break
             parts.append(part)
             missing -= len(part)
+        self._ended = missing > 0
         if self._left >= 0:
             self._left -= size - missing
+            self._ended = self._left == 0
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from penstock_worker.batch_contract import Segment
 
 SAMPLE_BYTES = 256 * 1024  # of which the types of columns are learned, the same for all pieces of a file
-_READ_AT_ONCE = 8 * 1024 * 1024  # bytes of a file, so that nothing of it is scored if it is not UTF-8
+_AT_ONCE = 8 * 1024 * 1024  # bytes of a file, so that nothing of it is scored if it is not UTF-8
+_SEGMENT_AT_ONCE = 64 * 1024 * 1024  # bytes of a segment, whose end is known to be one of a record
 _LEAST_BYTES, _USUAL_BYTES, _MOST_BYTES = 1 << 20, 4 << 20, 16 << 20
 _DOCUMENT_ROWS = 4096  # parsed by Python before they become a table
 
 
 def text_slices(stream: FileIO, kind: FileKind, segment: Segment, wanted: Wanted) -> Iterator[Slice]:
     """The rows of a segment. Raises `UnreadableError`, and what Arrow raises."""
-    at_once = segment.unit == WHOLE and not kind.compression and segment.file.size <= _READ_AT_ONCE
-    pace = Pace(max(_USUAL_BYTES, segment.file.size) if at_once else _USUAL_BYTES)
+    pace = _pace(segment, kind)
     if kind.content == DELIMITED:
         yield from _delimited(stream, kind, segment, wanted, pace)
     elif kind.content == JSON and not is_json_lines(stream, kind):
@@ -58,6 +58,15 @@ def head_of(stream: FileIO, kind: FileKind, delimited: Delimited) -> Head | None
     return delimited.head(sample, text.begin)
 
 
+def _pace(segment: Segment, kind: FileKind) -> Pace:
+    """What is read at once takes no search for the ends of records. Rows of JSON are parsed in small pieces anyway."""
+    if segment.unit == WHOLE:
+        at_once = not kind.compression and segment.file.size <= _AT_ONCE
+        return Pace(max(_USUAL_BYTES, segment.file.size) if at_once else _USUAL_BYTES)
+    at_once = kind.content == DELIMITED and segment.length <= _SEGMENT_AT_ONCE
+    return Pace(max(_USUAL_BYTES, segment.length) if at_once else _USUAL_BYTES)
+
+
 def _delimited(stream: FileIO, kind: FileKind, segment: Segment, wanted: Wanted, pace: Pace) -> Iterator[Slice]:
     delimited = Delimited(kind.delimiter, wanted.columns, wanted.only)
     head = head_of(stream, kind, delimited)
@@ -66,7 +75,8 @@ def _delimited(stream: FileIO, kind: FileKind, segment: Segment, wanted: Wanted,
     begin = max(segment.start, head.end)
     length = segment.length if segment.length < 0 else max(0, segment.start + segment.length - begin)
     pieces = Text(stream, kind, begin, length).pieces(RecordEnds(kind.delimiter), pace)
-    decoded = (delimited.read(piece, head) for piece in pieces if piece[0] not in b"\r\n" or piece.strip(b"\r\n"))
+    filled = (piece for piece in pieces if piece[0] not in b"\r\n" or piece.strip(b"\r\n"))
+    decoded = (part for piece in filled for part in delimited.read(piece, head))
     yield from _numbered(decoded, segment.first_row, wanted.slice_rows, pace)
 
 

@@ -13,7 +13,7 @@ def is_text(kind: Any) -> bool:
 
 
 def shared(table: Any) -> Any:
-    """`table` with all its columns of texts encoded by dictionaries."""
+    """`table` with all its columns of texts encoded by dictionaries, one for each column."""
     arrow: Any = importlib.import_module("pyarrow")
     for place, field in enumerate(table.schema):
         if is_text(field.type):
@@ -21,4 +21,5 @@ def shared(table: Any) -> Any:
             view = not (arrow.types.is_string(field.type) or arrow.types.is_large_string(field.type))
             plain = column.cast(arrow.string()) if view else column
             table = table.set_column(place, field.name, plain.dictionary_encode())
-    return table
+    several = any(column.num_chunks > 1 and arrow.types.is_dictionary(column.type) for column in table.columns)
+    return table.unify_dictionaries() if several else table
