@@ -12,7 +12,7 @@ from penstock.batch.active_job import ActiveJob, JobParts, Step
 from penstock.batch.job_progress import dry_run_message, estimate, over_threshold, progress, verdict
 from penstock.batch.job_statuses import JobResource, JobStatuses
 from penstock.batch.launch import Launch, Launches
-from penstock.batch.orders import order_of
+from penstock.batch.orders import first_files, order_of
 from penstock.batch.seating import Seating
 from penstock.control.clock import Clock
 from penstock.control.resources import Resources
@@ -219,6 +219,6 @@ class JobReconciler:
 
 
 def _taken(order: Order) -> str | None:
-    """The final file that is there already; only what can be told before anything was scored."""
-    path = Path(order.output_folder) / order.output_file_name
-    return str(path) if path.exists() else None
+    """A final file that is there already, as far as that can be told before anything was scored."""
+    found = next((path for path in first_files(order) if path.exists()), None)
+    return str(found) if found is not None else None
