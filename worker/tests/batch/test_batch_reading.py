@@ -20,7 +20,7 @@ from penstock_worker.batch.reading import Columns, UnreadableError, read, unchan
 from penstock_worker.batch_contract import INPUT_CHANGED, INPUT_UNREADABLE, Segment
 from penstock_worker.signature import Field, Signature
 
-SOURCE = Path(__file__).parent.parent / "src"
+SOURCE = Path(__file__).parents[2] / "src"
 TEXT = "dictionary<values=string, indices=int32, ordered=0>"
 
 
