@@ -40,7 +40,12 @@ class ParquetRows:
         if not self._wanted or self._wanted == names:
             self._wanted = None
         texts = [field.name for field in first.schema_arrow if is_text(field.type)]
-        self._options: dict[str, Any] = {"metadata": first.metadata, "read_dictionary": texts or None}
+        # Buffering ahead, Arrow would hold all encoded columns of a row group at once.
+        self._options: dict[str, Any] = {
+            "metadata": first.metadata,
+            "read_dictionary": texts or None,
+            "pre_buffer": False,
+        }
         self._file = self._open(self._source, **self._options)
         self._kept: tuple[int, Any] = (-1, None)  # number of a group, and its table
         self._batches = _Batches(-1, 0, iter(()))

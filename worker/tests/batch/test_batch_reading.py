@@ -20,7 +20,7 @@ from penstock_worker.batch.reading import Columns, UnreadableError, read, unchan
 from penstock_worker.batch_contract import INPUT_CHANGED, INPUT_UNREADABLE, Segment
 from penstock_worker.signature import Field, Signature
 
-SOURCE = Path(__file__).parent.parent / "src"
+SOURCE = Path(__file__).parents[2] / "src"
 TEXT = "dictionary<values=string, indices=int32, ordered=0>"
 
 
@@ -233,14 +233,13 @@ def test_columns_are_those_of_a_signature_that_names_them() -> None:
 
 
 MEASURE = """
-    import pathlib, resource, sys
+    import pathlib, sys
     from penstock_worker.batch.reading import read
     from penstock_worker.batch_contract import File, Segment
     path = pathlib.Path(sys.argv[1])
     file = File(0, str(path), path.name, path.stat().st_size, path.stat().st_mtime_ns)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rows = sum(each.table.num_rows for each in read(Segment(file), None, 16_384))
-    print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(rows, pathlib.Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
 
 
@@ -257,16 +256,16 @@ def peak_of(path: Path) -> tuple[int, int]:
 def test_a_file_ten_times_larger_takes_no_more_memory(tmp_path: Path, kind: str) -> None:
     peaks: list[int] = []
     rows = 250_000
-    block = pyarrow.table({f"c{n}": pyarrow.array(range(rows)).cast(pyarrow.float64()) for n in range(6)})
-    for times in (1, 10):
+    block = pyarrow.table({f"c{n}": pyarrow.array(range(rows)).cast(pyarrow.float64()) for n in range(2)})
+    for times in (4, 40):
         table = pyarrow.concat_tables([block] * times)
         path = tmp_path / ("t.csv.gz" if kind == "csv.gz" else "t.parquet")
         if kind == "csv.gz":
-            path.write_bytes(gzip.compress(b"a,b\n" + b"1.5,some text that is long enough\n" * 200_000 * times, 1))
+            path.write_bytes(gzip.compress(b"a,b\n" + b"1.5,some text that is long enough\n" * 40_000 * times, 1))
         else:
             size = table.num_rows if kind == "one row group" else rows
             pyarrow.parquet.write_table(table, path, row_group_size=size, use_dictionary=False, compression="none")
         found, peak = peak_of(path)
-        assert found == (200_000 if kind == "csv.gz" else rows) * times
+        assert found == (40_000 if kind == "csv.gz" else rows) * times
         peaks.append(peak)
-    assert peaks[1] < peaks[0] + 60, peaks
+    assert peaks[1] < peaks[0] + 30, peaks
