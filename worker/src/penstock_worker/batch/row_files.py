@@ -10,6 +10,8 @@ from penstock_worker.outputs import encode
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from penstock_worker.batch.column_names import ColumnNames
+
 AZURE, PARQUET, CSV, JSONL = "azure", "parquet", "csv", "jsonl"
 SUFFIXES = {AZURE: ".csv", PARQUET: ".parquet", CSV: ".csv", JSONL: ".jsonl"}
 
@@ -28,11 +30,11 @@ class RowFile(Protocol):
     def close(self) -> None: ...
 
 
-def row_file(form: str, path: Path, group_rows: int) -> RowFile:
+def row_file(form: str, path: Path, group_rows: int, names: ColumnNames) -> RowFile:
     """The file at `path`, which exists, for rows in `form`. `group_rows`: of a row group of Parquet."""
     if form == PARQUET:
         return _Parquet(path, group_rows)
-    return _JsonLines(path) if form == JSONL else _Csv(path, header=form == CSV)
+    return _JsonLines(path) if form == JSONL else _Csv(path, names if form == CSV else None)
 
 
 class _Parquet:
@@ -50,7 +52,7 @@ class _Parquet:
     def write(self, table: Any) -> None:
         self._waiting.append(table)
         self._rows += table.num_rows
-        self._bytes += table.get_total_buffer_size() if table.num_rows > self._group_rows else table.nbytes
+        self._bytes += table.nbytes
         if self._rows >= self._group_rows or self._bytes >= _GROUP_BYTES:
             self._flush()
 
@@ -75,16 +77,22 @@ class _Parquet:
 
 
 class _Csv:
-    def __init__(self, path: Path, *, header: bool) -> None:
+    """Without a header, which final files get: see `column_names.py`."""
+
+    def __init__(self, path: Path, names: ColumnNames | None) -> None:
         self._arrow = importlib.import_module("pyarrow")
         self._csv = importlib.import_module("pyarrow.csv")
         self._sink = self._arrow.OSFile(str(path), "wb")
-        self._header = header
+        self._names = names
 
     def write(self, table: Any) -> None:
-        options = self._csv.WriteOptions(include_header=self._header, quoting_style="needed")
+        if self._names is not None:
+            try:
+                table = table.select(self._names.agreed(table.column_names))
+            except ValueError as error:
+                raise MixedTypesError(str(error)) from error
+        options = self._csv.WriteOptions(include_header=False, quoting_style="needed")
         self._csv.write_csv(_flat(table, self._arrow), self._sink, options)
-        self._header = False
 
     def close(self) -> None:
         self._sink.close()
@@ -154,7 +162,7 @@ def _flat(table: Any, arrow: Any) -> Any:
         if types.is_dictionary(field.type):
             table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
         elif types.is_nested(field.type) or types.is_binary(field.type) or types.is_large_binary(field.type):
-            texts = [None if value is None else encode(value, wrapped=False).decode() for value in
-                     table.column(at).to_pylist()]
+            values = table.column(at).to_pylist()
+            texts = [None if value is None else encode(value, wrapped=False).decode("utf-8") for value in values]
             table = table.set_column(at, field.name, arrow.array(texts, arrow.string()))
     return table
