@@ -1,6 +1,6 @@
 """Rows are compared with a model's signature a column at a time, and each that breaks it is told why."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ def fitted(values: Any, kind: str, *, required: bool = True) -> Fitted:
     return fit(table, signature, ArrowColumns(pa, pc, instant), pc)
 
 
-TIME = datetime(2026, 1, 2, tzinfo=timezone.utc)
+TIME = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

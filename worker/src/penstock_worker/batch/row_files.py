@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 AZURE, PARQUET, CSV, JSONL = "azure", "parquet", "csv", "jsonl"
 SUFFIXES = {AZURE: ".csv", PARQUET: ".parquet", CSV: ".csv", JSONL: ".jsonl"}
 
+_SPECIAL = r'[",\r\n]'
 _GROUP_BYTES = 64 * 1024 * 1024  # of rows that wait to become a row group
 
 
@@ -81,6 +82,7 @@ class _Csv:
 
     def __init__(self, path: Path, names: ColumnNames | None) -> None:
         self._arrow = importlib.import_module("pyarrow")
+        self._compute = importlib.import_module("pyarrow.compute")
         self._csv = importlib.import_module("pyarrow.csv")
         self._sink = self._arrow.OSFile(str(path), "wb")
         self._names = names
@@ -91,8 +93,17 @@ class _Csv:
                 table = table.select(self._names.agreed(table.column_names))
             except ValueError as error:
                 raise MixedTypesError(str(error)) from error
-        options = self._csv.WriteOptions(include_header=False, quoting_style="needed")
-        self._csv.write_csv(_flat(table, self._arrow), self._sink, options)
+        flat = _flat(table, self._arrow)
+        # Arrow's `needed` puts all texts in quotes.
+        style = "needed" if any(self._is_special(column) for column in flat.columns) else "none"
+        self._csv.write_csv(flat, self._sink, self._csv.WriteOptions(include_header=False, quoting_style=style))
+
+    def _is_special(self, column: Any) -> bool:
+        """True for texts of which one cannot stand without quotes."""
+        if not _is_text(column.type, self._arrow):
+            return False
+        compute = self._compute
+        return bool(compute.any(compute.match_substring_regex(column, _SPECIAL)).as_py())
 
     def close(self) -> None:
         self._sink.close()
