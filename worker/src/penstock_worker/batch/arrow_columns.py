@@ -81,7 +81,11 @@ class ArrowColumns:
 
     def _is_text(self, kind: Any) -> bool:
         arrow, types = self._arrow, self._arrow.types
-        return types.is_string(kind) or types.is_large_string(kind) or kind == getattr(arrow, "string_view", arrow.string)()
+        return (
+            types.is_string(kind)
+            or types.is_large_string(kind)
+            or kind == getattr(arrow, "string_view", arrow.string)()
+        )
 
     def _value_type(self, column: Any) -> Any:
         return column.type.value_type if self._arrow.types.is_dictionary(column.type) else column.type
