@@ -32,10 +32,6 @@ class ArrowColumns:
         self._arrow = arrow
         self._compute = compute
         self._instant = instant
-        types = arrow.types
-        self._is_text = lambda kind: (
-            types.is_string(kind) or types.is_large_string(kind) or kind == getattr(arrow, "string_view", arrow.string)()
-        )
         self._targets = {
             "double": arrow.float64(),
             "float": arrow.float32(),
@@ -45,6 +41,16 @@ class ArrowColumns:
             "string": arrow.string(),
             "binary": arrow.binary(),
             "datetime": arrow.timestamp("ns"),
+        }
+        self._converters: dict[str, Callable[[Any, Any], Converted]] = {
+            "double": self._number,
+            "float": self._number,
+            "long": self._whole,
+            "integer": self._whole,
+            "boolean": self._nothing,
+            "string": self._nothing,
+            "binary": self._binary,
+            "datetime": self._time,
         }
 
     def converted(self, field: Field, column: Any) -> Converted:
@@ -64,16 +70,7 @@ class ArrowColumns:
             return Converted(column.cast(target))
         if self._is_text(self._value_type(column)):
             return Converted(column) if field.type == "string" else self._of_texts(field, column)
-        if field.type in ("double", "float"):
-            return self._number(column, target)
-        if field.type in _BITS:
-            return self._whole(column, target, _BITS[field.type])
-        if field.type == "datetime":
-            return self._time(column, target)
-        types = self._arrow.types
-        if field.type == "binary" and (types.is_large_binary(column.type) or types.is_fixed_size_binary(column.type)):
-            return Converted(column.cast(target))
-        raise TypeError
+        return self._converters[field.type](column, target)
 
     def _plain(self, field: Field, column: Any) -> Any:
         """Without a dictionary, unless that saves work."""
@@ -82,8 +79,25 @@ class ArrowColumns:
         value_type = column.type.value_type
         return column if self._is_text(value_type) else column.cast(value_type)
 
+    def _is_text(self, kind: Any) -> bool:
+        arrow, types = self._arrow, self._arrow.types
+        return (
+            types.is_string(kind)
+            or types.is_large_string(kind)
+            or kind == getattr(arrow, "string_view", arrow.string)()
+        )
+
     def _value_type(self, column: Any) -> Any:
         return column.type.value_type if self._arrow.types.is_dictionary(column.type) else column.type
+
+    def _nothing(self, _column: Any, _target: Any) -> Converted:
+        raise TypeError
+
+    def _binary(self, column: Any, target: Any) -> Converted:
+        types = self._arrow.types
+        if types.is_large_binary(column.type) or types.is_fixed_size_binary(column.type):
+            return Converted(column.cast(target))
+        raise TypeError
 
     def _number(self, column: Any, target: Any) -> Converted:
         types = self._arrow.types
@@ -91,8 +105,8 @@ class ArrowColumns:
             return Converted(column.cast(target, safe=False))
         raise TypeError
 
-    def _whole(self, column: Any, target: Any, bits: int) -> Converted:
-        types, compute = self._arrow.types, self._compute
+    def _whole(self, column: Any, target: Any) -> Converted:
+        types, compute, bits = self._arrow.types, self._compute, target.bit_width
         if types.is_decimal(column.type):
             column = column.cast(self._arrow.float64(), safe=False)
         if not (types.is_integer(column.type) or types.is_floating(column.type)):
@@ -107,7 +121,9 @@ class ArrowColumns:
             wrong = compute.or_(compute.less(wide, least), compute.greater(wide, greatest))
         else:
             # Not above: the greatest number of 64 bits has no float of its own; the next float is one too large.
-            inside = compute.and_(compute.greater_equal(column, float(least)), compute.less(column, float(greatest + 1)))
+            inside = compute.and_(
+                compute.greater_equal(column, float(least)), compute.less(column, float(greatest + 1))
+            )
             wrong = compute.invert(compute.and_(inside, compute.equal(column, compute.floor(column))))
         return self._cast_rest(column, wrong, target)
 
@@ -144,7 +160,7 @@ class ArrowColumns:
         if field.type in _BITS:
             return _whole_of(_BITS[field.type])
         if field.type == "datetime":
-            return lambda text: self._instant(text)
+            return self._instant
         if field.type == "binary":
             return lambda text: base64.b64decode(text, validate=True)
         return float if field.type in ("double", "float") else lambda text: _TRUTHS[text.strip().lower()]

@@ -54,7 +54,7 @@ class BatchModel:
 
 def load_batch_model(place: ModelPlace) -> BatchModel:
     """Load the model without MLflow if an earlier process has shown that this may be done. Raises `LoadError`."""
-    if place.shorter:
+    if place.shorter and (place.folder / "MLmodel").is_file():
         verdict = read_verdict(verdict_path(place.app_root), key_of(place.folder))
         if verdict is not None:
             try:

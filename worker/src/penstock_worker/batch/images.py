@@ -6,8 +6,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock_worker.batch.reading import UnreadableError
-from penstock_worker.batch_contract import INPUT_UNREADABLE
+from penstock_worker.batch.unreadable import unreadable
 
 if TYPE_CHECKING:
     from penstock_worker.signature import Signature
@@ -27,12 +26,12 @@ def read_image(path: str, signature: Signature | None, numpy: Any) -> Any:
     try:
         image = importlib.import_module("PIL.Image")
     except ImportError as error:
-        raise UnreadableError(INPUT_UNREADABLE, "images need the package pillow in the environment") from error
+        raise unreadable("images need the package pillow in the environment") from error
     try:
         with image.open(path) as opened:
             array = numpy.array(opened)
-    except Exception as error:  # noqa: BLE001 - decoders raise what they like
-        raise UnreadableError(INPUT_UNREADABLE, f"it is no image that can be read: {error}") from error
+    except Exception as error:  # decoders raise what they like
+        raise unreadable(f"it is no image that can be read: {error}") from error
     field = None if signature is None or not signature.tensors else signature.fields[0]
     if field is None:
         return array

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from penstock_worker.batch.failing import TaskFailedError
 from penstock_worker.batch.fitting import Fitted, MisfitError, fit
 from penstock_worker.batch.images import is_image, read_image
-from penstock_worker.batch.reading import UnreadableError, read, unchanged
+from penstock_worker.batch.input_file import opened
+from penstock_worker.batch.reading import Columns, UnreadableError, read
 from penstock_worker.batch.row_scorer import Rows, RowScorer, Scored
 from penstock_worker.batch.stages import Stages
-from penstock_worker.batch_contract import BYTES, INPUT_CHANGED, INPUT_UNREADABLE, ROWS, FileFault, Result
+from penstock_worker.batch_contract import BYTES, INPUT_UNREADABLE, ROWS, FileFault, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,9 +58,6 @@ class MiniBatch:
                 break
             self._segment(number, segment)
         self._write(self._scorer.finish())
-        for segment in self._task.segments:
-            if not unchanged(segment.file):
-                raise _changed(segment.file)
         if self._scorer.error is not None and not self._rows_out:
             raise self._scorer.error
         with self._stages.timed("write"):
@@ -90,8 +87,6 @@ class MiniBatch:
             else:
                 self._rows(number, segment)
         except (UnreadableError, MisfitError) as error:
-            if not unchanged(segment.file):
-                raise _changed(segment.file) from error
             after = f", after {self._rows_in - before} rows that were read" if self._rows_in > before else ""
             reason = getattr(error, "reason", INPUT_UNREADABLE)
             self._faults.append(FileFault(segment.file.number, reason, f"{error}{after}"))
@@ -101,7 +96,10 @@ class MiniBatch:
     def _rows(self, number: int, segment: Segment) -> None:
         """Raises `UnreadableError`; `MisfitError` if that is so from the first slice on."""
         taken = 0
-        for table, first_row in self._slices(segment):
+        for table, first_row, unread in self._slices(segment):
+            if unread:
+                rows = self._tools.arrow.array([row for row, _ in unread], self._tools.arrow.int64())
+                self._reject(segment.file, rows, [reason for _, reason in unread])
             try:
                 self._take(number, segment.file, table, first_row)
             except MisfitError as error:
@@ -110,25 +108,30 @@ class MiniBatch:
                 # Other slices of a text file may be of other types.
                 self._reject(segment.file, self._numbers(first_row, table.num_rows), [str(error)] * table.num_rows)
             taken += table.num_rows
-            self._rows_in += table.num_rows
+            self._rows_in += table.num_rows + len(unread)
             self._bytes_in += table.nbytes if segment.unit == ROWS else 0
             self._beat()
 
-    def _slices(self, segment: Segment) -> Iterator[tuple[Any, int]]:
-        """The tables of a segment that there is room for, and the numbers of their first rows."""
-        needed = self._tools.output.needed(self._tools.model.signature)
-        with self._stages.timed("read"):
-            slices = iter(read(segment, needed, self._tools.slice_rows))
+    def _slices(self, segment: Segment) -> Iterator[tuple[Any, int, Sequence[tuple[int, str]]]]:
+        """What there is room for: tables, the numbers of their first rows, and the rows that could not be read."""
+        signature = self._tools.model.signature
+        needed = self._tools.output.needed(signature)
+        slices = iter(read(segment, Columns.of(signature), self._tools.slice_rows, needed))
         while self._room() != 0:
             with self._stages.timed("read"):
                 found = next(slices, None)
             if found is None:
                 return
-            room = self._room()
-            yield (found.table if room < 0 else found.table.slice(0, room)), found.first_row
+            room, table, unread = self._room(), found.table, found.rejects
+            if room >= 0:
+                unread = unread[:room]
+                table = table.slice(0, room - len(unread))
+            yield table, found.first_row, unread
 
     def _take(self, number: int, file: File, table: Any, first_row: int) -> None:
         """Score the rows of a table that fit the signature, and reject the others. Raises `MisfitError`."""
+        if not table.num_rows:
+            return
         tools = self._tools
         with self._stages.timed("validate"):
             fitted = self._fitted(table)
@@ -149,7 +152,7 @@ class MiniBatch:
     def _image(self, number: int, file: File) -> None:
         """Predict once for an image. Raises `UnreadableError`."""
         tools = self._tools
-        with self._stages.timed("read"):
+        with self._stages.timed("read"), opened(file):
             array = read_image(file.path, tools.model.signature, tools.numpy)
         self._rows_in += 1
         kept = tools.arrow.table({})
@@ -177,7 +180,3 @@ class MiniBatch:
         with self._stages.timed("write"):
             self._parts.reject(self._tools.output.rejects(file.name, numbers, reasons))
         self._rows_rejected += len(reasons)
-
-
-def _changed(file: File) -> TaskFailedError:
-    return TaskFailedError(INPUT_CHANGED, f"{file.name} has changed since the job began")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Callable
 from penstock_worker import contract
 from penstock_worker.batch.arrow_columns import ArrowColumns
 from penstock_worker.batch.batch_model import ModelPlace, load_batch_model
+from penstock_worker.batch.column_names import ColumnNames
 from penstock_worker.batch.failing import TaskFailedError
 from penstock_worker.batch.frames import Frames
+from penstock_worker.batch.freed_memory import keep_freed_memory
 from penstock_worker.batch.mini_batch import MiniBatch, Tools
 from penstock_worker.batch.output_rows import OutputRows
 from penstock_worker.batch.parts import Parts
@@ -29,12 +31,16 @@ if TYPE_CHECKING:
 
 def load_model_runner(variables: BatchVariables, order: Order) -> ModelRunner:
     """Load the model that `variables` name. Raises `LoadError`."""
-    folder = variables.mlflow_model
-    assert folder is not None
-    place = ModelPlace(folder, variables.app_root, variables.memory_bytes)
-    arrow, compute, numpy, pandas = _libraries(place)
-    arrow.set_cpu_count(1)  # there is a worker for each core
-    model = load_batch_model(place)
+    place = ModelPlace(variables.mlflow_model or variables.app_root, variables.app_root, variables.memory_bytes)
+    keep_freed_memory()
+    # Nothing of what is made while libraries are imported is garbage; looking for it takes an eighth of the start.
+    gc.disable()
+    try:
+        arrow, compute, numpy, pandas = _libraries(place)
+        arrow.set_cpu_count(1)  # there is a worker for each core
+        model = load_batch_model(place)
+    finally:
+        gc.enable()
     tools = Tools(
         arrow,
         compute,
@@ -46,9 +52,6 @@ def load_model_runner(variables: BatchVariables, order: Order) -> ModelRunner:
         OutputRows(order, arrow, compute),
         order.slice_rows,
     )
-    # What is loaded stays: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
     return ModelRunner(tools, variables.folder, order)
 
 
@@ -59,9 +62,10 @@ class ModelRunner:
         self._tools = tools
         self._folder = folder
         self._order = order
+        self._names = ColumnNames(folder)
 
     def score(self, task: Task, beat: Callable[[], None]) -> Result:
-        parts = Parts(self._folder, task, self._order)
+        parts = Parts(self._folder, task, self._order, self._names)
         try:
             return MiniBatch(self._tools, task, parts, beat).run()
         except BaseException as error:

@@ -59,7 +59,8 @@ def read_verdict(path: Path, key: str) -> NativeVerdict | None:
             told = json.load(file)
         if told["key"] != key:
             return None
-        recipe = Recipe(**{**told["recipe"], "trusted": tuple(told["recipe"]["trusted"])})
+        known: dict[str, Any] = {**told["recipe"], "trusted": tuple(told["recipe"]["trusted"])}
+        recipe = Recipe(**known)
         fields = told["fields"]
         signature = None if fields is None else Signature(tuple(Field(*field) for field in fields))
         return NativeVerdict(recipe, signature)

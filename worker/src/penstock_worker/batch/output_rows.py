@@ -41,10 +41,15 @@ class OutputRows:
         return list(dict.fromkeys((*signature.names, *self._kept)))
 
     def kept(self, table: Any) -> Any:
-        """The columns of an input's table that are kept, of those that it has."""
+        """The columns of an input's table that are kept; nulls for one that it does not have."""
         if self._keeps_all:
             return table
-        return table.select([name for name in dict.fromkeys(self._kept) if name in table.column_names])
+        arrow, there = self._arrow, table.column_names
+        names = list(dict.fromkeys(self._kept))
+        if all(name in there for name in names):
+            return table.select(names)
+        nothing = arrow.nulls(table.num_rows)
+        return arrow.table({name: table.column(name) if name in there else nothing for name in names})
 
     def table(self, kept: Any, rows: Any, file_name: str, predictions: Mapping[str, Any]) -> Any:
         """The output for rows of one file. `kept` are their kept columns, `rows` their numbers."""

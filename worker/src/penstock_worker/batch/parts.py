@@ -12,6 +12,7 @@ from penstock_worker.batch_contract import Part, flush_folder, part_name
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from penstock_worker.batch.column_names import ColumnNames
     from penstock_worker.batch_contract import Order, Task
 
 ROWS, REJECTS = "rows", "rejects"
@@ -21,8 +22,9 @@ _PER_INPUT = "per_input"
 class Parts:
     """The parts of one task. What fails here raises OSError; then, as after any other failure, `discard`."""
 
-    def __init__(self, folder: Path, task: Task, order: Order) -> None:
+    def __init__(self, folder: Path, task: Task, order: Order, names: ColumnNames) -> None:
         self._folder = folder / "parts"
+        self._names = names
         self._task = task
         self._order = order
         self._parts: dict[tuple[str, int], _PartInMaking] = {}
@@ -56,7 +58,7 @@ class Parts:
         if part is None:
             path = self._folder / part_name(self._task, segment, suffix)
             part = self._parts[kind, segment] = _PartInMaking(path, kind, segment)
-            part.open(form, self._order.mini_batch_rows)
+            part.open(form, self._order.mini_batch_rows, self._names)
         part.write(table)
 
 
@@ -69,9 +71,9 @@ class _PartInMaking:
         self._file: RowFile | None = None
         self._rows = self._bytes = 0
 
-    def open(self, form: str, group_rows: int) -> None:
+    def open(self, form: str, group_rows: int, names: ColumnNames) -> None:
         os.close(os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        self._file = row_file(form, self._temporary, group_rows)
+        self._file = row_file(form, self._temporary, group_rows, names)
 
     def write(self, table: Any) -> None:
         if self._file is not None:

@@ -127,5 +127,5 @@ def _distinct(names: list[str]) -> list[str]:
 def _kind(value: Any) -> str:
     if value is None:
         return "nothing"
-    kind = type(value)
+    kind: type[Any] = value.__class__
     return f"a {'' if kind.__module__ == 'builtins' else f'{kind.__module__}.'}{kind.__qualname__}"

@@ -10,9 +10,12 @@ from penstock_worker.outputs import encode
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from penstock_worker.batch.column_names import ColumnNames
+
 AZURE, PARQUET, CSV, JSONL = "azure", "parquet", "csv", "jsonl"
 SUFFIXES = {AZURE: ".csv", PARQUET: ".parquet", CSV: ".csv", JSONL: ".jsonl"}
 
+_SPECIAL = r'[",\r\n]'
 _GROUP_BYTES = 64 * 1024 * 1024  # of rows that wait to become a row group
 
 
@@ -28,11 +31,11 @@ class RowFile(Protocol):
     def close(self) -> None: ...
 
 
-def row_file(form: str, path: Path, group_rows: int) -> RowFile:
+def row_file(form: str, path: Path, group_rows: int, names: ColumnNames) -> RowFile:
     """The file at `path`, which exists, for rows in `form`. `group_rows`: of a row group of Parquet."""
     if form == PARQUET:
         return _Parquet(path, group_rows)
-    return _JsonLines(path) if form == JSONL else _Csv(path, header=form == CSV)
+    return _JsonLines(path) if form == JSONL else _Csv(path, names if form == CSV else None)
 
 
 class _Parquet:
@@ -50,7 +53,7 @@ class _Parquet:
     def write(self, table: Any) -> None:
         self._waiting.append(table)
         self._rows += table.num_rows
-        self._bytes += table.get_total_buffer_size() if table.num_rows > self._group_rows else table.nbytes
+        self._bytes += table.nbytes
         if self._rows >= self._group_rows or self._bytes >= _GROUP_BYTES:
             self._flush()
 
@@ -75,16 +78,32 @@ class _Parquet:
 
 
 class _Csv:
-    def __init__(self, path: Path, *, header: bool) -> None:
+    """Without a header, which final files get: see `column_names.py`."""
+
+    def __init__(self, path: Path, names: ColumnNames | None) -> None:
         self._arrow = importlib.import_module("pyarrow")
+        self._compute = importlib.import_module("pyarrow.compute")
         self._csv = importlib.import_module("pyarrow.csv")
         self._sink = self._arrow.OSFile(str(path), "wb")
-        self._header = header
+        self._names = names
 
     def write(self, table: Any) -> None:
-        options = self._csv.WriteOptions(include_header=self._header, quoting_style="needed")
-        self._csv.write_csv(_flat(table, self._arrow), self._sink, options)
-        self._header = False
+        if self._names is not None:
+            try:
+                table = table.select(self._names.agreed(table.column_names))
+            except ValueError as error:
+                raise MixedTypesError(str(error)) from error
+        flat = _flat(table, self._arrow)
+        # Arrow's `needed` puts all texts in quotes.
+        style = "needed" if any(self._is_special(column) for column in flat.columns) else "none"
+        self._csv.write_csv(flat, self._sink, self._csv.WriteOptions(include_header=False, quoting_style=style))
+
+    def _is_special(self, column: Any) -> bool:
+        """True for texts of which one cannot stand without quotes."""
+        if not _is_text(column.type, self._arrow):
+            return False
+        compute = self._compute
+        return bool(compute.any(compute.match_substring_regex(column, _SPECIAL)).as_py())
 
     def close(self) -> None:
         self._sink.close()
@@ -154,7 +173,7 @@ def _flat(table: Any, arrow: Any) -> Any:
         if types.is_dictionary(field.type):
             table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
         elif types.is_nested(field.type) or types.is_binary(field.type) or types.is_large_binary(field.type):
-            texts = [None if value is None else encode(value, wrapped=False).decode() for value in
-                     table.column(at).to_pylist()]
+            values = table.column(at).to_pylist()
+            texts = [None if value is None else encode(value, wrapped=False).decode("utf-8") for value in values]
             table = table.set_column(at, field.name, arrow.array(texts, arrow.string()))
     return table
