@@ -59,7 +59,9 @@ class Coordination(RuleBasedStateMachine):
         self.run = JobRun(JOB, self.rules, ORDER, self.ledger, self.folder)
 
     @rule(living=st.sets(workers, min_size=1))
-    def hand_out(self, living: set[str]) -> None:
+    def step(self, living: set[str]) -> None:
+        """As a job does it: first it looks what has come."""
+        self.run.collect()
         self.run.hand_out(living)
 
     @rule()
