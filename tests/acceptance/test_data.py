@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from support.callers import an_api, write_yaml
-from support.running import Platform, a_platform
+from support.lakes import Lake
+from support.object_stores import S3_KEY, S3_SECRET, an_s3
+from support.running import Platform, a_platform, wait_until
 
 from penstock.client.client import Client
 from penstock.domain.data import Data
+from penstock.domain.datastore import Credentials, Datastore, with_secrets
 from penstock.domain.errors import PenstockError
 
 SECRET, OTHER = "c2VjcmV0LW9mLXRoZS1sYWtl", "YW5vdGhlci1zZWNyZXQtb2Y="
@@ -101,3 +104,52 @@ def test_data_is_registered_where_it_lies(platform: Platform, client: Client, tm
     assert second.name == "sales:2"
     assert client.data.get("sales").name == "sales:1"
     assert [each.name for each in client.data.list("sales", include_archived=True)] == ["sales:2", "sales:1"]
+
+
+SCRIPT = """
+import os
+
+def init():
+    pass
+
+def run(mini_batch):
+    return [f"{os.path.basename(path)}={open(path).read()}" for path in mini_batch]
+"""
+
+
+def test_a_job_reads_a_data_asset_in_a_bucket_and_leaves_its_output_there(
+    platform: Platform, client: Client, tmp_path: Path
+) -> None:
+    with an_s3() as url:
+        spec = Datastore(type="s3", bucket="lake", endpoint=url)
+        lake = Lake(spec, tmp_path, Credentials(access_key_id=S3_KEY, secret_access_key=S3_SECRET))
+        lake.files.mkdir("lake")
+        for number in range(12):
+            lake.put(f"in/{number:02d}.txt", b"%d" % (number * number))
+        files = tmp_path / "files"
+        for name, content in (("code/score.py", SCRIPT), ("model/model.txt", ""), ("requirements.txt", "")):
+            (files / name).parent.mkdir(parents=True, exist_ok=True)
+            (files / name).write_text(content)
+        write_yaml(
+            files / "all.yml",
+            {**with_secrets(lake.datastore.model_copy(update={"credentials": lake.credentials})), "name": "bucket"},
+            {"name": "squares", "type": "uri_folder", "path": "azureml://datastores/bucket/paths/in"},
+            {"$schema": "batchEndpoint.schema.json", "name": "far", "defaults": {"deployment_name": "one"}},
+            {
+                "$schema": "modelBatchDeployment.schema.json",
+                "name": "one",
+                "endpoint_name": "far",
+                "model": {"path": "model"},
+                "code_configuration": {"code": "code", "scoring_script": "score.py"},
+                "environment": {"requirements": "requirements.txt"},
+            },
+        )
+        platform.run("apply", "-f", files / "all.yml")
+        out = "azureml://datastores/bucket/paths/out"
+        platform.run("batch-endpoint", "invoke", "-n", "far", "--input", "azureml:squares:1", "--output-path", out)
+        (job,) = client.jobs.list()
+        wait_until(lambda: client.jobs.get(job.name).status.state.ended, timeout=60)
+
+        assert client.jobs.get(job.name).status.message == ""
+        rows = lake.content("out/predictions.csv").decode().split()
+        assert rows == [f"{number:02d}.txt={number * number}" for number in range(12)]
