@@ -51,7 +51,7 @@ def an_s3() -> Generator[str]:
 @contextmanager
 def an_azurite() -> Generator[str]:
     """URL of ACCOUNT at an emulator of Azure's blob storage that lives in here."""
-    program = made_once((AZURITE,), _install_azurite) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    program = have_azurite() / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     folder = Path(tempfile.mkdtemp(prefix="penstock-azurite-"))
     (port,) = _free_ports(1)
     argv = [
@@ -62,6 +62,11 @@ def an_azurite() -> Generator[str]:
         url = f"http://127.0.0.1:{port}"
         _wait(lambda: _status(url) != 0)
         yield f"{url}/{ACCOUNT}"
+
+
+def have_azurite() -> Path:
+    """The folder that it is installed in, once per machine. Raises CalledProcessError where npm cannot do that."""
+    return made_once((AZURITE,), _install_azurite)
 
 
 _WEED_PORTS = (

@@ -18,11 +18,13 @@ class DataAssets:
         """
         if data.name is None:
             raise invalid("the data asset has no name: give `name`")
-        way = f"{_path(data.name, data.version)}" if data.version is not None else _ROOT
-        asked = f"{way}?skip_validation=true" if skip_validation else way
+        query = {"skip_validation": "true" if skip_validation else None}
         if data.version is None:
-            return understood(AppliedData, self._transport.post(asked, data.model_dump(mode="json")))
-        return understood(AppliedData, self._transport.put(asked, data.model_dump_json().encode()))
+            answer = self._transport.post(_ROOT, data.model_dump(mode="json"), query)
+        else:
+            content = data.model_dump_json().encode()
+            answer = self._transport.put(_path(data.name, data.version), content, query=query)
+        return understood(AppliedData, answer)
 
     def get(self, name: str, version: str = "latest") -> RegisteredData:
         return understood(RegisteredData, self._transport.get(_path(name, version)))

@@ -80,9 +80,9 @@ class Transport:
     def get(self, path: str, query: Mapping[str, str | int | bool | None] | None = None) -> Any:
         return self._decoded(self.send("GET", path, query=query))
 
-    def post(self, path: str, data: Any = None) -> Any:
+    def post(self, path: str, data: Any = None, query: Mapping[str, str | int | bool | None] | None = None) -> Any:
         content = json.dumps(data).encode() if data is not None else b""
-        return self._decoded(self.send("POST", path, content=lambda: content))
+        return self._decoded(self.send("POST", path, content=lambda: content, query=query))
 
     def patch(self, path: str, data: Any) -> Any:
         content = json.dumps(data).encode()

@@ -52,8 +52,12 @@ class File:
     number: int
     path: str
     name: str
-    size: int
-    modified_ns: int
+    size: int  # -1: a web server did not say it
+    modified_ns: int  # -1: it was fetched, and has a time of its own
+
+    def is_still(self, found: os.stat_result) -> bool:
+        """True if what lies there is what the job was planned with."""
+        return self.size in (-1, found.st_size) and self.modified_ns in (-1, found.st_mtime_ns)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def watched(file: File, stream: FileIO) -> Generator[None]:
     try:
         yield
     except Exception as error:
-        if not _is_same(file, os.fstat(stream.fileno())):
+        if not file.is_still(os.fstat(stream.fileno())):
             raise _changed(file) from error  # that explains whatever went wrong
         raise
     _check(file, stream)
@@ -68,18 +68,14 @@ def is_at(stream: FileIO, path: str) -> bool:
 def unchanged(file: File) -> bool:
     """True if what lies at the file's path is what the job was planned for."""
     try:
-        return _is_same(file, os.stat(file.path))
+        return file.is_still(os.stat(file.path))
     except OSError:
         return False
 
 
 def _check(file: File, stream: FileIO) -> None:
-    if not _is_same(file, os.fstat(stream.fileno())):
+    if not file.is_still(os.fstat(stream.fileno())):
         raise _changed(file)
-
-
-def _is_same(file: File, found: os.stat_result) -> bool:
-    return found.st_size == file.size and file.modified_ns in (-1, found.st_mtime_ns)
 
 
 def _changed(file: File) -> TaskFailedError:

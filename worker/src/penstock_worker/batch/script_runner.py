@@ -95,7 +95,7 @@ def _check_unchanged(files: Sequence[File]) -> None:
             found = os.stat(file.path)
         except OSError as error:
             raise TaskFailedError(INPUT_CHANGED, f"{file.name} cannot be read any more: {error.strerror}") from error
-        if (found.st_size, found.st_mtime_ns) != (file.size, file.modified_ns):
+        if not file.is_still(found):
             raise TaskFailedError(INPUT_CHANGED, f"{file.name} has changed since the job began")
 
 
