@@ -185,6 +185,8 @@ class ActiveJob:
         found.ready, found.running = seen.ready, len(seen.living)
         if time.monotonic() < self._paused_until:
             found.waiting = self._waiting
+        elif self.folder.is_full:  # not even workers may be able to tell
+            found.waiting = f"no space left on the disk that holds {self.folder.path}; it goes on when there is room"
         return found, sorted(seen.living, key=number_of)
 
     def _have_finished(self, living: Sequence[str]) -> list[str]:
