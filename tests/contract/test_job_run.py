@@ -81,6 +81,22 @@ def test_a_task_that_was_answered_but_not_deleted_is_not_done_again(world: World
     assert mini_batch_id(first).file not in world.given()
 
 
+def test_a_result_that_outlives_its_commit_changes_nothing(world: World) -> None:
+    """As after a kill between the two steps."""
+    run = world.begin()
+    run.hand_out(["w0"])
+    first, *_ = world.folder.tasks("w0")
+    world.answer(first)
+    [(path, _)] = world.folder.results()
+    told = path.read_text()
+    run.collect()
+    before = world.ledger.totals(JOB)
+    path.write_text(told)
+    world.begin().collect()
+    assert world.ledger.totals(JOB) == before
+    assert world.folder.results() == []
+
+
 def test_a_job_is_drained_once_all_is_in_the_ledger(world: World) -> None:
     run = world.begin()
     for _ in range(6):

@@ -12,7 +12,7 @@ from penstock.batch.job_run import Collected, JobRun, parts_of_mini_batch
 from penstock.batch.job_workers import JobWorkers, number_of
 from penstock.batch.launch import Launch
 from penstock.batch.places import JobPlaces
-from penstock.batch.planning import by_count, file_of, is_cut, segments_of, small_groups
+from penstock.batch.planning import by_count, file_of, in_steps, is_cut, segments_of, small_groups
 from penstock.batch.transfers import MOVER, STORING, fetches, storing
 from penstock.batch.work_folder import WorkFolder
 from penstock.domain.job import Job
@@ -27,6 +27,7 @@ from penstock_worker.batch_contract import (
     Task,
 )
 
+_PLANNED_AT_ONCE = 5000  # mini-batches: while they are written down, nobody else writes, and the lease is not renewed
 _PAUSE_SECONDS = 5.0  # before more is handed out to a full disk
 FINISHING = "z-finish"
 
@@ -127,7 +128,8 @@ class ActiveJob:
                 batches = by_count(small, paths, self.order.mini_batch_files)
             else:
                 batches = small_groups(small, paths, self.order)
-            self._ledger.cut(self.name, [file.number for file in small], batches)
+            for files, step in in_steps(small, batches, _PLANNED_AT_ONCE):
+                self._ledger.cut(self.name, files, step)
         self.run.cut(file_of(file, paths[file.number]) for file in large)
         return len(absent) + len(large)
 
@@ -185,6 +187,8 @@ class ActiveJob:
         found.ready, found.running = seen.ready, len(seen.living)
         if time.monotonic() < self._paused_until:
             found.waiting = self._waiting
+        elif self.folder.is_full:  # not even workers may be able to tell
+            found.waiting = f"no space left on the disk that holds {self.folder.path}; it goes on when there is room"
         return found, sorted(seen.living, key=number_of)
 
     def _have_finished(self, living: Sequence[str]) -> list[str]:

@@ -1,8 +1,9 @@
 """Into which mini-batches the files of a job go. Pure."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from penstock.store.ledger import LedgerFile, MiniBatch, MiniBatchId
@@ -30,6 +31,16 @@ def small_groups(files: Iterable[LedgerFile], paths: dict[int, str], order: Orde
         groups[-1].append(file)
         bytes_ += file.size
     return [_whole(group, paths) for group in groups]
+
+
+def in_steps(
+    files: Iterable[LedgerFile], mini_batches: Sequence[MiniBatch], size: int
+) -> Iterator[tuple[Sequence[int], Sequence[MiniBatch]]]:
+    """Whole mini-batches of `files`, `size` at a time, with the numbers of the files that they take."""
+    left = iter(files)
+    for at in range(0, len(mini_batches), size):
+        step = mini_batches[at : at + size]
+        yield [file.number for file in islice(left, sum(each.files for each in step))], step
 
 
 def is_cut(file: LedgerFile) -> bool:

@@ -20,6 +20,12 @@ class WorkFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def is_full(self) -> bool:
+        """True if its disk has no room for another file. Raises OSError."""
+        disk = os.statvfs(self.path)
+        return not (disk.f_bavail if os.geteuid() else disk.f_bfree)
+
     def make(self, order: Order) -> None:
         """Lay the folder out; what is in it stays. Raises OSError."""
         for name in _FOLDERS:

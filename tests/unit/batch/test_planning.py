@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.batch.planning import SMALL_BYTES, by_count, is_cut, of_segments, segments_of, small_groups
+from penstock.batch.planning import SMALL_BYTES, by_count, in_steps, is_cut, of_segments, segments_of, small_groups
 from penstock.store.ledger import LedgerFile
 from penstock_worker.batch_contract import BYTES, ROWS, File, Order, Segment
 
@@ -33,6 +33,19 @@ def test_scripts_get_so_many_files_at_once_each_file_once_and_in_order(sizes: li
     assert numbers == list(range(len(files)))
     assert all(len(segments_of(batch)) == size for batch in batches[:-1])
     assert [batch.id.file for batch in batches] == sorted({batch.id.file for batch in batches})
+
+
+@given(st.lists(st.integers(0, 1000), max_size=60), st.integers(1, 7), st.integers(1, 5))
+def test_mini_batches_are_written_down_step_by_step_each_with_its_own_files(
+    sizes: list[int], count: int, size: int
+) -> None:
+    files = files_of(sizes)
+    batches = by_count(files, paths_of(files), count)
+    steps = list(in_steps(files, batches, size))
+    assert [each for _, step in steps for each in step] == list(batches)
+    for numbers, step in steps:
+        assert len(step) <= size
+        assert numbers == [segment.file.number for batch in step for segment in segments_of(batch)]
 
 
 @given(st.lists(st.integers(0, SMALL_BYTES * 2), max_size=80))
