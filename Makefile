@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test check fuzz bench soak clean
+.PHONY: help setup system demo test check fuzz bench bench-batch soak clean
 
 # The interpreter of the platform; by default the first of these that is new enough.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
@@ -29,7 +29,8 @@ help:
 	  'make system  install podman and what else tests of containers need, where no password is asked for' \
 	  'make check   format, lint, types, layers and the unit tests' \
 	  'make bench   side-by-side benchmarks (about 45 minutes, 3 GB of packages)' \
-	  'make soak    ten minutes of requests and a random fault every ten seconds; SECONDS=120 SEED=7 change that' \
+	  'make bench-batch   batch scoring beside its limit and others (about two hours, 6 GB of packages and data)' \
+  'make soak    ten minutes of requests and a random fault every ten seconds; SECONDS=120 SEED=7 change that' \
   'make fuzz    a minute of searching for bytes that a parser cannot take; SECONDS=600 searches longer' \
 	  'make clean   remove what the targets above have made' \
 	  '' \
@@ -67,6 +68,11 @@ bench: .venv/run.done
 	$(call patiently,sh bench/system.sh)
 	@.venv/bin/python bench/online/run.py --open
 	@.venv/bin/python bench/environments/run.py
+
+bench-batch: .venv/run.done
+	@.venv/bin/python bench/batch/run.py
+	@.venv/bin/python bench/batch/online_p99.py policies
+	@.venv/bin/python bench/batch/online_p99.py job
 
 # As root it has a fault more, a full disk.
 soak: .venv/setup.done

@@ -52,6 +52,7 @@ class Beside:
             "model": {"path": str(model), "type": "mlflow_model"},
             "environment_variables": {"OMP_NUM_THREADS": "1"},
             "instance_count": 1,
+            "request_settings": {"max_concurrent_requests_per_instance": 128, "request_timeout_ms": 30_000},
         }
         for name, content in (("endpoint", {"name": _ENDPOINT, "auth_mode": "key"}), ("deployment", described)):
             (self._folder / f"online-{name}.yml").write_text(json.dumps(content))

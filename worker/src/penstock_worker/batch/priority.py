@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 _LEAST = 19  # of the process, among those of its session
-_SESSION = 10  # of the session among others: about a tenth of what any other one gets, so that a job goes on
+_SESSION = 5  # of the session among others: a third of what any other one gets, so that a job still goes on
 _AUTOGROUP = Path("/proc/self/autogroup")
 
 
