@@ -38,8 +38,11 @@ class Crew:
         found = (p for p in self._engine.inspect() if p.name.startswith(prefix))
         return {p.name.removeprefix(prefix): p for p in found}
 
-    def start(self, job: str, worker: str, launch: Launch, level: str, share: int) -> None:
-        """Start a worker of `share` together. Raises `failed` if that cannot be done."""
+    def start(self, job: str, worker: str, launch: Launch, level: str, share: int, *, hurried: bool = False) -> None:
+        """Start a worker of `share` together; a `hurried` one does not give way to what else the machine does.
+
+        Raises `failed` if that cannot be done.
+        """
         folder = WorkFolder(self._places.work(job))
         folder.seat(worker)
         log = self._log(job, worker)
@@ -52,6 +55,7 @@ class Crew:
             batch_contract.FOLDER: str(folder.path),
             batch_contract.WORKER: worker,
             batch_contract.OUTPUT_PATH: str(self._places.outputs(job) / "score"),
+            **({batch_contract.PRIORITY: batch_contract.USUAL} if hurried else {}),
         }
         python = launch.environment.python
         spec = ProcessSpec(

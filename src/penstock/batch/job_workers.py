@@ -13,6 +13,7 @@ from penstock_worker import contract
 from penstock_worker.batch_contract import Order
 
 _MOST_FAILED_STARTS = 3
+_MOST_KILLED_STARTS = 12  # in a row: whoever kills may have other reasons, but memory may also be too little
 _PATIENCE_SECONDS = 3600.0  # with what is no mini-batch: cutting, finishing
 
 
@@ -103,7 +104,8 @@ class JobWorkers:
             found.stop, found.traceback = report.message, report.traceback
         elif process.exit_code not in (0, None) and not _was_ready(report):
             self._failed_starts += 1
-            if self._failed_starts >= _MOST_FAILED_STARTS:
+            killed = process.exit_code is not None and process.exit_code < 0
+            if self._failed_starts >= (_MOST_KILLED_STARTS if killed else _MOST_FAILED_STARTS):
                 found.stop = f"workers end before they are ready; the last one {_ending(process)}"
 
     def _watch(self, found: Look) -> None:

@@ -50,7 +50,7 @@ class Preflight:
         folder = WorkFolder(self._places.work(job))
         folder.remove()
         folder.make(order_of_preflight(name, self._places, job))
-        self._crew.start(job, _WORKER, launch, "info", 1)
+        self._crew.start(job, _WORKER, launch, "info", 1, hurried=True)
 
     def _end(self, name: str) -> None:
         job = _job(name)

@@ -27,8 +27,10 @@ from typing import Any, TypeVar
 
 FOLDER = "PENSTOCK_BATCH_FOLDER"  # the job's work folder
 WORKER = "PENSTOCK_BATCH_WORKER"  # name of the worker in it
+PRIORITY = "PENSTOCK_BATCH_PRIORITY"  # `usual`: somebody waits for this very process; unset: it gives way to others
 OUTPUT_PATH = "AZUREML_BI_OUTPUT_PATH"  # Azure's: where scripts with summary_only write
 
+USUAL = "usual"
 CUT, SCORE, FINISH = "cut", "score", "finish"  # kinds of tasks of workers
 FETCH, STORE = "fetch", "store"  # and of those that move files from and to other machines
 WHOLE, ROWS, BYTES = "whole", "rows", "bytes"  # units of segments

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 def load_model_runner(variables: BatchVariables, order: Order) -> ModelRunner:
     """Load the model that `variables` name. Raises `LoadError`."""
-    place = ModelPlace(variables.mlflow_model or variables.app_root, variables.app_root, variables.memory_bytes)
+    folder = variables.mlflow_model or variables.app_root
+    place = ModelPlace(folder, variables.app_root, variables.memory_bytes, variables.fast_path)
     keep_freed_memory()
     # Nothing of what is made while libraries are imported is garbage; looking for it takes an eighth of the start.
     gc.disable()

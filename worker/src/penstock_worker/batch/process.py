@@ -38,7 +38,8 @@ _LAST_SECONDS, _LAST_SECONDS_WHEN_TOLD = 30.0, 1.0
 
 def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     """Load what `variables` name and do the worker's tasks. Returns the exit code. Scripts find `arguments`."""
-    give_way()
+    if variables.gives_way:
+        give_way()
     order = batch_contract.read(variables.folder / "order.json", Order)
     logs = _begin_logs(variables, order)
     seal_environment()

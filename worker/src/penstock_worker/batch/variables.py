@@ -26,6 +26,8 @@ class BatchVariables:
     source_directory: str | None
     mlflow_model: Path | None
     memory_bytes: int | None
+    gives_way: bool = True  # to whatever else the machine has to do
+    fast_path: bool = True  # predictions may be made in a shorter way than MLflow's, where that is proven equal
 
 
 def read_variables(environ: Mapping[str, str]) -> BatchVariables:
@@ -41,6 +43,8 @@ def read_variables(environ: Mapping[str, str]) -> BatchVariables:
         source_directory=environ.get(contract.SOURCE_DIRECTORY) or None,
         mlflow_model=_path(environ, contract.MLFLOW_MODEL),
         memory_bytes=_number(environ, contract.MEMORY_BYTES),
+        gives_way=environ.get(batch_contract.PRIORITY) != batch_contract.USUAL,
+        fast_path=environ.get(contract.FAST_PATH, "").lower() != "off",
     )
 
 
