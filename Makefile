@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test check fuzz bench bench-batch soak clean
+.PHONY: help setup system demo test check lint fuzz bench bench-batch soak clean
 
 # The interpreter of the platform; by default the first of these that is new enough.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
@@ -27,7 +27,7 @@ help:
 	  'make demo    train two models, serve them side by side, roll back a bad release (about a minute)' \
 	  'make test    all tests, after make system' \
 	  'make system  install podman and what else tests of containers need, where no password is asked for' \
-	  'make check   format, lint, types, layers and the unit tests' \
+	  'make check   format, lint, types, layers and the unit tests; make lint leaves the tests out' \
 	  'make bench   side-by-side benchmarks (about 45 minutes, 3 GB of packages)' \
 	  'make bench-batch   batch scoring beside its limit and others (about two hours, 6 GB of packages and data)' \
   'make soak    ten minutes of requests and a random fault every ten seconds; SECONDS=120 SEED=7 change that' \
@@ -49,12 +49,14 @@ test: .venv/setup.done system
 system:
 	$(call patiently,sh tests/system.sh .uv/system)
 
-check: .venv/setup.done
+check: lint
+	.venv/bin/pytest tests/unit
+
+lint: .venv/setup.done
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/pyright
 	.venv/bin/lint-imports
-	.venv/bin/pytest tests/unit
 
 fuzz: .venv/setup.done
 	@mkdir -p build/fuzz

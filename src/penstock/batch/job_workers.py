@@ -104,7 +104,7 @@ class JobWorkers:
             found.stop, found.traceback = report.message, report.traceback
         elif process.exit_code not in (0, None) and not _was_ready(report):
             self._failed_starts += 1
-            killed = process.exit_code is not None and process.exit_code < 0
+            killed = process.exit_code < 0
             if self._failed_starts >= (_MOST_KILLED_STARTS if killed else _MOST_FAILED_STARTS):
                 found.stop = f"workers end before they are ready; the last one {_ending(process)}"
 
