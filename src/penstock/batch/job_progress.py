@@ -58,6 +58,8 @@ def verdict(spec: Job, totals: Totals) -> Verdict:
     if failed and not done:
         return Verdict(False, f"{_NOTHING_SUCCEEDED}: all {failed} mini-batches failed; see logs/user/error.txt")
     told: list[str] = []
+    if not totals.files:
+        told.append(f"there was nothing new: job {spec.since!r} had scored all files as they are")
     if totals.files_failed:
         told.append(f"{totals.files_failed} of {totals.files} files failed: see logs/user/error.txt")
     skipped = totals.files_by_state.get(FileState.SKIPPED, 0)
