@@ -127,7 +127,7 @@ class ActiveJob:
             if self._launch.is_script:
                 batches = by_count(small, paths, self.order.mini_batch_files)
             else:
-                batches = small_groups(small, paths, self.order)
+                batches = small_groups(small, paths)
             for files, step in in_steps(small, batches, _PLANNED_AT_ONCE):
                 self._ledger.cut(self.name, files, step)
         self.run.cut(file_of(file, paths[file.number]) for file in large)

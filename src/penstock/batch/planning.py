@@ -19,12 +19,12 @@ def by_count(files: Sequence[LedgerFile], paths: dict[int, str], size: int) -> S
     return [_whole(group, paths) for group in groups]
 
 
-def small_groups(files: Iterable[LedgerFile], paths: dict[int, str], order: Order) -> Sequence[MiniBatch]:
-    """Mini-batches of models, of files that need no cutting: neighbours together, up to the size of a mini-batch."""
+def small_groups(files: Iterable[LedgerFile], paths: dict[int, str]) -> Sequence[MiniBatch]:
+    """Mini-batches of models, of files that need no cutting: neighbours together, up to the size of a small file."""
     groups: list[list[LedgerFile]] = []
     bytes_ = 0
     for file in files:
-        full = bytes_ + file.size > order.mini_batch_bytes // 4 or (groups and len(groups[-1]) >= _MOST_FILES)
+        full = bytes_ + file.size > SMALL_BYTES or (groups and len(groups[-1]) >= _MOST_FILES)
         if not groups or full or groups[-1][-1].number + 1 != file.number:
             groups.append([])
             bytes_ = 0

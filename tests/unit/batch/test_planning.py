@@ -52,13 +52,13 @@ def test_mini_batches_are_written_down_step_by_step_each_with_its_own_files(
 def test_small_files_share_a_mini_batch_and_large_ones_are_cut(sizes: list[int]) -> None:
     files = files_of(sizes)
     small = [file for file in files if not is_cut(file)]
-    batches = small_groups(small, paths_of(files), ORDER)
+    batches = small_groups(small, paths_of(files))
     numbers = [segment.file.number for batch in batches for segment in segments_of(batch)]
     assert numbers == [file.number for file in small]
     for batch in batches:  # in the order of the input, nothing large lies between the files of one
         own = [segment.file.number for segment in segments_of(batch)]
         assert own == list(range(own[0], own[-1] + 1))
-        assert len(own) == 1 or sum(sizes[n] for n in own) <= ORDER.mini_batch_bytes // 4
+        assert len(own) == 1 or sum(sizes[n] for n in own) <= SMALL_BYTES
         assert batch.bytes == sum(sizes[n] for n in own)
 
 

@@ -173,7 +173,7 @@ class Order:
     keep_columns: tuple[str, ...] = ()
     mini_batch_files: int = 10
     mini_batch_rows: int = 131_072
-    mini_batch_bytes: int = 33_554_432
+    mini_batch_bytes: int = 16_777_216
     slice_rows: int = 16_384
     logging_level: str = "info"
     logs_folder: str = ""  # Azure's layout below it: user/error.txt, user/stdout/...
