@@ -144,7 +144,8 @@ def batch(
     datastores, data = stored
     crew = Crew(outside.engine, places, defaults, lambda uris: datastores.mover_variables(uris, settings.environ))
     launches = Launches(preparation, outside.environments, builds, places)
-    parts = JobParts(ledger=outside.ledger, crew=crew, input=JobInput(data, outside.ledger, places), places=places)
+    job_input = JobInput(resources, data, outside.ledger, places)
+    parts = JobParts(ledger=outside.ledger, crew=crew, input=job_input, places=places)
     seating = Seating(resources, os.cpu_count() or 1)
     return Batch(
         jobs=JobReconciler(resources, parts, launches, seating, clock),

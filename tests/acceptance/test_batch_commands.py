@@ -91,9 +91,12 @@ def test_a_folder_is_scored_followed_and_downloaded(platform: Platform, folder: 
     assert "0 of 1 files" in platform.run("job", "download", "-n", "first-job", "-p", tmp_path).stderr  # it is there
 
     (folder / "good" / "new.txt").write_text("new")
-    platform.run("batch-endpoint", "invoke", "-n", "sizes", "--input", folder / "good", "--since", "last", "--watch")
+    again = ("batch-endpoint", "invoke", "-n", "sizes", "--input", folder / "good", "--since", "last", "--watch")
+    platform.run(*again)
     newest = platform.json("batch-deployment", "list-jobs", "-e", "sizes", "-n", "first")[0]
     assert (newest["since"], newest["progress"]["files_done"]) == ("first-job", 1)
+    nothing = platform.json(*again)  # what the first job scored is no news, either
+    assert (nothing["since"], nothing["progress"]["files_total"]) == (newest["name"], 0)
 
 
 def test_the_authors_error_is_shown_and_the_exit_code_says_so(platform: Platform, folder: Path) -> None:

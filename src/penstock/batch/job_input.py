@@ -5,14 +5,16 @@ from pathlib import Path
 
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import segments_of
+from penstock.control.resources import Resources
 from penstock.domain.errors import invalid, not_found
-from penstock.domain.job import SCORE, Job
+from penstock.domain.job import JOB, SCORE, Job
 from penstock.storage.base import Storage
 from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatchState
 
 
 class JobInput:
-    def __init__(self, storage: Storage, ledger: Ledger, places: JobPlaces) -> None:
+    def __init__(self, resources: Resources, storage: Storage, ledger: Ledger, places: JobPlaces) -> None:
+        self._resources = resources
         self._storage = storage
         self._ledger = ledger
         self._places = places
@@ -75,7 +77,17 @@ class JobInput:
         return spec.output_path
 
     def _scored(self, job: str) -> frozenset[tuple[str, int, str]]:
-        """What an earlier job has scored, all of it: URI, size and version."""
+        """What an earlier job has scored, and those before it that it scored the rest of: URI, size and version."""
+        found: set[tuple[str, int, str]] = set()
+        since: str | None = job
+        while since is not None:
+            found |= self._scored_by(since)
+            earlier = self._resources.find(JOB, since)
+            since = earlier.spec.since if earlier is not None else None
+        return frozenset(found)
+
+    def _scored_by(self, job: str) -> frozenset[tuple[str, int, str]]:
+        """The files that a job has scored all of."""
         unscored: set[int] = set()
         for state in (MiniBatchState.FAILED, MiniBatchState.TODO):
             after = None

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,12 @@ def test_run_that_raises_leaves_no_part(task: Task, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no"):
         ScriptRunner(run, PartFiles(tmp_path), ScriptRows("azure", ColumnNames(tmp_path))).score(task, beat)
     assert left(task) == []
+
+
+def test_a_file_that_was_fetched_is_as_old_as_its_copy(task: Task, tmp_path: Path) -> None:
+    segments = tuple(replace(each, file=replace(each.file, modified_ns=-1)) for each in task.segments)
+    fetched = replace(task, segments=segments)
+    assert ScriptRunner(lambda paths: paths, PartFiles(tmp_path), None).score(fetched, beat).rows_out == 3
 
 
 @pytest.mark.parametrize("raises", [False, True])
