@@ -17,7 +17,7 @@ REQUIREMENTS = ("mlflow-skinny>=3", "pandas", "scikit-learn", "httptools", "orjs
 def a_trained_example(name: str, folder: Path) -> Path:
     """A copy of an example below `folder`, with the models that its own `train.py` makes."""
     copy = folder / name
-    made = shutil.ignore_patterns("models", "model", "test.json", "train.csv", "__pycache__")
+    made = shutil.ignore_patterns("models", "model", "data", "test.json", "train.csv", "__pycache__")
     shutil.copytree(EXAMPLES / name, copy, ignore=made)
     shutil.copytree(made_by((copy / "train.py").read_text(), REQUIREMENTS), copy, dirs_exist_ok=True)
     return copy

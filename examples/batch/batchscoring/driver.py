@@ -28,5 +28,5 @@ def run(mini_batch):
                 except ValueError as error:
                     logging.warning("%s, case %s is left out: %s", name, case, error)
         predictions = model.predict(rows) if rows else []
-        results += [f"{name},{case},{prediction}" for case, prediction in zip(cases, predictions)]
+        results += [f"{name},{case},{prediction}" for case, prediction in zip(cases, predictions, strict=True)]
     return results
