@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,9 +23,10 @@ from load import Answer, Endpoint, percentile, send, steady_load
 from uv import find_uv_bin
 
 EXAMPLES = Path(__file__).resolve().parents[1]
-GENERATED = shutil.ignore_patterns("models", "model", "test.json", "__pycache__")
+GENERATED = shutil.ignore_patterns("models", "model", "data", "test.json", "__pycache__")
 TRAINING_PACKAGES = ("scikit-learn>=1.5,<2",)
 REQUESTS = 2000
+FILES, TIMES = 10, 1000  # of the job; how often each wine stands in them
 GREEN_PERCENT = 10
 SPLIT_TOLERANCE = 3.0  # points; about 4.5 standard deviations of a 10 % draw among 2,000
 ROLLBACK_SECONDS = 1.0
@@ -59,6 +61,8 @@ class Demo:
         self._title(f"Score the {len(test['rows'])} wines that neither model has seen, over HTTP")
         for name in ("blue", "green"):
             self._compare(endpoint, name, test)
+        self._title(f"Score {TIMES * len(test['rows']):,} wines in a batch job, with a script that reads files")
+        self._score_files(test)
         bodies = _bodies(test["rows"])
         self._title(f"Give green {GREEN_PERCENT} % of the traffic, and count")
         self._split(endpoint, bodies)
@@ -100,6 +104,25 @@ class Demo:
         there, here = _accuracy(served, test["labels"]), _accuracy(trained, test["labels"])
         self._say(f"{name:5}  accuracy through the endpoint {there:.4f}, in the training process {here:.4f}")
         _claim(served == trained, f"{name} predicts through the endpoint what it predicted in the training process")
+
+    def _score_files(self, test: dict[str, Any]) -> None:
+        """The job must come to the answers of the training process, for each row once and in the order of the files."""
+        data = self._folder / "wines"
+        _write_wines(data, test["rows"])
+        here = self._folder / "examples" / "demo"
+        self.platform("batch-endpoint", "create", "-f", "batch-endpoint.yml", folder=here)
+        self.platform("batch-deployment", "create", "-f", "batch-deployment.yml", "--set-default", folder=here)
+        job = self.platform("batch-endpoint", "invoke", "-n", "wines", "--input", str(data), "--watch")
+        folder = self._folder / "scores"
+        self.platform("job", "download", "-n", job["name"], "--download-path", str(folder), told=False)
+        lines = (folder / "named-outputs" / "score" / "predictions.csv").read_text().splitlines()
+        names = [path.name for path in sorted(data.iterdir())]
+        trained = [f"{number},{label}" for number, label in enumerate(test["predictions"]["blue"])]
+        expected = [f"{name},{line}" for name in names for line in trained * (TIMES // FILES)]
+        _claim(lines == expected, "the job predicts each row once, in order, as the training process did")
+        seconds = _seconds_between(job["started_at"], job["ended_at"])
+        self._say(f"{len(lines):,} rows of {len(names)} files in {seconds:.1f} s, every prediction as in training")
+        self._say(f"the first line of the output: {lines[0]}")
 
     def _split(self, endpoint: Endpoint, bodies: Sequence[bytes]) -> None:
         self.platform(
@@ -206,6 +229,19 @@ def _clean_up(demo: Demo, folder: Path) -> bool:
 
 def _bodies(rows: Sequence[Sequence[float]]) -> list[bytes]:
     return [json.dumps({"data": [row]}).encode() for row in rows]
+
+
+def _write_wines(folder: Path, rows: Sequence[Sequence[float]]) -> None:
+    """Files with a header, and the number of the wine before its measurements."""
+    folder.mkdir()
+    numbered = "".join(f"{number},{','.join(map(str, row))}\n" for number, row in enumerate(rows))
+    header = ",".join(("wine", *(f"m{number}" for number in range(len(rows[0])))))
+    for number in range(FILES):
+        (folder / f"cellar-{number}.csv").write_text(f"{header}\n{numbered * (TIMES // FILES)}")
+
+
+def _seconds_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def _accuracy(predictions: Sequence[int], labels: Sequence[int]) -> float:
