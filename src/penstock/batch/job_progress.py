@@ -1,11 +1,13 @@
 """How far a job is, and how it has ended, out of the sums of its ledger. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from penstock.domain.job import Job, JobEstimate, JobProgress, JobStatus
-from penstock.store.ledger import FileState, MiniBatchState, Totals
+from penstock.store.ledger import FileState, LedgerFile, MiniBatchState, Totals
 
+_MOST_TOLD = 1000  # files that were set aside, in the overview
 _NOTHING_SUCCEEDED = "No succeeded mini batch item returned from run()"  # Azure's words
 
 
@@ -104,8 +106,8 @@ def dry_run_message(trial: Trial, foretold: JobEstimate | None) -> str:
     )
 
 
-def overview(name: str, status: JobStatus, now: datetime) -> str:
-    """The text of `job_progress_overview.txt`."""
+def overview(name: str, status: JobStatus, now: datetime, aside: Sequence[LedgerFile] = ()) -> str:
+    """The text of `job_progress_overview.txt`. `aside` are files that were set aside, or that have failed."""
     done = status.progress
     lines = [
         f"Job {name}: {status.state}, {now.isoformat(timespec='seconds')}",
@@ -116,5 +118,7 @@ def overview(name: str, status: JobStatus, now: datetime) -> str:
         f"Rows: {done.rows_done} of {done.rows_total or '?'} read, {done.rows_rejected} rejected, "
         f"{done.rows_per_second:,.0f} rows/s",
         *([status.message] if status.message else []),
+        *(f"{file.name}: {file.reason}" for file in aside[:_MOST_TOLD]),
+        *([f"and {len(aside) - _MOST_TOLD:,} more files"] if len(aside) > _MOST_TOLD else []),
     ]
     return "\n".join(lines) + "\n"

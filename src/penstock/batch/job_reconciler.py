@@ -21,7 +21,7 @@ from penstock.domain.job import JOB, SCORE, JobState, JobStatus
 from penstock.domain.resource import Key
 from penstock.preparation.background import Background
 from penstock.preparation.building import Failure, Waiting
-from penstock.store.ledger import LedgerFile, MiniBatchState
+from penstock.store.ledger import FileState, LedgerFile, MiniBatchState, Totals
 from penstock_worker import batch_contract
 from penstock_worker.batch_contract import Order
 
@@ -213,9 +213,14 @@ class JobReconciler:
 
     def _end(self, job: JobResource, state: JobState, message: str, **fields: object) -> None:
         """Write the end of a job; `_tidy` is next."""
-        totals = self._ledger.totals(job.name) if self._ledger.opened(job.name) else None
-        self._statuses.end(job, state, message, totals, **fields)
+        found = self._found(job.name) if self._ledger.opened(job.name) else None
+        self._statuses.end(job, state, message, found, **fields)
         self._resources.enqueue(job.key)
+
+    def _found(self, name: str) -> tuple[Totals, Sequence[LedgerFile]]:
+        """What the job has come to, and the files that were set aside or failed by themselves, by number."""
+        aside = [f for state in (FileState.SKIPPED, FileState.FAILED) for f in self._ledger.files(name, state=state)]
+        return self._ledger.totals(name), sorted(aside, key=lambda file: file.number)
 
 
 def _taken(order: Order) -> str | None:

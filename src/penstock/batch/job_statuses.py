@@ -1,6 +1,7 @@
 """What is written of a job: its status, the event of its end, its overview."""
 
 import logging
+from collections.abc import Sequence
 
 from penstock.batch.job_progress import overview, progress
 from penstock.batch.places import JobPlaces
@@ -9,7 +10,7 @@ from penstock.control.resources import PLATFORM, Resources
 from penstock.domain.events import Event
 from penstock.domain.job import JOB, Job, JobState, JobStatus
 from penstock.domain.resource import Condition, Resource, Truth, with_condition
-from penstock.store.ledger import Totals
+from penstock.store.ledger import LedgerFile, Totals
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,16 @@ class JobStatuses:
         if status != job.status and self._resources.set_status(JOB, job, status) is not None:
             self._write_overview(job.name, status)
 
-    def end(self, job: JobResource, state: JobState, message: str, totals: Totals | None, **fields: object) -> None:
-        """Write that the job is over, with an event."""
+    def end(
+        self,
+        job: JobResource,
+        state: JobState,
+        message: str,
+        found: tuple[Totals, Sequence[LedgerFile]] | None,
+        **fields: object,
+    ) -> None:
+        """Write that the job is over, with an event. `found` is what its ledger has, and files that were set aside."""
+        totals, aside = found or (None, ())
         now, reason = self._clock.now(), _REASONS[state]
         done = job.status.progress if totals is None else progress(totals, job.status, now)
         truth = Truth.TRUE if state is JobState.COMPLETED else Truth.FALSE
@@ -61,13 +70,13 @@ class JobStatuses:
             actor=PLATFORM,
         )
         if self._resources.set_status(JOB, job, status, event) is not None:
-            self._write_overview(job.name, status)
+            self._write_overview(job.name, status, aside)
 
-    def _write_overview(self, name: str, status: JobStatus) -> None:
+    def _write_overview(self, name: str, status: JobStatus, aside: Sequence[LedgerFile] = ()) -> None:
         folder = self._places.logs(name)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            text = overview(name, status, self._clock.now())
+            text = overview(name, status, self._clock.now(), aside)
             (folder / "job_progress_overview.txt").write_text(text, encoding="utf-8")
         except OSError as err:  # a full disk must not keep a job from its end
             log.warning("the overview of a job was not written", extra={"job": name, "error": str(err)})
