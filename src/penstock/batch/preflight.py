@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from penstock import durable
 from penstock.batch.crew import Crew
 from penstock.batch.launch import Launch
 from penstock.batch.orders import order_of_preflight
@@ -56,6 +57,7 @@ class Preflight:
         job = _job(name)
         self._begun.pop(name, None)
         self._crew.disband(job, at_once=True)
+        durable.remove_tree(self._places.folder(job))
 
     def _overdue(self, process: Process | None) -> bool:
         return process is not None and self._clock.now() - process.started_at > _LONGEST

@@ -66,6 +66,11 @@ class ModelRunner:
         self._names = ColumnNames(folder)
 
     def score(self, task: Task, beat: Callable[[], None]) -> Result:
+        if task.limit >= 0:
+            self._run(task, beat)  # what a dry run foretells is not to count what only the first rows cost
+        return self._run(task, beat)
+
+    def _run(self, task: Task, beat: Callable[[], None]) -> Result:
         parts = Parts(self._folder, task, self._order, self._names)
         try:
             return MiniBatch(self._tools, task, parts, beat).run()
