@@ -19,6 +19,7 @@ from penstock.batch.preflight import Preflight
 from penstock.batch.seating import Seating
 from penstock.control.clock import SystemClock
 from penstock.control.resources import Resources
+from penstock.domain.job import JOB
 from penstock.environments.base import BuiltEnvironment
 from penstock.online.assembly import Assembly
 from penstock.online.compiler import Compiler
@@ -144,8 +145,8 @@ def batch(
     datastores, data = stored
     crew = Crew(outside.engine, places, defaults, lambda uris: datastores.mover_variables(uris, settings.environ))
     launches = Launches(preparation, outside.environments, builds, places)
-    job_input = JobInput(resources, data, outside.ledger, places)
-    parts = JobParts(ledger=outside.ledger, crew=crew, input=job_input, places=places)
+    input_ = JobInput(data, outside.ledger, places, lambda job: _since(resources, job))
+    parts = JobParts(ledger=outside.ledger, crew=crew, input=input_, places=places)
     seating = Seating(resources, os.cpu_count() or 1)
     return Batch(
         jobs=JobReconciler(resources, parts, launches, seating, clock),
@@ -153,6 +154,11 @@ def batch(
         places=places,
         crew=crew,
     )
+
+
+def _since(resources: Resources, job: str) -> str | None:
+    found = resources.find(JOB, job)
+    return found.spec.since if found is not None else None
 
 
 def instance_defaults(settings: Settings) -> Defaults:

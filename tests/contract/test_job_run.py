@@ -1,6 +1,7 @@
 """A coordinator that starts anew finds in ledger and work folder how far its job was."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,14 +35,21 @@ class World:
     def begin(self) -> JobRun:
         return JobRun(JOB, RULES, self.order, self.ledger, self.folder)
 
-    def answer(self, task: str, *, and_delete: bool = True) -> None:
+    def answer(self, task: str, *, and_delete: bool = True, reason: str = "") -> None:
         """As the worker does, which may be killed before it deletes the task."""
         given = self.folder.task("w0", task)
         assert given is not None
-        result = Result(task, given.attempt, "w0", rows_in=1, rows_out=1, seconds={"predict": 0.5})
+        result = Result(task, given.attempt, "w0", rows_in=1, rows_out=1, seconds={"predict": 0.5}, reason=reason)
         result_path(self.folder.path, task, given.attempt).write_text(json.dumps(asdict(result)))
         if and_delete:
             self.folder.withdraw("w0", task)
+
+    def start(self, task: str) -> None:
+        """As the worker says it."""
+        (self.folder.path / "current" / "w0").write_text(task)
+
+    def states(self) -> set[MiniBatchState]:
+        return {each.state for each in self.ledger.mini_batches(JOB)}
 
     def done(self) -> set[int]:
         return {each.id.file for each in self.ledger.mini_batches(JOB, state=MiniBatchState.DONE)}
@@ -74,7 +82,7 @@ def test_a_task_that_was_answered_but_not_deleted_is_not_done_again(world: World
     first, *_ = world.folder.tasks("w0")
     world.answer(first, and_delete=False)
     run = world.begin()
-    run.bury("w0", "its worker was killed", timed_out=False)  # before anybody has looked for results
+    run.bury("w0", "its worker was killed", by_itself=False)  # before anybody has looked for results
     run.collect()
     run.hand_out(["w0"])
     assert world.done() == {mini_batch_id(first).file}
@@ -106,3 +114,27 @@ def test_a_job_is_drained_once_all_is_in_the_ledger(world: World) -> None:
         run.collect()
     assert run.drained
     assert world.done() == set(range(6))
+
+
+def test_while_nothing_succeeds_mini_batches_are_tried_again_less_and_far_apart(world: World) -> None:
+    run = world.begin()
+    tried: list[int] = []
+    while not run.drained:
+        run.hand_out(["w0"])
+        for task in world.folder.tasks("w0"):
+            tried.append(mini_batch_id(task).file)
+            world.answer(task, reason="RunFailed")
+        run.collect()
+    assert Counter(tried) == {0: 4, 1: 4, 2: 4, 3: 4, 4: 1, 5: 1}
+
+
+def test_a_mini_batch_of_which_its_worker_dies_by_itself_is_tried_as_often_as_one_that_raises(world: World) -> None:
+    run = world.begin()
+    tries = 0
+    while MiniBatchState.FAILED not in world.states():
+        run.hand_out(["w0"])
+        task, *_ = world.folder.tasks("w0")
+        world.start(task)
+        run.bury("w0", "its worker ended with exit code 7", by_itself=True)
+        tries += 1
+    assert tries == RULES.max_retries + 1

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from penstock.domain.errors import Code, PenstockError
 from penstock.store.ledger import (
+    Aside,
     FileState,
     Ledger,
     LedgerFile,
@@ -129,8 +130,8 @@ def test_mini_batches_come_in_the_order_of_the_input_page_by_page(ledger: Ledger
 def test_sums_tell_how_far_a_job_is(ledger: Ledger) -> None:
     ledger.open(JOB, [a_file(number) for number in range(6)])
     ledger.cut(JOB, [0, 1, 2, 3], [a_mini_batch(0, files=2), a_mini_batch(2, rows=-1), a_mini_batch(3)])
-    ledger.set_aside(JOB, 4, FileState.SKIPPED, "no table")
-    ledger.set_aside(JOB, 5, FileState.FAILED, "unreadable")
+    skipped, broken = Aside(4, FileState.SKIPPED, "no table"), Aside(5, FileState.FAILED, "unreadable")
+    ledger.set_all_aside(JOB, [Aside(4, FileState.FAILED, "first"), broken, skipped, Aside(99, FileState.FAILED, "?")])
     ledger.note(JOB, [done(0, rows_in=12), failed(3)])
     totals = ledger.totals(JOB)
     assert totals.files_by_state == {

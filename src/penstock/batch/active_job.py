@@ -3,7 +3,10 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
+from penstock.batch import error_log
 from penstock.batch.crew import Crew
 from penstock.batch.job_input import JobInput
 from penstock.batch.job_progress import Trial
@@ -75,6 +78,7 @@ class ActiveJob:
         self._paused_until = 0.0
         self._told_at = 0.0
         self._waiting = ""
+        self._traceback = ""
         self._settled: set[str] = set()  # ids of the last tasks that are done
 
     def is_due(self, seconds: float) -> bool:
@@ -88,12 +92,20 @@ class ActiveJob:
     def plan(self) -> bool:
         """Have what the ledger says is left done; True if that is nothing. For when workers have nothing to do."""
         left = self._plan_files()
-        todo = self._ledger.totals(self.name).mini_batches_by_state.get(MiniBatchState.TODO, 0)
-        if self.spec.dry_run:
-            todo = min(todo, 1 - self._ledger.totals(self.name).mini_batches_by_state.get(MiniBatchState.DONE, 0))
+        by_state = self._ledger.totals(self.name).mini_batches_by_state
+        todo = by_state.get(MiniBatchState.TODO, 0)
+        if self.spec.dry_run and (by_state.get(MiniBatchState.DONE, 0) or by_state.get(MiniBatchState.FAILED, 0)):
+            todo = 0  # one is tried
         if todo > 0:
             self.run.look_again()
         return not left and todo <= 0
+
+    def last_failure(self) -> str | None:
+        """The traceback of the mini-batch that failed last; after a restart, what is known of one that has failed."""
+        if self._traceback:
+            return self._traceback
+        failed = self._ledger.mini_batches(self.name, state=MiniBatchState.FAILED, limit=1)
+        return failed[0].reason or None if failed else None
 
     def trial(self) -> Trial:
         """What a dry run has seen."""
@@ -147,25 +159,27 @@ class ActiveJob:
         """True while a worker makes the final files."""
         return self.run.holds(FINISHING) or self.run.holds(STORING) or bool(self._settled)
 
-    def step(self, seats: int) -> Step:
-        """Look at the workers and their results, have `seats` workers, and give them what there is to do."""
+    def step(self, seats: int, room: int) -> Step:
+        """Look at the workers and their results, have `seats` workers, of which `room` may be new, and give them what
+        there is to do."""
         found, living = self._look()
         if found.stop or found.waiting:
             return found
-        living = self.workers.have(living, seats)
+        living = self.workers.have(living, min(seats, len(living) + room))
         self.run.hand_out(living[:seats])
         self.workers.dismiss(living[seats:])  # preempted, between two mini-batches
         found.running = len(living)
         return found
 
-    def finish(self) -> Step:
+    def finish(self, room: int) -> Step:
         """Have one worker make the final files, and the mover take them away if that is wanted; `done` at the end."""
         found, living = self._look()
         destination = self._input.destination(self.spec)
         if found.stop or found.waiting:
             return found
         if FINISHING not in self._settled:
-            living = self._have_finished(living)
+            living = self._have_finished(living, room)
+            self.workers.dismiss(living[1:])
         elif destination is not None and STORING not in self._settled:
             if not self.run.holds(STORING):
                 self.workers.have_mover(self._input.elsewhere(self.name, self.spec))
@@ -191,9 +205,9 @@ class ActiveJob:
             found.waiting = f"no space left on the disk that holds {self.folder.path}; it goes on when there is room"
         return found, sorted(seen.living, key=number_of)
 
-    def _have_finished(self, living: Sequence[str]) -> list[str]:
-        workers = self.workers.have(living, 1)
-        if not self.run.holds(FINISHING):
+    def _have_finished(self, living: Sequence[str], room: int) -> list[str]:
+        workers = self.workers.have(living, min(1, len(living) + room))
+        if workers and not self.run.holds(FINISHING):
             manifest = self.folder.write_manifest(self._manifest())
             task = Task(id=FINISHING, kind=FINISH, attempt=self.spec.attempt, manifest=str(manifest))
             self.run.give(workers[0], task)
@@ -217,7 +231,10 @@ class ActiveJob:
         if collected.waiting:
             self._pause(collected.waiting)
         for error in collected.errors:
-            found.traceback = error.traceback or found.traceback
+            self._traceback = error.traceback or error.message or self._traceback
+        for worker, task, why in collected.untold:
+            self._traceback = why
+            error_log.append(Path(self.order.logs_folder), worker, task, why, datetime.now(UTC))
         for result in collected.finished:
             self._note_other(result, found)
         if collected.outcomes:

@@ -13,6 +13,7 @@ from penstock.preparation.defaults import Defaults
 from penstock.preparation.revisions import process_environment, worker_variables
 from penstock_worker import batch_contract, contract
 
+PREFLIGHT = "_preflight"  # what the names of trials begin with, which are no jobs: `_preflight.ENDPOINT.DEPLOYMENT`
 _GRACE = timedelta(seconds=5)  # for shutdown() of a script
 _AT_ONCE = timedelta(0)
 
@@ -37,6 +38,12 @@ class Crew:
         prefix = f"job.{job}."
         found = (p for p in self._engine.inspect() if p.name.startswith(prefix))
         return {p.name.removeprefix(prefix): p for p in found}
+
+    @property
+    def workers(self) -> int:
+        """How many workers of jobs there are now, of all jobs together."""
+        names = (p.name.split(".") for p in self._engine.inspect() if p.running)
+        return sum(parts[0] == "job" and parts[-1].startswith("w") and parts[1] != PREFLIGHT for parts in names)
 
     def start(self, job: str, worker: str, launch: Launch, level: str, share: int, *, hurried: bool = False) -> None:
         """Start a worker of `share` together; a `hurried` one does not give way to what else the machine does.

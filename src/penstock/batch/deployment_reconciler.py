@@ -1,5 +1,6 @@
 """Makes a batch deployment ready: model and code laid out, environment built, loaded once. No process stays."""
 
+import logging
 from datetime import timedelta
 
 from penstock.batch.launch import Launch, Launches
@@ -7,10 +8,13 @@ from penstock.batch.preflight import Preflight
 from penstock.control.clock import Clock
 from penstock.control.resources import PLATFORM, Resources
 from penstock.domain.batch_deployment import BATCH_DEPLOYMENT, BatchDeployment, BatchDeploymentStatus
+from penstock.domain.errors import PenstockError
 from penstock.domain.events import Event
 from penstock.domain.resource import Condition, Key, Resource, Truth, with_condition
 from penstock.domain.samples import is_skipped
 from penstock.preparation.building import Failure, Waiting
+
+log = logging.getLogger(__name__)
 
 _SOON = timedelta(milliseconds=100)
 _STEPS = ("Model", "Environment", "Preflight")
@@ -35,6 +39,8 @@ class BatchDeploymentReconciler:
             return None
         if deployment.ready or _has_failed(deployment):
             return None
+        if deployment.status.observed_generation != deployment.generation:
+            self._let_build_again(deployment)
         launch = self._launches.prepare(
             deployment.name, deployment.spec, lambda: self._resources.enqueue(deployment.key)
         )
@@ -49,6 +55,13 @@ class BatchDeploymentReconciler:
         conditions = self._conditions(deployment, "", Truth.TRUE, None)
         self._write(deployment, conditions, None, outcome.environment.fingerprint)
         return None
+
+    def _let_build_again(self, deployment: Deployment) -> None:
+        """It was applied, maybe because what has kept its environment from being built is mended."""
+        try:
+            self._launches.retry(deployment.name, deployment.spec)
+        except PenstockError as err:
+            log.info("nothing to build again", extra={"deployment": deployment.name, "error": err.message})
 
     def _loaded(self, deployment: Deployment, launch: Launch) -> Launch | Waiting | Failure:
         """`launch` once a worker has loaded it, unless its author does not want that."""

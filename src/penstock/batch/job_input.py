@@ -1,23 +1,29 @@
 """The files that a job reads: listed once, and written down in its ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from penstock.batch.job_output import check_free
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import segments_of
-from penstock.control.resources import Resources
 from penstock.domain.errors import invalid, not_found
-from penstock.domain.job import JOB, SCORE, Job
+from penstock.domain.job import SCORE, Job
 from penstock.storage.base import Storage
 from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatchState
 
+_MOST_EARLIER = 10_000  # jobs in a chain of `since`
+
+Version = tuple[str, int, str]  # URI, size and version of a file
+
 
 class JobInput:
-    def __init__(self, resources: Resources, storage: Storage, ledger: Ledger, places: JobPlaces) -> None:
-        self._resources = resources
+    """`since` tells which job an earlier one came after; None for the first."""
+
+    def __init__(self, storage: Storage, ledger: Ledger, places: JobPlaces, since: Callable[[str], str | None]) -> None:
         self._storage = storage
         self._ledger = ledger
         self._places = places
+        self._since = since
 
     def listed(self, job: str, spec: Job) -> Sequence[LedgerFile]:
         """All files of all inputs, in order.
@@ -26,7 +32,7 @@ class JobInput:
         """
         files: list[LedgerFile] = []
         several = len(spec.inputs) > 1
-        known = self._scored(spec.since) if spec.since is not None else frozenset[tuple[str, int, str]]()
+        known = self._known(spec.since)
         skipped = 0
         for name, each in spec.inputs.items():
             if each.type == "mltable":
@@ -47,6 +53,11 @@ class JobInput:
         if not files and not skipped:
             raise not_found(f"job {job!r}: there are no files at {', '.join(i.path for i in spec.inputs.values())}")
         return files
+
+    def check_output(self, job: str, spec: Job) -> None:
+        """Raises `conflict` if what the job would write is there already; it may ask another machine."""
+        path = spec.output_path if spec.output_path is not None else str(self._places.outputs(job) / SCORE)
+        check_free(self._storage, path, spec.deployment, elsewhere=True)
 
     def path(self, job: str, file: LedgerFile) -> Path:
         """Where workers find a file: where it lies, or where it is fetched to."""
@@ -76,18 +87,18 @@ class JobInput:
             return None
         return spec.output_path
 
-    def _scored(self, job: str) -> frozenset[tuple[str, int, str]]:
-        """What an earlier job has scored, and those before it that it scored the rest of: URI, size and version."""
-        found: set[tuple[str, int, str]] = set()
-        since: str | None = job
-        while since is not None:
-            found |= self._scored_by(since)
-            earlier = self._resources.find(JOB, since)
-            since = earlier.spec.since if earlier is not None else None
-        return frozenset(found)
+    def _known(self, job: str | None) -> frozenset[Version]:
+        """What `job` and those before it have scored: each has left out what an earlier one had done."""
+        known: set[Version] = set()
+        seen: set[str] = set()
+        while job is not None and job not in seen and len(seen) < _MOST_EARLIER:
+            seen.add(job)
+            known |= self._scored(job)
+            job = self._since(job)
+        return frozenset(known)
 
-    def _scored_by(self, job: str) -> frozenset[tuple[str, int, str]]:
-        """The files that a job has scored all of."""
+    def _scored(self, job: str) -> frozenset[Version]:
+        """What an earlier job has scored, all of it."""
         unscored: set[int] = set()
         for state in (MiniBatchState.FAILED, MiniBatchState.TODO):
             after = None

@@ -7,6 +7,7 @@ from datetime import datetime
 from penstock.domain.job import Job, JobEstimate, JobProgress, JobStatus
 from penstock.store.ledger import FileState, LedgerFile, MiniBatchState, Totals
 
+_MOST_FAILED = 20  # mini-batches that are tried before a job is given up, spread over its input
 _MOST_TOLD = 1000  # files that were set aside, in the overview
 _NOTHING_SUCCEEDED = "No succeeded mini batch item returned from run()"  # Azure's words
 
@@ -48,6 +49,18 @@ def over_threshold(spec: Job, totals: Totals) -> str:
     if threshold < 0 or totals.files_failed <= threshold:
         return ""
     return f"{totals.files_failed} files failed, and error_threshold is {threshold}: see logs/user/error.txt"
+
+
+def hopeless(spec: Job, totals: Totals) -> str:
+    """Why a job is given up whose mini-batches have all failed so far, empty if it is not. Who resumes it wants all
+    of them tried."""
+    failed = totals.mini_batches_by_state.get(MiniBatchState.FAILED, 0)
+    if spec.attempt > 1 or failed < _MOST_FAILED or totals.mini_batches_by_state.get(MiniBatchState.DONE, 0):
+        return ""
+    return (
+        f"{_NOTHING_SUCCEEDED}: {failed} of {totals.mini_batches} mini-batches were tried, and all of them failed; the "
+        "rest was given up. See logs/user/error.txt; `penstock job resume` tries all of them"
+    )
 
 
 def verdict(spec: Job, totals: Totals) -> Verdict:

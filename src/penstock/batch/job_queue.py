@@ -10,6 +10,7 @@ from penstock.store.ledger import Ledger, MiniBatch, MiniBatchId, MiniBatchState
 from penstock_worker.batch_contract import CUT, SCORE, File, Segment, Task
 
 ATTEMPTS = 1000  # of a mini-batch in one attempt of its job: names of parts never meet
+_SPREAD = 16
 _CHUNK = 2000  # mini-batches read from the ledger at once
 
 
@@ -54,6 +55,13 @@ class JobQueue:
         """The ledger has new mini-batches, which what was read of it may have passed by."""
         self._read_up_to, self._exhausted = None, False
         self._fresh.clear()
+
+    def spread(self) -> None:
+        """Hand out next what lies far apart in the input, of the mini-batches that are known here."""
+        if self._more():
+            fresh = list(self._fresh)
+            step = max(1, len(fresh) // _SPREAD)
+            self._fresh = deque(each for begin in range(step) for each in fresh[begin::step])
 
     def next(self) -> tuple[Task, MiniBatch | None] | None:
         """The next task, and its mini-batch if it has one; None if there is nothing to do."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from penstock import durable
 from penstock.batch.active_job import ActiveJob, JobParts, Step
-from penstock.batch.job_progress import dry_run_message, estimate, over_threshold, progress, verdict
+from penstock.batch.job_progress import dry_run_message, estimate, hopeless, over_threshold, progress, verdict
 from penstock.batch.job_statuses import JobResource, JobStatuses
 from penstock.batch.launch import Launch, Launches
-from penstock.batch.orders import first_files, order_of
+from penstock.batch.orders import order_of
 from penstock.batch.seating import Seating
 from penstock.control.clock import Clock
 from penstock.control.resources import Resources
@@ -95,7 +95,7 @@ class JobReconciler:
     def _advance(self, job: JobResource) -> timedelta | None:
         seats = self._seating.seats(job)
         if not seats and not self._crew.members(job.name):
-            self._statuses.tell(job, state=JobState.QUEUED, message="it waits for other jobs to end")
+            self._statuses.tell(job, state=JobState.QUEUED, message=self._seating.obstacle(job), workers=0)
             return _SLOWLY
         try:
             active = self._active.get(job.name)
@@ -110,10 +110,12 @@ class JobReconciler:
         name = f"{job.spec.endpoint_name}/{job.spec.deployment_name}"
         launch = self._launches.prepare(name, job.spec.deployment, lambda: self._resources.enqueue(job.key))
         if isinstance(launch, Waiting):
+            self._seating.pass_over(job.name)
             self._statuses.tell(job, state=JobState.PREPARING, message=launch.message)
             return _SLOWLY
         if isinstance(launch, Failure):
             return self._fail(job, launch.message, launch.detail)
+        self._seating.contend(job.name)
         if not self._ledger.opened(job.name):
             return self._open(job)
         self._launches.use(launch)
@@ -123,7 +125,7 @@ class JobReconciler:
     def _go_on(self, job: JobResource, active: ActiveJob, seats: int) -> timedelta | None:
         if active.finishing or (active.run.drained and active.plan()):
             return self._finish(job, active)
-        step = active.step(seats)
+        step = active.step(seats, self._seating.room(self._crew.workers))
         if step.stop:
             return self._fail(job, step.stop, step.traceback or None)
         return self._report(job, active, step)
@@ -132,9 +134,7 @@ class JobReconciler:
         """List the input, and write it down."""
         self._statuses.tell(job, state=JobState.STARTING, message="the input is being listed")
         done: Callable[[], None] = lambda: self._resources.enqueue(job.key)  # noqa: E731
-        files = self._listings.outcome(
-            job.name, lambda: self._parts.input.listed(job.name, job.spec), done, patience=0.2
-        )
+        files = self._listings.outcome(job.name, lambda: self._listed(job), done, patience=0.2)
         if files is None:
             return _SLOWLY
         if isinstance(files, PenstockError):
@@ -143,12 +143,12 @@ class JobReconciler:
                 return _SLOWLY
             self._listings.retry(job.name)
             return self._fail(job, files.message, None)
-        taken = _taken(self._order(job))
-        if taken is not None:
-            message = f"the output folder holds {taken} already: give another --output-path or output_file_name"
-            return self._fail(job, message, None)
         self._ledger.open(job.name, files)
         return timedelta(0)
+
+    def _listed(self, job: JobResource) -> Sequence[LedgerFile]:
+        self._parts.input.check_output(job.name, job.spec)
+        return self._parts.input.listed(job.name, job.spec)
 
     def _activated(self, job: JobResource, launch: Launch) -> ActiveJob:
         order = batch_contract.read(self._places.work(job.name) / "order.json", Order) or self._order(job)
@@ -168,9 +168,9 @@ class JobReconciler:
             self._statuses.tell(job, state=JobState.RUNNING, message="", scoring_since=now, workers=step.running)
         elif active.is_due(_REPORT_EVERY) or step.waiting != status.message:
             totals = self._ledger.totals(job.name)
-            over = over_threshold(job.spec, totals)
+            over = over_threshold(job.spec, totals) or hopeless(job.spec, totals)
             if over:
-                return self._fail(job, over, step.traceback or None)
+                return self._fail(job, over, active.last_failure())
             state = JobState.RUNNING if status.scoring_since is not None else JobState.STARTING
             done = progress(totals, status, now)
             self._statuses.tell(job, state=state, message=step.waiting, progress=done, workers=step.running)
@@ -182,13 +182,13 @@ class JobReconciler:
         found = verdict(job.spec, totals)
         done = progress(totals, job.status, self._clock.now())
         if not found.succeeded:
-            return self._fail(job, found.message, None)
+            return self._fail(job, found.message, active.last_failure())
         if job.status.state is not JobState.FINALIZING:
             self._statuses.tell(job, state=JobState.FINALIZING, message="", progress=done, workers=1)
             return timedelta(0)
         if not totals.mini_batches_by_state.get(MiniBatchState.DONE, 0):
             return self._complete(job, active, found.message)
-        step = active.finish()
+        step = active.finish(self._seating.room(self._crew.workers))
         if step.stop:
             return self._fail(job, step.stop, step.traceback or None)
         if step.done:
@@ -221,9 +221,3 @@ class JobReconciler:
         """What the job has come to, and the files that were set aside or failed by themselves, by number."""
         aside = [f for state in (FileState.SKIPPED, FileState.FAILED) for f in self._ledger.files(name, state=state)]
         return self._ledger.totals(name), sorted(aside, key=lambda file: file.number)
-
-
-def _taken(order: Order) -> str | None:
-    """A final file that is there already, as far as that can be told before anything was scored."""
-    found = next((path for path in first_files(order) if path.exists()), None)
-    return str(found) if found is not None else None

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from penstock.batch.job_queue import ATTEMPTS, JobQueue, Rules, mini_batch_id
 from penstock.batch.planning import of_segments
 from penstock.batch.work_folder import WorkFolder
-from penstock.store.ledger import FileState, Ledger, MiniBatch, MiniBatchId, MiniBatchState, Outcome
+from penstock.store.ledger import Aside, FileState, Ledger, MiniBatch, MiniBatchId, MiniBatchState, Outcome
 from penstock_worker.batch_contract import (
     INPUT_CHANGED,
     INPUT_UNREADABLE,
@@ -24,6 +24,7 @@ from penstock_worker.batch_contract import (
     decoded,
 )
 
+_FUTILE = 3  # mini-batches that have failed for good: while none has succeeded, others are tried only once
 _MOST_DEATHS = 10  # of workers in one mini-batch, before it has failed: the cause may be outside of it
 _AHEAD_SECONDS = 1.0  # of work that a worker is given
 _MOST_AHEAD = 64
@@ -31,10 +32,12 @@ _MOST_AHEAD = 64
 
 @dataclass
 class Collected:
-    """What a look has brought. `stop` is why the job cannot go on, `waiting` what it waits for."""
+    """What a look has brought. `stop` is why the job cannot go on, `waiting` what it waits for; `untold` is what
+    workers have died of, who could not tell it."""
 
     outcomes: list[Outcome] = field(default_factory=list["Outcome"])
     errors: list[Result] = field(default_factory=list["Result"])
+    untold: list[tuple[str, Task, str]] = field(default_factory=list[tuple[str, Task, str]])  # worker, task, why
     finished: list[Result] = field(default_factory=list["Result"])  # of tasks that are no mini-batches
     stop: str = ""
     waiting: str = ""
@@ -54,6 +57,8 @@ class JobRun:
         self._seconds = 0.0  # that a mini-batch takes, on average
         self.spent = 0.0  # seconds of workers in all mini-batches
         self._looked = False  # for results: until then, what has come would be taken for what is still to be done
+        states = ledger.totals(job).mini_batches_by_state
+        self._failed, self._succeeded = states.get(MiniBatchState.FAILED, 0), states.get(MiniBatchState.DONE, 0) > 0
         self._queue = JobQueue(job, rules, ledger, self._held_tasks)
         for worker in folder.workers():
             self._held[worker] = {task: self._attempt_of(worker, task) for task in folder.tasks(worker)}
@@ -121,13 +126,17 @@ class JobRun:
         self._folder.give(worker, task)
         self._held[worker][task.id] = task.attempt
 
-    def bury(self, worker: str, why: str, *, timed_out: bool) -> Collected:
-        """Take back what a worker had that does not run any more, and count that against what it had begun."""
+    def bury(self, worker: str, why: str, *, by_itself: bool) -> Collected:
+        """Take back what a worker had that does not run any more, and count that against what it had begun: as an
+        error if the worker has ended or hung `by_itself`, more patiently if somebody else may have killed it."""
         found = Collected()
         left = [task for task in self._folder.tasks(worker) if not self._is_answered(worker, task)]
         begun = self._folder.begun(worker)
+        given = self._folder.task(worker, begun) if begun in left else None
+        if given is not None:
+            found.untold.append((worker, given, why))
         for task in left:
-            self._retake(task, why if task == begun else "", found, timed_out=timed_out)
+            self._retake(task, why if task == begun else "", found, by_itself=by_itself)
         for task in self._folder.tasks(worker):
             self._folder.withdraw(worker, task)
         self._held[worker] = {task: attempt for task, attempt in self._held.get(worker, {}).items() if task not in left}
@@ -142,6 +151,7 @@ class JobRun:
             found.finished.append(result)
         elif not result.reason:
             found.outcomes.append(_done(result))
+            self._succeeded = True
             took = sum(result.seconds.values())
             self.spent += took
             self._seconds = took if not self._seconds else 0.8 * self._seconds + 0.2 * took
@@ -159,15 +169,15 @@ class JobRun:
         else:
             found.errors.append(result)
             self._errors[result.id] += 1
-            failed = self._errors[result.id] > self._rules.max_retries
+            failed = self._errors[result.id] > self._most_errors
             self._try_again(id_, result.attempt % ATTEMPTS, result.message, found, failed=failed)
 
-    def _retake(self, task: str, why: str, found: Collected, *, timed_out: bool) -> None:
+    def _retake(self, task: str, why: str, found: Collected, *, by_itself: bool) -> None:
         """Take back a mini-batch; `why` is empty if it had not been begun. What else there was is planned anew."""
         if task.startswith("m") and not why:
             self._queue.again(mini_batch_id(task))
         elif task.startswith("m"):
-            counter, most = (self._errors, self._rules.max_retries) if timed_out else (self._deaths, _MOST_DEATHS)
+            counter, most = (self._errors, self._most_errors) if by_itself else (self._deaths, _MOST_DEATHS)
             counter[task] += 1
             attempt = self._handed[task].attempt if task in self._handed else 0
             self._try_again(mini_batch_id(task), attempt % ATTEMPTS, why, found, failed=counter[task] > most)
@@ -177,6 +187,15 @@ class JobRun:
         found.outcomes.append(Outcome(id=id_, state=state, attempt=attempt + 1, reason=why[:2000]))
         if not failed:
             self._queue.again(id_)
+            return
+        self._failed += 1
+        if self._failed == _FUTILE and not self._succeeded:
+            self._queue.spread()
+
+    @property
+    def _most_errors(self) -> int:
+        futile = self._failed >= _FUTILE and not self._succeeded and self._rules.attempt == 1
+        return 0 if futile else self._rules.max_retries
 
     def _take_cut(self, result: Result, found: Collected) -> None:
         number = int(result.id[1:])
@@ -193,9 +212,17 @@ class JobRun:
             self._queue.changed()
 
     def _set_aside(self, results: Iterable[Result]) -> None:
-        for fault in (fault for result in results for fault in result.faults):
-            state = FileState.SKIPPED if fault.reason == INPUT_UNREADABLE else FileState.FAILED
-            self._ledger.set_aside(self._job, fault.number, state, fault.message[:2000])
+        asides = [
+            Aside(
+                fault.number,
+                FileState.SKIPPED if fault.reason == INPUT_UNREADABLE else FileState.FAILED,
+                fault.message[:2000],
+            )
+            for result in results
+            for fault in result.faults
+        ]
+        if asides:
+            self._ledger.set_all_aside(self._job, asides)
 
     def _depth(self) -> int:
         if not self._seconds:

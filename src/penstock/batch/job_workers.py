@@ -1,5 +1,6 @@
 """The processes of one job under way: who runs, who is ready, who has died or hangs."""
 
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -92,7 +93,8 @@ class JobWorkers:
             if self._folder.tasks(worker):
                 timed_out = worker in self._killed
                 why = f"no answer within {self._timeout} s" if timed_out else f"its worker {_ending(process)}"
-                found.collected.append(self._run.bury(worker, why, timed_out=timed_out))
+                by_itself = timed_out or not _was_killed(process)
+                found.collected.append(self._run.bury(worker, why, by_itself=by_itself))
             self._killed.discard(worker)
             if process is not None:
                 self._crew.forget(self._job, worker)
@@ -127,6 +129,11 @@ def _was_ready(report: contract.Report | None) -> bool:
 
 def number_of(worker: str) -> int:
     return int(worker[1:])
+
+
+def _was_killed(process: Process | None) -> bool:
+    """True if somebody else may have ended it: a user, the kernel, a platform that was restarted."""
+    return process is None or process.exit_code in (None, 0, -signal.SIGKILL, -signal.SIGTERM)
 
 
 def _ending(process: Process | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.batch.batch_deployments import check_compute
 from penstock.batch.job_inputs import check_output, checked_inputs
+from penstock.batch.job_output import check_free
 from penstock.control.resources import Change, Resources
 from penstock.domain.batch_deployment import BATCH_DEPLOYMENT, BatchDeployment, BatchDeploymentStatus
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT
@@ -134,6 +135,8 @@ class Jobs:
         snapshot = overridden(deployment.spec, invocation)
         check_compute(self._resources, f"job {name!r}", snapshot.compute)
         check_output(self._storage, invocation.output_path)
+        if invocation.output_path is not None:
+            check_free(self._storage, invocation.output_path, snapshot, elsewhere=False)
         return Job(
             name=name,
             display_name=invocation.display_name,
@@ -186,6 +189,8 @@ class Jobs:
                 raise invalid(f"since: job {text!r} is of batch endpoint {earlier.spec.endpoint_name!r}")
             if not ended(earlier.spec, earlier.status):
                 raise conflict(f"since: job {text!r} is not over yet: wait for it")
+            if earlier.spec.dry_run:
+                raise invalid(f"since: job {text!r} was a dry run, which has scored no file as a whole")
             return text
         completed = (
             job

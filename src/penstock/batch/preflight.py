@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from penstock import durable
-from penstock.batch.crew import Crew
+from penstock.batch.crew import PREFLIGHT, Crew
 from penstock.batch.launch import Launch
 from penstock.batch.orders import order_of_preflight
 from penstock.batch.places import JobPlaces
@@ -88,4 +88,4 @@ def _waiting() -> Waiting:
 
 
 def _job(name: str) -> str:
-    return "_preflight." + name.replace("/", ".")
+    return f"{PREFLIGHT}." + name.replace("/", ".")

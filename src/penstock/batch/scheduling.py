@@ -40,6 +40,19 @@ def seats(
     return given
 
 
+def obstacle(job: Contender, computes: Mapping[str, Compute]) -> str:
+    """Why a job that gets no worker gets none, in a sentence."""
+    compute = computes.get(job.compute)
+    if compute is not None and job.compute != LOCAL and not compute.max_instances:
+        return (
+            f"compute {job.compute!r} has max_instances: 0, so that nothing runs on it: `penstock compute update "
+            f"--name {job.compute} --set max_instances=1`"
+        )
+    if _is_low(job, computes):
+        return f"it waits for other jobs: compute {job.compute!r} has a low priority"
+    return "it waits for other jobs to end"
+
+
 def _deal(tier: Sequence[Contender], given: dict[str, int], computes: Mapping[str, Compute], room: int) -> int:
     """Rounds of one worker each; returns what is left of the machine."""
     dealt = True

@@ -61,7 +61,7 @@ _OWN_TYPES = {
 # Fields that only one kind has; the first kind with one of them is meant.
 _MARKS = (
     (DocumentKind.AUTOSCALE, {"targetResourceUri"}),
-    (DocumentKind.BATCH_DEPLOYMENT, {"settings", "mini_batch_size", "output_action", "output_file_name"}),
+    (DocumentKind.BATCH_DEPLOYMENT, {"settings", "mini_batch_size", "output_action", "output_file_name", "output"}),
     (DocumentKind.BATCH_ENDPOINT, {"defaults"}),
     (DocumentKind.DEPLOYMENT, {"endpoint_name", "code_configuration", "instance_count", "request_settings", "model"}),
     (DocumentKind.ENDPOINT, {"auth_mode", "traffic", "mirror_traffic", "public_network_access", "compute"}),

@@ -43,6 +43,14 @@ class LedgerFile:
     reason: str = ""  # why it was skipped or has failed
 
 
+class Aside(NamedTuple):
+    """A file, by its number, that was skipped or has failed, and why."""
+
+    file: int
+    state: FileState
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class MiniBatch:
     """A mini-batch. `segments` is the JSON of what it reads (files and ranges), `parts` of what it came to.
@@ -118,6 +126,10 @@ class Ledger(Protocol):
 
     def set_aside(self, job: str, file: int, state: FileState, reason: str) -> None:
         """Note that a file was skipped, or has failed."""
+        ...
+
+    def set_all_aside(self, job: str, files: Sequence[Aside]) -> None:
+        """The same for many at once; of one that is named twice, the last counts."""
         ...
 
     def mini_batches(

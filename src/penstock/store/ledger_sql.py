@@ -8,6 +8,7 @@ from penstock.domain.errors import conflict
 from penstock.store.base import Fence
 from penstock.store.database import Database
 from penstock.store.ledger import (
+    Aside,
     FileState,
     LedgerFile,
     MiniBatch,
@@ -59,7 +60,10 @@ class SqlLedger:
         self._write(job, lambda connection: cut(connection, job, files, mini_batches))
 
     def set_aside(self, job: str, file: int, state: FileState, reason: str) -> None:
-        self._write(job, lambda connection: set_aside(connection, job, file, state, reason))
+        self.set_all_aside(job, [Aside(file, state, reason)])
+
+    def set_all_aside(self, job: str, files: Sequence[Aside]) -> None:
+        self._write(job, lambda connection: set_aside(connection, job, files))
 
     def mini_batches(
         self, job: str, *, state: MiniBatchState | None = None, after: MiniBatchId | None = None, limit: int = 10_000

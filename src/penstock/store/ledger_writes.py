@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, select, update
 
-from penstock.store.ledger import FileState, LedgerFile, MiniBatch, MiniBatchId, MiniBatchState, Outcome
+from penstock.store.ledger import Aside, FileState, LedgerFile, MiniBatch, MiniBatchId, MiniBatchState, Outcome
 from penstock.store.sums import SUMS, Sums, of_file, of_mini_batch
 from penstock.store.tables import LEFT, job_files, ledgers, mini_batches
 
@@ -24,6 +24,12 @@ _NOTE = (
         mini_batches.c.piece == bindparam("of_piece"),
     )
     .values({name: bindparam(f"new_{name}") for name in _TOLD})
+)
+
+_SET_ASIDE = (
+    update(job_files)
+    .where(job_files.c.job == bindparam("of_job"), job_files.c.number == bindparam("of_file"))
+    .values(state=bindparam("new_state"), reason=bindparam("new_reason"))
 )
 
 
@@ -58,16 +64,26 @@ def cut(connection: Connection, job: str, files: Sequence[int], new: Sequence[Mi
     )
 
 
-def set_aside(connection: Connection, job: str, number: int, state: FileState, reason: str) -> None:
-    mine = and_(job_files.c.job == job, job_files.c.number == number)
-    row = connection.execute(
-        select(*(job_files.c[name] for name in ("state", "size", "planned"))).where(mine)
-    ).one_or_none()
-    if row is None:
+def set_aside(connection: Connection, job: str, asides: Sequence[Aside]) -> None:
+    wanted = {aside.file: aside for aside in asides}
+    found: list[Row[Any]] = []
+    for chunk in _chunks(sorted(wanted)):
+        mine = and_(job_files.c.job == job, job_files.c.number.in_(chunk))
+        columns = (job_files.c[name] for name in ("number", "state", "size", "planned"))
+        found += connection.execute(select(*columns).where(mine)).all()
+    if not found:
         return
-    connection.execute(update(job_files).where(mine).values(state=state.value, reason=reason))
-    before = of_file(FileState(row.state), row.size, planned=row.planned)
-    _add(connection, job, [of_file(state, row.size, planned=row.planned)], [before])
+    told = [wanted[row.number] for row in found]
+    connection.execute(
+        _SET_ASIDE,
+        [{"of_job": job, "of_file": n, "new_state": state.value, "new_reason": reason} for n, state, reason in told],
+    )
+    _add(
+        connection,
+        job,
+        [of_file(wanted[row.number].state, row.size, planned=row.planned) for row in found],
+        [of_file(FileState(row.state), row.size, planned=row.planned) for row in found],
+    )
 
 
 def note(connection: Connection, job: str, outcomes: Sequence[Outcome]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from penstock.store.ledger import (
+    Aside,
     FileState,
     LedgerFile,
     MiniBatch,
@@ -51,6 +52,10 @@ class MemoryLedger:
         files = self._book(job).files
         if file in files:
             files[file] = replace(files[file], state=state, reason=reason)
+
+    def set_all_aside(self, job: str, files: Sequence[Aside]) -> None:
+        for aside in files:
+            self.set_aside(job, *aside)
 
     def mini_batches(
         self, job: str, *, state: MiniBatchState | None = None, after: MiniBatchId | None = None, limit: int = 10_000

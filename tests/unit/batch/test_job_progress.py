@@ -1,10 +1,13 @@
-"""What is said of how far a job is, and of what it has set aside."""
+"""What is said of how far a job is, of what it has set aside, and when it is given up."""
 
 from datetime import UTC, datetime
 
-from penstock.batch.job_progress import overview
-from penstock.domain.job import JobProgress, JobState, JobStatus
-from penstock.store.ledger import FileState, LedgerFile
+import pytest
+
+from penstock.batch.job_progress import hopeless, overview
+from penstock.domain.batch_deployment import BatchDeployment
+from penstock.domain.job import Job, JobInput, JobProgress, JobState, JobStatus
+from penstock.store.ledger import FileState, LedgerFile, MiniBatchState, Totals
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -27,3 +30,31 @@ def test_the_overview_does_not_grow_with_a_hundred_thousand_files_that_were_set_
     lines = overview("nightly", JobStatus(), NOW, [a_file(number) for number in range(100_000)]).splitlines()
     assert len(lines) < 1010
     assert lines[-1] == "and 99,000 more files"
+
+
+def a_job(attempt: int = 1) -> Job:
+    return Job(
+        endpoint_name="score",
+        deployment_name="first",
+        deployment=BatchDeployment(model="azureml:m:1"),
+        inputs={"x": JobInput(path="/data")},
+        attempt=attempt,
+    )
+
+
+def totals(failed: int, done: int = 0) -> Totals:
+    states = {MiniBatchState.FAILED: failed, MiniBatchState.DONE: done, MiniBatchState.TODO: 5000 - failed - done}
+    return Totals(files_by_state={}, mini_batches=5000, mini_batches_by_state=states)
+
+
+@pytest.mark.parametrize(
+    ("job", "found", "given_up"),
+    [
+        pytest.param(a_job(), totals(20), True, id="all of many have failed"),
+        pytest.param(a_job(), totals(19), False, id="not enough have been tried"),
+        pytest.param(a_job(), totals(4000, 1), False, id="one has succeeded: error_threshold decides"),
+        pytest.param(a_job(2), totals(4000), False, id="who resumes it wants all of them tried"),
+    ],
+)
+def test_a_job_is_given_up_once_nothing_but_failures_is_seen(job: Job, found: Totals, given_up: bool) -> None:
+    assert bool(hopeless(job, found)) == given_up

@@ -131,7 +131,7 @@ class Coordination(RuleBasedStateMachine):
         return task
 
     def bury(self, worker: str) -> None:
-        self.run.bury(worker, "its worker was killed", timed_out=False)
+        self.run.bury(worker, "its worker was killed", by_itself=False)
         self.folder.seat(worker)
 
     def state_of(self, task: str) -> MiniBatchState:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.batch.scheduling import Contender, seats
+from penstock.batch.scheduling import Contender, obstacle, seats
 from penstock.domain.compute import Compute
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,3 +80,15 @@ def test_nothing_is_idle_that_somebody_may_use_and_no_bound_is_broken(jobs: list
         assert sum(-(-given_[job.job] // job.instance) for job in mine) <= compute.max_instances or not mine
     free = machine - sum(given_.values())
     assert free == 0 or all(given_[j.job] == j.wanted for j in jobs if j.compute == "local")
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        pytest.param(a_job("a", compute="none"), "max_instances: 0", id="its compute has no instances"),
+        pytest.param(a_job("a", compute="spot"), "low priority", id="others come first"),
+        pytest.param(a_job("a"), "other jobs to end", id="the machine is full"),
+    ],
+)
+def test_a_job_that_waits_says_for_what(job: Contender, words: str) -> None:
+    assert words in obstacle(job, COMPUTES)

@@ -138,6 +138,7 @@ def test_a_compute_is_as_azure_writes_it(folder: Path) -> None:
         ({"name": "a", "type": "amlcompute", "max_instances": 2}, DocumentKind.COMPUTE),
         ({"name": "a", "endpoint_name": "b", "model": "m", "mini_batch_size": 3}, DocumentKind.BATCH_DEPLOYMENT),
         ({"name": "a", "endpoint_name": "b", "type": "model", "settings": {}}, DocumentKind.BATCH_DEPLOYMENT),
+        ({"name": "a", "endpoint_name": "b", "model": "m", "output": {}}, DocumentKind.BATCH_DEPLOYMENT),
         ({"name": "a", "auth_mode": "aad_token", "defaults": {}}, DocumentKind.BATCH_ENDPOINT),
         ({"name": "a", "endpoint_name": "b", "model": "m"}, DocumentKind.DEPLOYMENT),
     ],
