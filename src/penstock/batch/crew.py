@@ -1,7 +1,7 @@
 """The processes of a job: workers that score, and one that moves files from and to other machines."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -111,11 +111,6 @@ class Crew:
             else:
                 self.forget(job, worker)
         return not any(process.running for process in members.values())
-
-    def jobs(self) -> Sequence[str]:
-        """Names of the jobs that have processes."""
-        names = (p.name.split(".") for p in self._engine.inspect())
-        return sorted({".".join(parts[1:-1]) for parts in names if parts[0] == "job" and len(parts) >= 3})
 
     def _log(self, job: str, worker: str) -> Path:
         path = self._places.logs(job) / "workers" / f"{worker}.txt"

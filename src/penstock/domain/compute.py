@@ -1,6 +1,5 @@
 """Computes: how much of the machine the jobs of batch deployments may take, all together."""
 
-from datetime import timedelta
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -54,10 +53,6 @@ class Compute(Frozen):
         if self.min_instances > self.max_instances:
             raise ValueError(f"min_instances is {self.min_instances}, more than max_instances ({self.max_instances})")
         return self
-
-    @property
-    def idle_time(self) -> timedelta:
-        return timedelta(seconds=self.idle_time_before_scale_down)
 
 
 def compute_name(text: str | None) -> str:
