@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock_worker.batch.cutting import cut
 from penstock_worker.batch.reading import Columns, Reject, read
-from penstock_worker.batch_contract import File, Order, Segment
+from penstock_worker.batch_contract import BYTES, File, Order, Segment
 
 
 def an_order(**more: Any) -> Order:
@@ -55,4 +55,4 @@ def everything(
 
 
 def in_pieces(file: File, **more: Any) -> tuple[Segment, ...]:
-    return cut(file, an_order(**more))
+    return cut(Segment(file, BYTES, 0, file.size, 0), an_order(**more))

@@ -1,13 +1,14 @@
-"""What of a job is still to be handed out: files to cut, then mini-batches in the order of the input."""
+"""What of a job is still to be handed out: windows of files to cut, then mini-batches in the order of the input."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from penstock.batch.cuts import Cuts
 from penstock.batch.planning import segments_of
 from penstock.domain.job import DRY_RUN_ROWS
 from penstock.store.ledger import Ledger, MiniBatch, MiniBatchId, MiniBatchState
-from penstock_worker.batch_contract import CUT, SCORE, File, Segment, Task
+from penstock_worker.batch_contract import SCORE, Task
 
 ATTEMPTS = 1000  # of a mini-batch in one attempt of its job: names of parts never meet
 _SPREAD = 16
@@ -24,14 +25,14 @@ class Rules:
 
 
 class JobQueue:
-    """`held` tells which tasks workers have, `ready` whether a mini-batch can be read here now."""
+    """`held` tells which tasks workers have. `cuts` go before anything else."""
 
     def __init__(self, job: str, rules: Rules, ledger: Ledger, held: Callable[[], Collection[str]]) -> None:
         self._job = job
         self._rules = rules
         self._ledger = ledger
         self._held = held
-        self._cuts: deque[File] = deque()
+        self.cuts = Cuts(rules.attempt, held)
         self._fresh: deque[MiniBatch] = deque()
         self._again: deque[MiniBatchId] = deque()
         self._read_up_to: MiniBatchId | None = None
@@ -39,13 +40,7 @@ class JobQueue:
 
     @property
     def empty(self) -> bool:
-        return not self._cuts and not self._again and not self._more()
-
-    def cut(self, files: Iterable[File]) -> None:
-        """Have these files cut before anything else."""
-        known = {file.number for file in self._cuts}
-        held = self._held()
-        self._cuts.extend(f for f in files if f.number not in known and cut_id(f.number) not in held)
+        return not self.cuts and not self._again and not self._more()
 
     def again(self, id_: MiniBatchId) -> None:
         """Have a mini-batch handed out once more."""
@@ -65,10 +60,9 @@ class JobQueue:
 
     def next(self) -> tuple[Task, MiniBatch | None] | None:
         """The next task, and its mini-batch if it has one; None if there is nothing to do."""
-        if self._cuts:
-            file = self._cuts.popleft()
-            segments = (Segment(file=file),)
-            return Task(id=cut_id(file.number), kind=CUT, attempt=self._rules.attempt, segments=segments), None
+        cut = self.cuts.next()
+        if cut is not None:
+            return cut, None
         mini_batch = self._pop()
         if mini_batch is None:
             return None
@@ -115,7 +109,3 @@ def mini_batch_id(task: str) -> MiniBatchId:
     """Raises ValueError for the id of another task."""
     file, _, piece = task[1:].partition("-")
     return MiniBatchId(int(file), int(piece))
-
-
-def cut_id(number: int) -> str:
-    return f"c{number:08d}"

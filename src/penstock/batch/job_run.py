@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
+from penstock.batch.cuts import numbers_of
 from penstock.batch.job_queue import ATTEMPTS, JobQueue, Rules, mini_batch_id
 from penstock.batch.planning import of_segments
 from penstock.batch.work_folder import WorkFolder
@@ -82,7 +83,7 @@ class JobRun:
 
     def cut(self, files: Iterable[File]) -> None:
         """Have these files cut into segments."""
-        self._queue.cut(files)
+        self._queue.cuts.ask(files)
 
     def look_again(self) -> None:
         """Read in the ledger what is to be done: there may be more than is known here."""
@@ -198,18 +199,21 @@ class JobRun:
         return 0 if futile else self._rules.max_retries
 
     def _take_cut(self, result: Result, found: Collected) -> None:
-        number = int(result.id[1:])
+        number, _ = numbers_of(result.id)
         if result.reason == INPUT_CHANGED:
             found.stop = result.message
         elif result.reason == NO_SPACE:
             found.waiting = result.message
         elif result.reason:
             state = FileState.SKIPPED if result.reason == INPUT_UNREADABLE else FileState.FAILED
+            self._queue.cuts.drop(number)
             self._ledger.set_aside(self._job, number, state, result.message[:2000])
         else:
-            size = result.segments[0].file.size if result.segments else 0
-            self._ledger.cut(self._job, [number], of_segments(result.segments, self._order, size))
-            self._queue.changed()
+            segments = self._queue.cuts.take(result.id, result.segments)
+            if segments is not None:
+                size = segments[0].file.size if segments else 0
+                self._ledger.cut(self._job, [number], of_segments(segments, self._order, size))
+                self._queue.changed()
 
     def _set_aside(self, results: Iterable[Result]) -> None:
         asides = [

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from penstock.store.ledger import LedgerFile, MiniBatch, MiniBatchId
-from penstock_worker.batch_contract import BYTES, WHOLE, File, Order, Segment, decoded
+from penstock_worker.batch_contract import ROWS, WHOLE, File, Order, Segment, decoded
 
 SMALL_BYTES = 8 * 1024 * 1024  # files below are read whole, several in one mini-batch
 _MOST_FILES = 1000  # of small ones in a mini-batch
@@ -105,10 +105,8 @@ def _whole(group: Sequence[LedgerFile], paths: dict[int, str]) -> MiniBatch:
 
 
 def _weight(segment: Segment, order: Order) -> float:
-    """1 is a whole mini-batch."""
-    if segment.unit == BYTES:
-        return segment.length / order.mini_batch_bytes
-    return segment.length / order.mini_batch_rows if segment.length >= 0 else 1.0
+    """1 is a whole mini-batch. Pieces of text are cut to be one each."""
+    return segment.length / order.mini_batch_rows if segment.unit == ROWS else 1.0
 
 
 def _bytes_of(groups: Sequence[Sequence[Segment]], whole: int) -> Sequence[int]:

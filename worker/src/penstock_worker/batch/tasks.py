@@ -42,15 +42,16 @@ class Tasks:
 
         began = time.monotonic()
         segments: list[Segment] = []
-        for file in dict.fromkeys(segment.file for segment in task.segments):
+        for window in task.segments:
             beat()
             try:
-                segments += cut(file, self._order)
+                segments += cut(window, self._order)
             except TaskFailedError:
                 raise
             except Exception as error:
                 if is_full(error) or isinstance(error, MemoryError):
                     raise
-                raise TaskFailedError(INPUT_UNREADABLE, f"{file.name} cannot be read: {summary(error)}") from error
+                message = f"{window.file.name} cannot be read: {summary(error)}"
+                raise TaskFailedError(INPUT_UNREADABLE, message) from error
         seconds = {"read": time.monotonic() - began}
         return Result(task.id, task.attempt, "", segments=tuple(segments), seconds=seconds)
