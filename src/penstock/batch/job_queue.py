@@ -1,4 +1,4 @@
-"""What of a job is still to be handed out: windows of files to cut, then mini-batches in the order of the input."""
+"""What of a job is still to be handed out: stretches of files to cut, then mini-batches in the order of the input."""
 
 from collections import deque
 from collections.abc import Callable, Collection

@@ -90,9 +90,9 @@ class Remote:
 class Task:
     """Something to do for a worker. `id` orders tasks; that of a mini-batch is its own.
 
-    `cut`: say into which segments the windows (segments of bytes) are to be cut; whether a record begins at one is not
-    known if its `first_row` is -1. `score`: the mini-batch that the segments make, in their
-    order. `finish`: make the final files out of the parts that the file `manifest` names.
+    `cut`: say into which segments the stretches (segments of bytes) are to be cut; whether a record begins at one is
+    not known if its `first_row` is -1. `score`: the mini-batch that the segments make, in their order. `finish`: make
+    the final files out of the parts that the file `manifest` names.
     `fetch`: have the file of each segment at its `path`, from the remote of the same place in `remotes`. `store`: have
     all files of the local `folder` below the only remote, which must not hold files of these names.
     `limit`: at most so many rows (a dry run); -1: all.

@@ -1,8 +1,8 @@
 """Into which pieces a big file is cut, so that several workers score it: between records, at about equal sizes.
 
-A file is looked through in windows, which several workers take at once. Where in a window of delimited text the first
-record begins, only what stands before it tells for sure: a line end may be one between quotes. It is taken to be none,
-and whoever puts the windows together sees where that was wrong, as the pieces of two windows do not meet there.
+A file is looked through in stretches, which several workers take at once. Where in a stretch of delimited text the
+first record begins, only what stands before it tells for sure: a line end may be one between quotes. It is taken to be
+none, and whoever puts the stretches together sees where that was wrong, as the pieces of two do not meet there.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ if TYPE_CHECKING:
     from penstock_worker.batch_contract import File, Order
 
 _BLOCK_BYTES = 512 * 1024  # what is made of a block should stay in the processor's cache
-_LAST_PIECES = 8  # of the last window, which are smaller: workers that take them end at about the same time
+_LAST_PIECES = 8  # of the last stretch, which are smaller: workers that take them end at about the same time
 _LEAST_BYTES = 4 * 1024 * 1024  # of these
 
 
-def cut(window: Segment, order: Order) -> tuple[Segment, ...]:
-    """The segments of a window of a file, in order.
+def cut(stretch: Segment, order: Order) -> tuple[Segment, ...]:
+    """The segments of a stretch of a file, in order.
 
-    Of a text that can be cut, they go from the window's `start`, if its `first_row` is known, or else from the first
+    Of a text that can be cut, they go from the stretch's `start`, if its `first_row` is known, or else from the first
     line that begins in it, to the first record that ends behind it, or to the end of the file; less far, or none, where
-    nothing looks like records. What cannot be cut, or is no text, is found as a whole with the window that begins the
+    nothing looks like records. What cannot be cut, or is no text, is found as a whole with the stretch that begins the
     file. Segments without rows are found, too.
 
     Raises `UnreadableError` where the file cannot be read, of which a text is looked through for what is not UTF-8,
     and `TaskFailedError` if it has changed since the job was planned.
     """
-    file = window.file
+    file = stretch.file
     with opened(file) as stream, reading_of("the file"):
         if not file.size:
             return ()
         kind = kind_of_file(file.name)
         if kind.text:
-            return tuple(_of_text(window, stream, kind, order))
-        if window.start:
+            return tuple(_of_text(stretch, stream, kind, order))
+        if stretch.start:
             return ()
         if kind.content == PARQUET:
             return tuple(_of_groups(file, ParquetRows(stream).groups, order))
@@ -67,25 +67,25 @@ def _of_groups(file: File, groups: list[Group], order: Order) -> Iterator[Segmen
         yield Segment(file, ROWS, start, length, first_row=start, rows=length)
 
 
-def _of_text(window: Segment, stream: FileIO, kind: FileKind, order: Order) -> Iterable[Segment]:
+def _of_text(stretch: Segment, stream: FileIO, kind: FileKind, order: Order) -> Iterable[Segment]:
     if kind.compression or (kind.content == JSON and not is_json_lines(stream, kind)):
-        return () if window.start else (Segment(window.file),)
+        return () if stretch.start else (Segment(stretch.file),)
     begin = 0
-    if window.start:
-        begin = window.start if window.first_row >= 0 else _behind_line(stream, window)
+    if stretch.start:
+        begin = stretch.start if stretch.first_row >= 0 else _behind_line(stream, stretch)
     elif kind.content == DELIMITED:
         head = head_of(stream, kind, Delimited(kind.delimiter, None))
         begin = head.end if head is not None else -1
     if begin < 0:
         return ()
     ends = RecordEnds(kind.delimiter) if kind.content == DELIMITED else LineEnds()
-    return _at_ends(window, Text(stream, kind, begin), ends, _piece_bytes(window, order))
+    return _at_ends(stretch, Text(stream, kind, begin), ends, _piece_bytes(stretch, order))
 
 
-def _behind_line(stream: FileIO, window: Segment) -> int:
-    """Where the first line begins behind the one that the window begins in; -1 if none does in the window."""
-    stop = min(window.start + window.length, window.start + LONGEST_RECORD)
-    for offset in range(window.start, stop, _BLOCK_BYTES):
+def _behind_line(stream: FileIO, stretch: Segment) -> int:
+    """Where the first line begins behind the one that the stretch begins in; -1 if none does in the stretch."""
+    stop = min(stretch.start + stretch.length, stretch.start + LONGEST_RECORD)
+    for offset in range(stretch.start, stop, _BLOCK_BYTES):
         stream.seek(offset)
         place = stream.read(min(_BLOCK_BYTES, stop - offset)).find(b"\n")
         if place >= 0:
@@ -93,18 +93,18 @@ def _behind_line(stream: FileIO, window: Segment) -> int:
     return -1
 
 
-def _piece_bytes(window: Segment, order: Order) -> int:
+def _piece_bytes(stretch: Segment, order: Order) -> int:
     size = order.mini_batch_bytes
-    if window.start + window.length >= window.file.size:
-        size = min(size, max(_LEAST_BYTES, window.length // _LAST_PIECES))
-    return -(-window.length // max(1, round(window.length / size)))
+    if stretch.start + stretch.length >= stretch.file.size:
+        size = min(size, max(_LEAST_BYTES, stretch.length // _LAST_PIECES))
+    return -(-stretch.length // max(1, round(stretch.length / size)))
 
 
-def _at_ends(window: Segment, text: Text, ends: Ends, size: int) -> Iterator[Segment]:
+def _at_ends(stretch: Segment, text: Text, ends: Ends, size: int) -> Iterator[Segment]:
     """Segments of about `size` bytes, which end with the first record that ends behind that."""
-    file, bound = window.file, window.start + window.length
-    start = text.begin if window.start else 0
-    first_row = max(0, window.first_row)
+    file, bound = stretch.file, stretch.start + stretch.length
+    start = text.begin if stretch.start else 0
+    first_row = max(0, stretch.first_row)
     rows = reached = 0
     offset = -1
     for block in text.blocks(Pace(_BLOCK_BYTES)):
@@ -124,7 +124,7 @@ def _at_ends(window: Segment, text: Text, ends: Ends, size: int) -> Iterator[Seg
                 start, first_row, rows = stop, first_row + rows, 0
         reached = offset + int(found[-1]) if len(found) else reached
         offset += len(block)
-        if window.first_row < 0 and offset - reached > LONGEST_RECORD:
+        if stretch.first_row < 0 and offset - reached > LONGEST_RECORD:
             return  # the guess was wrong
         check_length(offset - reached)
     if offset > start:

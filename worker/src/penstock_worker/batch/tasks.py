@@ -42,16 +42,16 @@ class Tasks:
 
         began = time.monotonic()
         segments: list[Segment] = []
-        for window in task.segments:
+        for stretch in task.segments:
             beat()
             try:
-                segments += cut(window, self._order)
+                segments += cut(stretch, self._order)
             except TaskFailedError:
                 raise
             except Exception as error:
                 if is_full(error) or isinstance(error, MemoryError):
                     raise
-                message = f"{window.file.name} cannot be read: {summary(error)}"
+                message = f"{stretch.file.name} cannot be read: {summary(error)}"
                 raise TaskFailedError(INPUT_UNREADABLE, message) from error
         seconds = {"read": time.monotonic() - began}
         return Result(task.id, task.attempt, "", segments=tuple(segments), seconds=seconds)
