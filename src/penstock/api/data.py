@@ -6,17 +6,11 @@ from fastapi import APIRouter, Query
 
 from penstock.api.services import Actor, JsonBody, Platform
 from penstock.api.shapes import Changed, Items, Shown, difference_rows, items, shown
-from penstock.domain.data import Data, DataChange
+from penstock.domain.asset import AssetChange
+from penstock.domain.data import Data
 from penstock.domain.fields import parse
-from penstock.preparation.data import (
-    Registered,
-    archive_data,
-    change_data,
-    check_data,
-    find_data,
-    list_data,
-    register_data,
-)
+from penstock.preparation.data import check_data, data_versions
+from penstock.preparation.versions import Registered
 
 router = APIRouter(prefix="/data", tags=["data"])
 
@@ -27,7 +21,7 @@ _SKIP = Query(default=False, description="Register it although nothing lies ther
 def get_all_data(
     platform: Platform, _: Actor, name: str | None = Query(default=None), include_archived: bool = False
 ) -> Items:
-    return items(list_data(platform.resources, name, archived=include_archived))
+    return items(data_versions(platform.resources).list(name, archived=include_archived))
 
 
 @router.post("")
@@ -36,7 +30,7 @@ def create_data(platform: Platform, actor: Actor, body: JsonBody, skip_validatio
     data = parse(Data, body, f"data {body.get('name')!r}")
     if not skip_validation:
         check_data(platform.storage, data)
-    resource, change = register_data(platform.resources, data, actor=actor)
+    resource, change = data_versions(platform.resources).register(data, actor=actor)
     return Changed(resource=shown(resource), change=change)
 
 
@@ -56,9 +50,9 @@ def get_data(name: str, version: str, platform: Platform, _: Actor) -> Any:
 @router.patch("/{name}/versions/{version}")
 def patch_data(name: str, version: str, platform: Platform, actor: Actor, body: JsonBody) -> Changed:
     """Say something else of a version; fields left out stay as they are."""
-    change = parse(DataChange, body, f"data {name!r} version {version}")
+    change = parse(AssetChange, body, f"data {name!r} version {version}")
     before = _found(platform, name, version)
-    after, made = change_data(platform.resources, before, change, actor=actor)
+    after, made = data_versions(platform.resources).change(before, change, actor=actor)
     return Changed(resource=shown(after), change=made, differences=difference_rows(before.spec, after.spec))
 
 
@@ -75,8 +69,8 @@ def post_restore(name: str, version: str, platform: Platform, actor: Actor) -> S
 
 def _archived(platform: Platform, name: str, version: str, actor: str, *, archived: bool) -> Shown:
     found = _found(platform, name, version)
-    return shown(archive_data(platform.resources, found, archived=archived, actor=actor, now=platform.now()))
+    return shown(data_versions(platform.resources).archive(found, archived=archived, actor=actor, now=platform.now()))
 
 
-def _found(platform: Platform, name: str, version: str) -> Registered:
-    return find_data(platform.resources, name, None if version == "latest" else version)
+def _found(platform: Platform, name: str, version: str) -> Registered[Data]:
+    return data_versions(platform.resources).find(name, None if version == "latest" else version)

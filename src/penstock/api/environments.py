@@ -6,16 +6,11 @@ from fastapi import APIRouter, Query
 
 from penstock.api.services import Actor, JsonBody, Platform
 from penstock.api.shapes import Changed, Items, Shown, difference_rows, items, shown
-from penstock.domain.environment import Environment, EnvironmentChange
+from penstock.domain.asset import AssetChange
+from penstock.domain.environment import Environment
 from penstock.domain.fields import parse
-from penstock.preparation.environments import (
-    Registered,
-    archive_environment,
-    change_environment,
-    find_environment,
-    list_environments,
-    register_environment,
-)
+from penstock.preparation.environments import environment_versions
+from penstock.preparation.versions import Registered
 
 router = APIRouter(prefix="/environments", tags=["environments"])
 
@@ -24,7 +19,7 @@ router = APIRouter(prefix="/environments", tags=["environments"])
 def get_environments(
     platform: Platform, _: Actor, name: str | None = Query(default=None), include_archived: bool = False
 ) -> Items:
-    return items(list_environments(platform.resources, name, archived=include_archived))
+    return items(environment_versions(platform.resources).list(name, archived=include_archived))
 
 
 @router.post("")
@@ -32,7 +27,7 @@ def create_environment(platform: Platform, actor: Actor, body: JsonBody) -> Chan
     """Register an environment under its version, or under the next one; what it comes to never changes."""
     environment = parse(Environment, body, f"environment {body.get('name')!r}")
     read = platform.environments.read(environment)
-    resource, change = register_environment(platform.resources, environment, actor=actor)
+    resource, change = environment_versions(platform.resources).register(environment, actor=actor)
     return Changed(resource=shown(resource), change=change, notices=list(read.notices))
 
 
@@ -50,9 +45,9 @@ def get_environment(name: str, version: str, platform: Platform, _: Actor) -> An
 @router.patch("/{name}/versions/{version}")
 def patch_environment(name: str, version: str, platform: Platform, actor: Actor, body: JsonBody) -> Changed:
     """Say something else of a version; fields left out stay as they are."""
-    change = parse(EnvironmentChange, body, f"environment {name!r} version {version}")
+    change = parse(AssetChange, body, f"environment {name!r} version {version}")
     before = _found(platform, name, version)
-    after, made = change_environment(platform.resources, before, change, actor=actor)
+    after, made = environment_versions(platform.resources).change(before, change, actor=actor)
     return Changed(resource=shown(after), change=made, differences=difference_rows(before.spec, after.spec))
 
 
@@ -70,8 +65,8 @@ def post_restore(name: str, version: str, platform: Platform, actor: Actor) -> S
 def _archived(platform: Platform, name: str, version: str, actor: str, *, archived: bool) -> Shown:
     found = _found(platform, name, version)
     now = platform.now()
-    return shown(archive_environment(platform.resources, found, archived=archived, actor=actor, now=now))
+    return shown(environment_versions(platform.resources).archive(found, archived=archived, actor=actor, now=now))
 
 
-def _found(platform: Platform, name: str, version: str) -> Registered:
-    return find_environment(platform.resources, name, None if version == "latest" else version)
+def _found(platform: Platform, name: str, version: str) -> Registered[Environment]:
+    return environment_versions(platform.resources).find(name, None if version == "latest" else version)

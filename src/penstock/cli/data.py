@@ -103,14 +103,14 @@ def list_all(
 def update(*, name: Name, version: Version = None, label: _Label = None, edits: Edits) -> Any:
     """Change what is said of a version of data: description and tags."""
     from penstock.cli.version_changes import changed_fields
-    from penstock.domain.data import DataChange
+    from penstock.domain.asset import AssetChange
     from penstock.domain.fields import parse
 
     meant = _meant(version, label)
     why = "what a version refers to never changes, so register another one with `penstock data create`"
     with connect() as client:
         found = client.data.get(name, meant)
-        change = parse(DataChange, changed_fields(f"data {found.name}", found.spec, edits, why), f"data {found.name}")
+        change = parse(AssetChange, changed_fields(f"data {found.name}", found.spec, edits, why), f"data {found.name}")
         if not change.model_fields_set:
             notice(f"data {found.name} unchanged")
             return shapes.data(found)

@@ -2,7 +2,8 @@
 
 from penstock.client.resources import AppliedData, RegisteredData, understood, understood_items
 from penstock.client.transport import Transport, segment
-from penstock.domain.data import Data, DataChange
+from penstock.domain.asset import AssetChange
+from penstock.domain.data import Data
 from penstock.domain.errors import invalid
 
 _ROOT = "/data"
@@ -34,7 +35,7 @@ class DataAssets:
         query = {"name": name, "include_archived": "true" if include_archived else None}
         return understood_items(RegisteredData, self._transport.get(_ROOT, query))
 
-    def change(self, name: str, version: str, change: DataChange) -> AppliedData:
+    def change(self, name: str, version: str, change: AssetChange) -> AppliedData:
         """Say something else of a version; fields that are not set stay as they are."""
         said = change.model_dump(mode="json", exclude_unset=True)
         return understood(AppliedData, self._transport.patch(_path(name, version), said))

@@ -12,7 +12,8 @@ from penstock.client.resources import (
     understood_items,
 )
 from penstock.client.transport import Transport, segment
-from penstock.domain.environment import Environment, EnvironmentChange
+from penstock.domain.asset import AssetChange
+from penstock.domain.environment import Environment
 from penstock.domain.errors import invalid
 from penstock.domain.examination import Examination, Patient
 
@@ -46,7 +47,7 @@ class Environments:
         query = {"name": name, "include_archived": "true" if include_archived else None}
         return understood_items(RegisteredEnvironment, self._transport.get(_ROOT, query))
 
-    def change(self, name: str, version: str, change: EnvironmentChange) -> AppliedEnvironment:
+    def change(self, name: str, version: str, change: AssetChange) -> AppliedEnvironment:
         """Say something else of a version; fields that are not set stay as they are."""
         said = change.model_dump(mode="json", exclude_unset=True)
         return understood(AppliedEnvironment, self._transport.patch(_path(name, version), said))

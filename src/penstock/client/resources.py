@@ -7,16 +7,17 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from penstock.domain.asset import AssetStatus
 from penstock.domain.autoscale import Autoscale, AutoscaleStatus
 from penstock.domain.batch_deployment import BatchDeployment, BatchDeploymentStatus
 from penstock.domain.batch_endpoint import BatchEndpoint, BatchEndpointStatus
 from penstock.domain.compute import Compute, ComputeStatus
 from penstock.domain.contract import Contract, ContractStatus
-from penstock.domain.data import Data, DataStatus
+from penstock.domain.data import Data
 from penstock.domain.datastore import Datastore, DatastoreStatus
 from penstock.domain.deployment import OnlineDeployment, OnlineDeploymentStatus
 from penstock.domain.endpoint import OnlineEndpoint, OnlineEndpointStatus
-from penstock.domain.environment import Environment, EnvironmentStatus
+from penstock.domain.environment import Environment
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.job import Job, JobStatus
 from penstock.domain.resource import Frozen, Status
@@ -91,7 +92,7 @@ class Applied(Preview, Generic[SpecT, StatusT]):
 
 Endpoint = RemoteResource[OnlineEndpoint, OnlineEndpointStatus]
 Deployment = RemoteResource[OnlineDeployment, OnlineDeploymentStatus]
-RegisteredEnvironment = RemoteResource[Environment, EnvironmentStatus]
+RegisteredEnvironment = RemoteResource[Environment, AssetStatus]
 RemoteContract = RemoteResource[Contract, ContractStatus]
 RemoteRollout = RemoteResource[Rollout, RolloutStatus]
 RemoteWebhook = RemoteResource[Webhook, WebhookStatus]
@@ -100,11 +101,11 @@ RemoteBatchEndpoint = RemoteResource[BatchEndpoint, BatchEndpointStatus]
 RemoteBatchDeployment = RemoteResource[BatchDeployment, BatchDeploymentStatus]
 RemoteJob = RemoteResource[Job, JobStatus]
 RemoteCompute = RemoteResource[Compute, ComputeStatus]
-RegisteredData = RemoteResource[Data, DataStatus]
+RegisteredData = RemoteResource[Data, AssetStatus]
 RemoteDatastore = RemoteResource[Datastore, DatastoreStatus]
 AppliedEndpoint = Applied[OnlineEndpoint, OnlineEndpointStatus]
 AppliedDeployment = Applied[OnlineDeployment, OnlineDeploymentStatus]
-AppliedEnvironment = Applied[Environment, EnvironmentStatus]
+AppliedEnvironment = Applied[Environment, AssetStatus]
 AppliedContract = Applied[Contract, ContractStatus]
 AppliedRollout = Applied[Rollout, RolloutStatus]
 AppliedWebhook = Applied[Webhook, WebhookStatus]
@@ -113,7 +114,7 @@ AppliedBatchEndpoint = Applied[BatchEndpoint, BatchEndpointStatus]
 AppliedBatchDeployment = Applied[BatchDeployment, BatchDeploymentStatus]
 AppliedJob = Applied[Job, JobStatus]
 AppliedCompute = Applied[Compute, ComputeStatus]
-AppliedData = Applied[Data, DataStatus]
+AppliedData = Applied[Data, AssetStatus]
 AppliedDatastore = Applied[Datastore, DatastoreStatus]
 AnyRemote = RemoteResource[Any, Any]
 AnyApplied = Applied[Any, Any]

@@ -1,10 +1,11 @@
 """Environments: Azure's environment schema, and what it comes to: a Python version and requirements."""
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from penstock.domain.resource import Frozen, Kind, Status
+from penstock.domain.asset import Asset, AssetStatus
+from penstock.domain.resource import Frozen, Kind
 
 # What to do where the Python version that is asked for cannot be had: nothing, or take the nearest one.
 PythonPolicy = Literal["strict", "nearest"]
@@ -37,40 +38,19 @@ USUAL_ROUTES = InferenceConfig(
 )
 
 
-class Environment(Frozen):
+class Environment(Asset):
     """What to install around a model (Azure's environment YAML; `requirements` is Penstock's own shorthand).
 
     `conda_file` is a path as users write it, and a mapping once the client has read it. `requirements` is a path
     to a requirements file, or its lines.
     """
 
-    schema_: str | None = Field(default=None, alias="$schema", exclude=True)
-    name: str | None = None
-    version: str | None = None
-    description: str | None = None
-    tags: dict[str, str] = {}
-    properties: dict[str, str] = {}
     image: str | None = None
     conda_file: str | dict[str, Any] | None = None
     requirements: str | tuple[str, ...] | None = None
     build: BuildContext | None = None
     os_type: str = "linux"
     inference_config: InferenceConfig | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _versions_are_text(cls, data: Any) -> Any:
-        """YAML reads `version: 1` as a number; versions are text everywhere."""
-        return version_as_text(data)
-
-
-def version_as_text(data: Any) -> Any:
-    """`data` with a numeric `version` made text; anything else unchanged."""
-    if not isinstance(data, dict):
-        return data
-    fields = cast(dict[str, Any], data)
-    version = fields.get("version")
-    return {**fields, "version": str(version)} if isinstance(version, (int, float)) else fields
 
 
 class Requirements(Frozen):
@@ -82,18 +62,4 @@ class Requirements(Frozen):
     notices: tuple[str, ...] = ()  # what was read but has no effect, in sentences
 
 
-class EnvironmentStatus(Status):
-    """`archived` hides a version from lists and from `latest`; it stays deployable."""
-
-    archived: bool = False
-
-
-class EnvironmentChange(Frozen):
-    """What is to be said of a version from now on; fields left out stay as they are."""
-
-    description: str | None = None
-    tags: dict[str, str] | None = None  # all of them
-
-
-# A registered environment is named NAME:VERSION; what it comes to never changes.
-ENVIRONMENT: Kind[Environment, EnvironmentStatus] = Kind("environment", Environment, EnvironmentStatus)
+ENVIRONMENT: Kind[Environment, AssetStatus] = Kind("environment", Environment, AssetStatus)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from penstock.domain.environment import version_as_text
+from penstock.domain.asset import version_as_text
 from penstock.domain.resource import Frozen
 
 

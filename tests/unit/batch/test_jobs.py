@@ -21,7 +21,7 @@ from penstock.domain.errors import Code, PenstockError
 from penstock.domain.invocation import Invocation
 from penstock.domain.job import JOB, Job, JobState, JobStatus, state_of
 from penstock.domain.resource import Resource
-from penstock.preparation.data import find_data, register_data
+from penstock.preparation.data import data_versions, find_data
 from penstock.preparation.preparation import Preparation
 from penstock.storage.anywhere import Anywhere
 from penstock.storage.connections import FILE, Connection
@@ -162,7 +162,7 @@ def test_a_data_asset_is_meant_as_it_is_now(world: World) -> None:
         world.clock.advance(timedelta(seconds=1))
         (world.data / name).write_text("a\n1\n")
         data = Data(name="taxi", type="uri_file", path=str(world.data / name))
-        register_data(world.resources, data, actor=ME)
+        data_versions(world.resources).register(data, actor=ME)
     found = world.invoke(inputs="azureml:taxi@latest").spec.inputs["UriFolder"]
     assert (found.path, found.type) == ("azureml:taxi:2", "uri_file")
     refused(Code.INVALID, "never changes", world.invoke, output_path="azureml:taxi:1")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from penstock.control.resources import Change, Resources
-from penstock.domain.data import Data, DataChange
+from penstock.domain.asset import AssetChange
+from penstock.domain.data import Data
 from penstock.domain.errors import Code, PenstockError
-from penstock.preparation.data import archive_data, change_data, check_data, find_data, list_data, register_data
+from penstock.preparation.data import check_data, data_versions, find_data
 from penstock.storage.anywhere import Anywhere
 from penstock.storage.connections import Connection
 from penstock.store.sql import open_store
@@ -27,7 +28,7 @@ class World:
     def register(self, path: str, **fields: object) -> tuple[str, Change]:
         self.clock.advance(timedelta(seconds=1))
         data = Data.model_validate({"name": "sales", "path": path, **fields})
-        resource, change = register_data(self.resources, data, actor="ann")
+        resource, change = data_versions(self.resources).register(data, actor="ann")
         return resource.spec.version or "", change
 
 
@@ -44,7 +45,7 @@ def test_versions_count_up_and_the_same_path_adds_none(world):
     assert world.register("/a", description="d") == ("1", Change.UPDATED)
     assert world.register("/b") == ("2", Change.CREATED)
     assert world.register("/b", type="uri_file") == ("3", Change.CREATED)
-    assert [data.name for data in list_data(world.resources)] == ["sales:3", "sales:2", "sales:1"]
+    assert [data.name for data in data_versions(world.resources).list()] == ["sales:3", "sales:2", "sales:1"]
 
 
 def test_a_version_never_refers_to_something_else(world):
@@ -57,12 +58,12 @@ def test_latest_passes_over_what_is_archived(world):
     world.register("/a")
     world.register("/b")
     found = find_data(world.resources, "sales", "2")
-    archive_data(world.resources, found, archived=True, actor="ann", now=world.clock.now())
+    data_versions(world.resources).archive(found, archived=True, actor="ann", now=world.clock.now())
 
     assert find_data(world.resources, "sales", None).name == "sales:1"
     assert find_data(world.resources, "sales", "2").status.archived
-    changed, _ = change_data(
-        world.resources, find_data(world.resources, "sales", "1"), DataChange(tags={}), actor="ann"
+    changed, _ = data_versions(world.resources).change(
+        find_data(world.resources, "sales", "1"), AssetChange(tags={}), actor="ann"
     )
     assert changed.spec.path == "/a"
     with pytest.raises(PenstockError, match="is not registered"):

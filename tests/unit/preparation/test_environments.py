@@ -8,16 +8,11 @@ from pathlib import Path
 import pytest
 
 from penstock.control.resources import Change, Resources
-from penstock.domain.environment import Environment, EnvironmentChange
+from penstock.domain.asset import AssetChange
+from penstock.domain.environment import Environment
 from penstock.domain.errors import Code, PenstockError
-from penstock.preparation.environments import (
-    Registered,
-    archive_environment,
-    change_environment,
-    find_environment,
-    list_environments,
-    register_environment,
-)
+from penstock.preparation.environments import environment_versions
+from penstock.preparation.versions import Registered
 from penstock.store.sql import open_store
 from penstock.testing.clock import ManualClock
 
@@ -25,19 +20,20 @@ from penstock.testing.clock import ManualClock
 class World:
     def __init__(self, resources: Resources, clock: ManualClock) -> None:
         self.resources = resources
+        self.versions = environment_versions(resources)
         self.clock = clock
 
     def register(self, *lines: str, **fields: object) -> tuple[str, Change]:
         self.clock.advance(timedelta(seconds=1))
         environment = Environment.model_validate({"name": "sk", "requirements": lines, **fields})
-        resource, change = register_environment(self.resources, environment, actor="ann")
+        resource, change = self.versions.register(environment, actor="ann")
         return resource.spec.version or "", change
 
-    def found(self, version: str | None = None) -> Registered:
-        return find_environment(self.resources, "sk", version)
+    def found(self, version: str | None = None) -> Registered[Environment]:
+        return self.versions.find("sk", version)
 
     def archive(self, version: str, archived: bool = True) -> None:
-        archive_environment(self.resources, self.found(version), archived=archived, actor="ann", now=self.clock.now())
+        self.versions.archive(self.found(version), archived=archived, actor="ann", now=self.clock.now())
 
 
 @pytest.fixture
@@ -67,9 +63,9 @@ def test_what_is_said_of_a_version_may_change_and_stays_if_nothing_is_said(world
     assert world.register("six") == ("1", Change.UNCHANGED)
     assert world.register("six", description="second") == ("1", Change.UPDATED)
     assert (world.found().spec.description, world.found().spec.tags) == ("second", {"a": "b"})
-    change_environment(world.resources, world.found(), EnvironmentChange(tags={}), actor="ann")
+    world.versions.change(world.found(), AssetChange(tags={}), actor="ann")
     assert (world.found().spec.description, world.found().spec.tags) == ("second", {})
-    change_environment(world.resources, world.found(), EnvironmentChange(description=None), actor="ann")
+    world.versions.change(world.found(), AssetChange(description=None), actor="ann")
     assert world.found().spec.description is None
 
 
@@ -79,8 +75,8 @@ def test_an_archived_version_is_hidden_and_not_the_latest_and_stays_deployable(w
     world.archive("2")
     assert world.found().spec.version == "1"
     assert world.found("2").status.archived
-    assert [e.name for e in list_environments(world.resources, "sk", archived=False)] == ["sk:1"]
-    assert [e.name for e in list_environments(world.resources)] == ["sk:2", "sk:1"]
+    assert [e.name for e in world.versions.list("sk", archived=False)] == ["sk:1"]
+    assert [e.name for e in world.versions.list()] == ["sk:2", "sk:1"]
     world.archive("1")
     with pytest.raises(PenstockError, match="all versions of environment 'sk' are archived"):
         world.found()
@@ -91,9 +87,9 @@ def test_an_archived_version_is_hidden_and_not_the_latest_and_stays_deployable(w
 def test_archiving_twice_is_archiving_once_and_is_recorded(world):
     world.register("six")
     stale = world.found("1")
-    change_environment(world.resources, stale, EnvironmentChange(description="meanwhile"), actor="bob")
+    world.versions.change(stale, AssetChange(description="meanwhile"), actor="bob")
     for _ in range(2):
-        archive_environment(world.resources, stale, archived=True, actor="ann", now=world.clock.now())
+        world.versions.archive(stale, archived=True, actor="ann", now=world.clock.now())
     events = [(event.reason, event.actor) for event in world.resources.events()]
     assert events == [("Created", "ann"), ("SpecChanged", "bob"), ("Archived", "ann")]
     assert world.found("1").spec.description == "meanwhile"
