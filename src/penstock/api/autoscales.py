@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Response
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, changed, deleted, items, previewed, shown
 from penstock.domain.autoscale import AUTOSCALE, Autoscale
 from penstock.domain.fields import parse
 
@@ -38,15 +38,12 @@ def put_autoscale(  # noqa: PLR0913 - one parameter for each part of the request
     before = platform.resources.find(AUTOSCALE, f"{endpoint}/{deployment}")
     if dry_run:
         wanted = platform.autoscales.named(endpoint, deployment, spec)
-        return previewed(before, wanted, "", platform.autoscales.notices(wanted))
+        return previewed(before, wanted, platform.autoscales.notices(wanted))
     after, change = platform.autoscales.apply(endpoint, deployment, spec, actor=actor, generation=generation)
-    rows = difference_rows(before.spec if before else None, after.spec)
-    notices = list(platform.autoscales.notices(after.spec))
-    return Changed(resource=shown(after), change=change, notices=notices, differences=rows)
+    return changed(before, after, change, platform.autoscales.notices(after.spec))
 
 
 @router.delete("/{endpoint}/{deployment}", response_model=None)
 def delete_autoscale(endpoint: str, deployment: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Let the deployment have its instance_count again; 204 if there is no autoscale."""
-    autoscale = platform.autoscales.delete(endpoint, deployment, actor=actor)
-    return Response(status_code=204) if autoscale is None else {"resource": shown(autoscale).model_dump()}
+    return deleted(platform.autoscales.delete(endpoint, deployment, actor=actor))

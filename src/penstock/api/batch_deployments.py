@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Response
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, changed, deleted, items, previewed, shown
 from penstock.domain.batch_deployment import BATCH_DEPLOYMENT, BatchDeployment
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT
 from penstock.domain.fields import parse
@@ -42,20 +42,15 @@ def put_deployment(  # noqa: PLR0913 - one parameter for each part of the reques
     before = platform.resources.find(BATCH_DEPLOYMENT, f"{endpoint}/{name}")
     if dry_run:
         preview = platform.batch_deployments.preview(endpoint, name, spec)
-        return previewed(before, preview, "", platform.batch_deployments.notices(preview))
+        return previewed(before, preview, platform.batch_deployments.notices(preview))
     after, change = platform.batch_deployments.apply(endpoint, name, spec, actor=actor, generation=generation)
-    rows = difference_rows(before.spec if before else None, after.spec)
-    notices = list(platform.batch_deployments.notices(after.spec))
-    return Changed(resource=shown(after), change=change, notices=notices, differences=rows)
+    return changed(before, after, change, platform.batch_deployments.notices(after.spec))
 
 
 @router.delete("/{name}", response_model=None)
 def delete_deployment(endpoint: str, name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Begin to delete the deployment; 204 if there is none, 409 while its jobs are not over."""
-    deployment = platform.batch_deployments.delete(endpoint, name, actor=actor)
-    if deployment is None:
-        return Response(status_code=204)
-    return {"resource": shown(deployment).model_dump()}
+    return deleted(platform.batch_deployments.delete(endpoint, name, actor=actor))
 
 
 @router.post("/{name}/set-default")

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Request, Response
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, Shown, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, Shown, deleted, difference_rows, items, previewed, shown
 from penstock.batch.batch_endpoints import Endpoint, notices
 from penstock.control.resources import Change
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT, BatchEndpoint
@@ -42,7 +42,7 @@ def put_endpoint(  # noqa: PLR0913 - one parameter for each part of the request
     spec = parse(BatchEndpoint, body, f"batch endpoint {name!r}")
     before = platform.resources.find(BATCH_ENDPOINT, name)
     if dry_run:
-        return previewed(before, platform.batch_endpoints.named(name, spec), "", notices(spec))
+        return previewed(before, platform.batch_endpoints.named(name, spec), notices(spec))
     after, change = platform.batch_endpoints.apply(name, spec, actor=actor, generation=generation)
     rows = difference_rows(before.spec if before else None, after.spec)
     return Changed(resource=_shown(after, request), change=change, notices=list(notices(spec)), differences=rows)
@@ -51,10 +51,7 @@ def put_endpoint(  # noqa: PLR0913 - one parameter for each part of the request
 @router.delete("/{name}", response_model=None)
 def delete_endpoint(name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Begin to delete the endpoint with its deployments; 204 if there is none, 409 while its jobs are not over."""
-    endpoint = platform.batch_endpoints.delete(name, actor=actor)
-    if endpoint is None:
-        return Response(status_code=204)
-    return {"resource": shown(endpoint).model_dump()}
+    return deleted(platform.batch_endpoints.delete(name, actor=actor))
 
 
 @router.post("/{name}/jobs", status_code=201)

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Response
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, changed, deleted, items, previewed, shown
 from penstock.batch.computes import notices
 from penstock.domain.compute import COMPUTE, Compute
 from penstock.domain.fields import parse
@@ -37,16 +37,11 @@ def put_compute(
     spec = parse(Compute, body, f"compute {name!r}")
     before = platform.resources.find(COMPUTE, name)
     if dry_run:
-        return previewed(before, platform.computes.named(name, spec), "", notices(spec))
-    after, change = platform.computes.apply(name, spec, actor=actor, generation=generation)
-    rows = difference_rows(before.spec if before else None, after.spec)
-    return Changed(resource=shown(after), change=change, notices=list(notices(spec)), differences=rows)
+        return previewed(before, platform.computes.named(name, spec), notices(spec))
+    return changed(before, *platform.computes.apply(name, spec, actor=actor, generation=generation), notices(spec))
 
 
 @router.delete("/{name}", response_model=None)
 def delete_compute(name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Begin to delete the compute; 204 if there is none, 409 while deployments or jobs use it."""
-    compute = platform.computes.delete(name, actor=actor)
-    if compute is None:
-        return Response(status_code=204)
-    return {"resource": shown(compute).model_dump()}
+    return deleted(platform.computes.delete(name, actor=actor))

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Response
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, changed, deleted, items, previewed, shown
 from penstock.domain.contract import CONTRACT, Contract
 from penstock.domain.fields import parse
 
@@ -36,14 +36,11 @@ def put_contract(
     spec = parse(Contract, body, f"contract {name!r}")
     before = platform.resources.find(CONTRACT, name)
     if dry_run:
-        return previewed(before, platform.contracts.named(name, spec), "", ())
-    after, change = platform.contracts.apply(name, spec, actor=actor, generation=generation)
-    rows = difference_rows(before.spec if before else None, after.spec)
-    return Changed(resource=shown(after), change=change, differences=rows)
+        return previewed(before, platform.contracts.named(name, spec))
+    return changed(before, *platform.contracts.apply(name, spec, actor=actor, generation=generation))
 
 
 @router.delete("/{name}", response_model=None)
 def delete_contract(name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Take the contract from all deployments; 204 if there is none."""
-    contract = platform.contracts.delete(name, actor=actor)
-    return Response(status_code=204) if contract is None else {"resource": shown(contract).model_dump()}
+    return deleted(platform.contracts.delete(name, actor=actor))

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query
 
 from penstock.api.services import Actor, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, Shown, difference_rows, items, shown
+from penstock.api.shapes import Changed, Items, Shown, changed, items, shown
 from penstock.domain.asset import AssetChange
 from penstock.domain.data import Data
 from penstock.domain.fields import parse
@@ -52,8 +52,7 @@ def patch_data(name: str, version: str, platform: Platform, actor: Actor, body: 
     """Say something else of a version; fields left out stay as they are."""
     change = parse(AssetChange, body, f"data {name!r} version {version}")
     before = _found(platform, name, version)
-    after, made = data_versions(platform.resources).change(before, change, actor=actor)
-    return Changed(resource=shown(after), change=made, differences=difference_rows(before.spec, after.spec))
+    return changed(before, *data_versions(platform.resources).change(before, change, actor=actor))
 
 
 @router.post("/{name}/versions/{version}/archive")

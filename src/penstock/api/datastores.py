@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Response
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, changed, deleted, items, previewed, shown
 from penstock.domain.datastore import Datastore
 from penstock.domain.fields import parse
 
@@ -39,15 +39,11 @@ def put_datastore(
     spec = parse(Datastore, body, f"datastore {name!r}")
     before = platform.datastores.find(name)
     if dry_run:
-        return previewed(before, platform.datastores.wanted(name, spec), "", ())
-    after, change = platform.datastores.apply(name, spec, actor=actor, generation=generation)
-    return Changed(
-        resource=shown(after), change=change, differences=difference_rows(before.spec if before else None, after.spec)
-    )
+        return previewed(before, platform.datastores.wanted(name, spec))
+    return changed(before, *platform.datastores.apply(name, spec, actor=actor, generation=generation))
 
 
 @router.delete("/{name}", response_model=None)
 def delete_datastore(name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Begin to delete the datastore and its credentials, not the data; 204 if there is none, 409 while it is used."""
-    datastore = platform.datastores.delete(name, actor=actor)
-    return Response(status_code=204) if datastore is None else {"resource": shown(datastore).model_dump()}
+    return deleted(platform.datastores.delete(name, actor=actor))

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query
 
 from penstock.api.services import Actor, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, Shown, difference_rows, items, shown
+from penstock.api.shapes import Changed, Items, Shown, changed, items, shown
 from penstock.domain.asset import AssetChange
 from penstock.domain.environment import Environment
 from penstock.domain.fields import parse
@@ -47,8 +47,7 @@ def patch_environment(name: str, version: str, platform: Platform, actor: Actor,
     """Say something else of a version; fields left out stay as they are."""
     change = parse(AssetChange, body, f"environment {name!r} version {version}")
     before = _found(platform, name, version)
-    after, made = environment_versions(platform.resources).change(before, change, actor=actor)
-    return Changed(resource=shown(after), change=made, differences=difference_rows(before.spec, after.spec))
+    return changed(before, *environment_versions(platform.resources).change(before, change, actor=actor))
 
 
 @router.post("/{name}/versions/{version}/archive")

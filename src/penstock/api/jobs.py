@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from penstock.api.downloads import FirstByte, streamed
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, shown
+from penstock.api.shapes import Changed, Items, changed, items, shown
 from penstock.batch.job_files import JobFile, LogText
 from penstock.domain.fields import parse
 from penstock.domain.job import JOB, Job
@@ -48,8 +48,7 @@ def put_job(name: str, platform: Platform, actor: Actor, generation: Generation,
     """Change the tags, names and description of a job; 409 for anything else. Jobs are begun by invocations."""
     before = platform.resources.get(JOB, name)
     spec = parse(Job, body, f"job {name!r}")
-    after, change = platform.jobs.describe(name, spec, actor=actor, generation=generation)
-    return Changed(resource=shown(after), change=change, differences=difference_rows(before.spec, after.spec))
+    return changed(before, *platform.jobs.describe(name, spec, actor=actor, generation=generation))
 
 
 @router.post("/{name}/cancel")

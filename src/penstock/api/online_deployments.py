@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, changed, deleted, items, previewed, shown
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment
 from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.fields import parse
@@ -47,20 +47,15 @@ def put_deployment(  # noqa: PLR0913 - one parameter for each part of the reques
     before = platform.resources.find(ONLINE_DEPLOYMENT, f"{endpoint}/{name}")
     if dry_run:
         preview = platform.deployments.preview(endpoint, name, spec)
-        return previewed(before, preview, "", platform.deployments.notices(preview))
+        return previewed(before, preview, platform.deployments.notices(preview))
     after, change = platform.deployments.apply(endpoint, name, spec, actor=actor, generation=generation)
-    rows = difference_rows(before.spec if before else None, after.spec)
-    notices = list(platform.deployments.notices(after.spec))
-    return Changed(resource=shown(after), change=change, notices=notices, differences=rows)
+    return changed(before, after, change, platform.deployments.notices(after.spec))
 
 
 @router.delete("/{name}", response_model=None)
 def delete_deployment(endpoint: str, name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Begin to delete the deployment; 204 if there is none, 409 while it takes traffic."""
-    deployment = platform.deployments.delete(endpoint, name, actor=actor)
-    if deployment is None:
-        return Response(status_code=204)
-    return {"resource": shown(deployment).model_dump()}
+    return deleted(platform.deployments.delete(endpoint, name, actor=actor))
 
 
 @router.get("/{name}/logs")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, changed, deleted, items, previewed, shown
 from penstock.control.resources import Change
 from penstock.domain.endpoint import ONLINE_ENDPOINT, OnlineEndpoint
 from penstock.domain.fields import parse
@@ -56,21 +56,15 @@ def put_endpoint(  # noqa: PLR0913 - one parameter for each part of the request
     spec = parse(OnlineEndpoint, body, f"endpoint {name!r}")
     before = platform.resources.find(ONLINE_ENDPOINT, name)
     if dry_run:
-        return previewed(before, platform.endpoints.named(name, spec), platform.gateway_url, notices(spec))
+        return previewed(before, platform.endpoints.named(name, spec), notices(spec), platform.gateway_url)
     after, change = platform.endpoints.apply(name, spec, actor=actor, generation=generation, force=force)
-    rows = difference_rows(before.spec if before else None, after.spec)
-    return Changed(
-        resource=shown(after, platform.gateway_url), change=change, notices=list(notices(spec)), differences=rows
-    )
+    return changed(before, after, change, notices(spec), platform.gateway_url)
 
 
 @router.delete("/{name}", response_model=None)
 def delete_endpoint(name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Begin to delete the endpoint with its deployments; 204 if there is none."""
-    endpoint = platform.endpoints.delete(name, actor=actor)
-    if endpoint is None:
-        return Response(status_code=204)
-    return {"resource": shown(endpoint, platform.gateway_url).model_dump()}
+    return deleted(platform.endpoints.delete(name, actor=actor), platform.gateway_url)
 
 
 @router.post("/{name}/rollback")

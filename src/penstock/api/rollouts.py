@@ -5,7 +5,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, changed, deleted, items, previewed, shown
 from penstock.domain.fields import parse
 from penstock.domain.rollout import ROLLOUT, Rollout
 
@@ -50,10 +50,8 @@ def put_rollout(  # noqa: PLR0913 - one parameter for each part of the request
     spec = parse(Rollout, body, f"rollout {name!r}")
     before = platform.resources.find(ROLLOUT, f"{endpoint}/{name}")
     if dry_run:
-        return previewed(before, platform.rollouts.named(endpoint, name, spec), "", ())
-    after, change = platform.rollouts.start(endpoint, name, spec, actor=actor, generation=generation)
-    rows = difference_rows(before.spec if before else None, after.spec)
-    return Changed(resource=shown(after), change=change, differences=rows)
+        return previewed(before, platform.rollouts.named(endpoint, name, spec))
+    return changed(before, *platform.rollouts.start(endpoint, name, spec, actor=actor, generation=generation))
 
 
 @router.post(_ROOT + "/{name}/{verb}")
@@ -77,5 +75,4 @@ def command_rollout(
 @router.delete(_ROOT + "/{name}", response_model=None)
 def delete_rollout(endpoint: str, name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Forget a rollout that is over; 204 if there is none."""
-    rollout = platform.rollouts.delete(endpoint, name, actor=actor)
-    return Response(status_code=204) if rollout is None else {"resource": shown(rollout).model_dump()}
+    return deleted(platform.rollouts.delete(endpoint, name, actor=actor))

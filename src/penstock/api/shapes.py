@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fastapi import Response
 from pydantic import BaseModel
 
 from penstock.control.changes import masked
@@ -67,12 +68,33 @@ def items(resources: Sequence[AnyResource], gateway_url: str = "") -> Items:
     return Items(items=[shown(resource, gateway_url) for resource in resources])
 
 
-def previewed(before: AnyResource | None, wanted: Frozen, gateway_url: str, notices: Sequence[str]) -> Changed:
+def previewed(
+    before: AnyResource | None, wanted: Frozen, notices: Sequence[str] = (), gateway_url: str = ""
+) -> Changed:
     """Answer to a dry run."""
     rows = difference_rows(before.spec if before else None, wanted)
     change = Change.CREATED if before is None else Change.UPDATED if rows else Change.UNCHANGED
     resource = shown(before, gateway_url) if before else None
     return Changed(resource=resource, change=change, notices=list(notices), differences=rows)
+
+
+def changed(
+    before: AnyResource | None,
+    after: AnyResource,
+    change: Change,
+    notices: Sequence[str] = (),
+    gateway_url: str = "",
+) -> Changed:
+    """Answer to a write."""
+    rows = difference_rows(before.spec if before else None, after.spec)
+    return Changed(resource=shown(after, gateway_url), change=change, notices=list(notices), differences=rows)
+
+
+def deleted(resource: AnyResource | None, gateway_url: str = "") -> Response | dict[str, Any]:
+    """Answer to a deletion: the resource that goes, or 204 without content if there is none."""
+    if resource is None:
+        return Response(status_code=204)
+    return {"resource": shown(resource, gateway_url).model_dump()}
 
 
 def difference_rows(old: Frozen | None, new: Frozen) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from penstock.api.services import Actor, Generation, JsonBody, Platform
-from penstock.api.shapes import Changed, Items, Shown, difference_rows, items, previewed, shown
+from penstock.api.shapes import Changed, Items, Shown, changed, deleted, items, previewed, shown
 from penstock.domain.fields import parse
 from penstock.domain.webhook import WEBHOOK, ReplayRequest, SecretRequest, Webhook, WebhookTest
 
@@ -43,17 +43,14 @@ def put_webhook(
     spec = parse(Webhook, body, f"webhook {name!r}")
     before = platform.resources.find(WEBHOOK, name)
     if dry_run:
-        return previewed(before, platform.webhooks.named(name, spec), "", ())
-    after, change = platform.webhooks.apply(name, spec, actor=actor, generation=generation)
-    rows = difference_rows(before.spec if before else None, after.spec)
-    return Changed(resource=shown(after), change=change, differences=rows)
+        return previewed(before, platform.webhooks.named(name, spec))
+    return changed(before, *platform.webhooks.apply(name, spec, actor=actor, generation=generation))
 
 
 @router.delete("/{name}", response_model=None)
 def delete_webhook(name: str, platform: Platform, actor: Actor) -> Response | dict[str, Any]:
     """Send nothing any more; 204 if there is none."""
-    webhook = platform.webhooks.delete(name, actor=actor)
-    return Response(status_code=204) if webhook is None else {"resource": shown(webhook).model_dump()}
+    return deleted(platform.webhooks.delete(name, actor=actor))
 
 
 @router.put("/{name}/secret")
