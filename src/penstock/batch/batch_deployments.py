@@ -14,13 +14,11 @@ from penstock.domain.batch_deployment import (
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT, BatchDefaults, BatchEndpoint, BatchEndpointStatus
 from penstock.domain.compute import COMPUTE, LOCAL, compute_name
 from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found
-from penstock.domain.names import check_name
 from penstock.domain.resource import Resource, provisioning_state
+from penstock.preparation.membership import check_room, named
 from penstock.preparation.preparation import Preparation
 
 Deployment = Resource[BatchDeployment, BatchDeploymentStatus]
-
-MOST_DEPLOYMENTS = 20  # of an endpoint; Azure's limit
 
 
 class BatchDeployments:
@@ -28,18 +26,9 @@ class BatchDeployments:
         self._resources = resources
         self._preparation = preparation
 
-    def named(self, endpoint: str, name: str, spec: BatchDeployment) -> BatchDeployment:
-        """`spec` under its names. Raises `invalid` for bad names."""
-        check_name("endpoint", endpoint)
-        check_name("deployment", name)
-        for field, said, meant in (("name", spec.name, name), ("endpoint_name", spec.endpoint_name, endpoint)):
-            if said not in (None, meant):
-                raise invalid(f"deployment {name!r}: the file says {field}: {said!r}, the command says {meant!r}")
-        return spec.model_copy(update={"name": name, "endpoint_name": endpoint})
-
     def preview(self, endpoint: str, name: str, spec: BatchDeployment) -> BatchDeployment:
         """`spec` as it would be stored, as far as that can be told before everything it names is there."""
-        spec = self.named(endpoint, name, spec)
+        spec = named(endpoint, name, spec)
         try:
             return self._pinned(spec)
         except PenstockError:
@@ -50,18 +39,8 @@ class BatchDeployments:
 
         Raises `invalid`, `not_found` or `conflict` for everything that can be seen without running the model.
         """
-        spec = self.named(endpoint, name, spec)
-        parent = self._resources.find(BATCH_ENDPOINT, endpoint)
-        if parent is None:
-            raise not_found(
-                f"deployment {name!r}: batch endpoint {endpoint!r} does not exist; "
-                f"create it with `penstock batch-endpoint create --name {endpoint}`"
-            )
-        if parent.deleting_since is not None:
-            raise conflict(f"deployment {name!r}: batch endpoint {endpoint!r} is being deleted")
-        siblings = {d.name for d in self._resources.list(BATCH_DEPLOYMENT, f"{endpoint}/")}
-        if len(siblings | {f"{endpoint}/{name}"}) > MOST_DEPLOYMENTS:
-            raise conflict(f"batch endpoint {endpoint!r} has {MOST_DEPLOYMENTS} deployments already: delete one first")
+        spec = named(endpoint, name, spec)
+        check_room(self._resources, (BATCH_ENDPOINT, BATCH_DEPLOYMENT), endpoint, name)
         check_compute(self._resources, f"deployment {name!r}", spec.compute)
         spec = self._pinned(spec)
         parts = parts_of(spec)

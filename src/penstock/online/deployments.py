@@ -6,17 +6,15 @@ from penstock.control.clock import Clock
 from penstock.control.resources import Change, Resources
 from penstock.domain.deployment import ONLINE_DEPLOYMENT, OnlineDeployment, OnlineDeploymentStatus, ignored_fields
 from penstock.domain.endpoint import ONLINE_ENDPOINT
-from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found
-from penstock.domain.names import check_name
+from penstock.domain.errors import Code, PenstockError, conflict
 from penstock.domain.resource import Resource, provisioning_state
 from penstock.domain.samples import sample_request
 from penstock.online.ownership import needed, user_of
 from penstock.online.routes import scoring_path
+from penstock.preparation.membership import check_room, named
 from penstock.preparation.preparation import Preparation
 
 Deployment = Resource[OnlineDeployment, OnlineDeploymentStatus]
-
-MOST_DEPLOYMENTS = 20  # of an endpoint; Azure's limit
 
 
 class Deployments:
@@ -25,18 +23,9 @@ class Deployments:
         self._clock = clock
         self._preparation = preparation
 
-    def named(self, endpoint: str, name: str, spec: OnlineDeployment) -> OnlineDeployment:
-        """`spec` under its names. Raises `invalid` for bad names."""
-        check_name("endpoint", endpoint)
-        check_name("deployment", name)
-        for field, said, meant in (("name", spec.name, name), ("endpoint_name", spec.endpoint_name, endpoint)):
-            if said not in (None, meant):
-                raise invalid(f"deployment {name!r}: the file says {field}: {said!r}, the command says {meant!r}")
-        return spec.model_copy(update={"name": name, "endpoint_name": endpoint})
-
     def preview(self, endpoint: str, name: str, spec: OnlineDeployment) -> OnlineDeployment:
         """`spec` as it would be stored, as far as that can be told before everything it names is there."""
-        spec = self.named(endpoint, name, spec)
+        spec = named(endpoint, name, spec)
         try:
             return self._preparation.pinned(spec)
         except PenstockError:
@@ -47,18 +36,8 @@ class Deployments:
 
         Raises `invalid`, `not_found` or `conflict` for everything that can be seen without running the model.
         """
-        spec = self.named(endpoint, name, spec)
-        parent = self._resources.find(ONLINE_ENDPOINT, endpoint)
-        if parent is None:
-            raise not_found(
-                f"deployment {name!r}: endpoint {endpoint!r} does not exist; "
-                f"create it with `penstock online-endpoint create --name {endpoint}`"
-            )
-        if parent.deleting_since is not None:
-            raise conflict(f"deployment {name!r}: endpoint {endpoint!r} is being deleted")
-        siblings = {d.name for d in self._resources.list(ONLINE_DEPLOYMENT, f"{endpoint}/")}
-        if len(siblings | {f"{endpoint}/{name}"}) > MOST_DEPLOYMENTS:
-            raise conflict(f"endpoint {endpoint!r} has {MOST_DEPLOYMENTS} deployments already: delete one first")
+        spec = named(endpoint, name, spec)
+        check_room(self._resources, (ONLINE_ENDPOINT, ONLINE_DEPLOYMENT), endpoint, name)
         sample_request(spec)  # raises for one outside the code folder
         spec = self._preparation.pinned(spec)
         self._check_route(f"{endpoint}/{name}", spec)
