@@ -6,15 +6,14 @@ from typing import Annotated, Any, cast
 import typer
 
 from penstock.cli import autoscale_profile, autoscale_rule, autoscale_simulate, shapes
-from penstock.cli.autoscale_changes import Fields, changed, finished, own_fields, parsed
+from penstock.cli.autoscale_changes import Fields, changed, own_fields, parsed
 from penstock.cli.command import command, noun
 from penstock.cli.confirm import confirm
 from penstock.cli.connection import connect
 from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
-from penstock.cli.errors import notice
 from penstock.cli.flags import NoWait, OptionalEndpointName, OptionalFile, Yes, pairs
-from penstock.cli.progress import Progress
+from penstock.cli.outcomes import finished, gone
 from penstock.domain.errors import invalid
 
 NOUN = "autoscale"
@@ -79,7 +78,8 @@ def create(  # noqa: PLR0913 - az's flags
         raise invalid("give --file, or --count or --max-count: how many instances there may be")
     spec = parsed(edited(fields, sets), document.source)
     with connect() as client:
-        return shapes.autoscale(finished(client, client.autoscales.create_or_update(spec), no_wait=no_wait))
+        applied = client.autoscales.create_or_update(spec)
+        return shapes.autoscale(finished(client, "autoscale", applied, no_wait=no_wait))
 
 
 @command(
@@ -130,9 +130,7 @@ def delete(name: _Name, yes: Yes = False, no_wait: NoWait = False) -> Any:
     with connect() as client:
         endpoint, _, deployment = (name if "/" in name else client.autoscales.find(name).name).partition("/")
         going = client.autoscales.delete(endpoint, deployment)
-        if going is not None and not no_wait:
-            client.wait_gone(going, on_progress=Progress())
-    notice(f"there is no autoscale {name!r}" if going is None else f"autoscale {name!r} is deleted")
+        gone(client, f"autoscale {name!r}", going, no_wait=no_wait)
 
 
 def _target(resource: str) -> Fields:

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from penstock.cli.errors import notice
-from penstock.cli.progress import Progress
+from penstock.cli.outcomes import finished
 from penstock.domain.errors import invalid, not_found
 
 if TYPE_CHECKING:
     from penstock.client.client import Client
-    from penstock.client.resources import AppliedAutoscale, RemoteAutoscale
+    from penstock.client.resources import RemoteAutoscale
     from penstock.domain.autoscale import Autoscale
 
 Fields = dict[str, Any]
@@ -43,24 +42,13 @@ def own_fields(fields: Fields, source: str) -> Fields:
         raise invalid(f"{source}: {err}") from None
 
 
-def finished(client: "Client", applied: "AppliedAutoscale", *, no_wait: bool) -> "RemoteAutoscale":
-    """The autoscale after the change, once it is in force."""
-    for sentence in applied.notices:
-        notice(sentence)
-    resource = applied.resource
-    notice(f"autoscale {resource.name!r} {applied.change}")
-    if not no_wait:
-        resource = client.wait(resource.kind, resource.name, resource.generation, on_progress=Progress())
-    return resource
-
-
 def changed(client: "Client", name: str, change: Callable[[Fields], Fields], *, no_wait: bool) -> "RemoteAutoscale":
     """The autoscale with its fields changed. One that came from scale_settings becomes its user's own."""
     present = client.autoscales.find(name)
     fields: Fields = present.spec.model_dump(mode="json", exclude_none=True, exclude={"source"})
     spec = parsed(change(fields), f"autoscale {present.name!r}")
     applied = client.autoscales.create_or_update(spec, if_match=present.generation)
-    return finished(client, applied, no_wait=no_wait)
+    return finished(client, "autoscale", applied, no_wait=no_wait)
 
 
 def profile_of(fields: Fields, name: str) -> Fields:

@@ -1,7 +1,7 @@
 """`penstock batch-deployment`: models and scripts that jobs of a batch endpoint run."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -9,7 +9,7 @@ from penstock.cli import batch_shapes
 from penstock.cli.command import command, noun
 from penstock.cli.confirm import confirm
 from penstock.cli.connection import connect
-from penstock.cli.deploying import unvalidated
+from penstock.cli.deploying import check_named, unvalidated
 from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
 from penstock.cli.errors import notice
@@ -23,13 +23,9 @@ from penstock.cli.flags import (
     OptionalName,
     Yes,
 )
-from penstock.cli.progress import Progress
+from penstock.cli.outcomes import finished, gone
 from penstock.cli.upload import uploaded
 from penstock.domain.errors import invalid
-
-if TYPE_CHECKING:
-    from penstock.client.client import Client
-    from penstock.client.resources import AppliedBatchDeployment
 
 NOUN = "batch-deployment"
 app = noun("Batch deployments: models and scripts that jobs of a batch endpoint run.")
@@ -70,10 +66,11 @@ def create(
     document = unvalidated(document) if manner.skip_script_validation else document
     from penstock.domain.batch_deployment import BatchDeployment
 
-    _check_named(document)
+    check_named(document)
     with connect() as client:
         spec = uploaded(client, BatchDeployment, document)
-        shown = _finished(client, client.batch_deployments.create_or_update(spec), no_wait=manner.no_wait)
+        applied = client.batch_deployments.create_or_update(spec)
+        shown = batch_shapes.batch_deployment(finished(client, "deployment", applied, no_wait=manner.no_wait))
         if manner.set_default:
             client.batch_deployments.set_default(shown["endpoint_name"], shown["name"])
             notice(f"batch endpoint {shown['endpoint_name']!r} runs jobs with {shown['name']!r} by default")
@@ -100,13 +97,13 @@ def update(
     empty = Document.empty(DocumentKind.BATCH_DEPLOYMENT, f"deployment {name!r}")
     document = empty if file is None else read_one(file, DocumentKind.BATCH_DEPLOYMENT)
     document = document.with_fields(name=name, endpoint_name=endpoint_name)
-    name, endpoint_name = _check_named(document)
+    name, endpoint_name = check_named(document)
     with connect() as client:
         present = client.batch_deployments.get(endpoint_name, name)
         fields = {**present.spec.model_dump(mode="json"), **document.fields}
         spec = uploaded(client, BatchDeployment, document.replaced(edited(fields, edits)))
         applied = client.batch_deployments.create_or_update(spec, if_match=present.generation)
-        return _finished(client, applied, no_wait=no_wait)
+        return batch_shapes.batch_deployment(finished(client, "deployment", applied, no_wait=no_wait))
 
 
 @command(
@@ -134,10 +131,7 @@ def delete(name: Name, endpoint_name: EndpointName, yes: Yes = False, no_wait: N
     confirm(f"Delete deployment {name!r} of batch endpoint {endpoint_name!r}?", yes=yes)
     with connect() as client:
         going = client.batch_deployments.delete(endpoint_name, name)
-        if going is not None and not no_wait:
-            client.wait_gone(going, on_progress=Progress())
-    what = f"deployment {name!r} of batch endpoint {endpoint_name!r}"
-    notice(f"there is no {what}" if going is None else f"{what} is deleted")
+        gone(client, f"deployment {name!r} of batch endpoint {endpoint_name!r}", going, no_wait=no_wait)
 
 
 @command(
@@ -150,24 +144,3 @@ def list_jobs(name: Name, endpoint_name: EndpointName) -> Any:
     """List the deployment's jobs, the newest first."""
     with connect() as client:
         return [batch_shapes.job(job) for job in client.batch_deployments.jobs(endpoint_name, name)]
-
-
-def _check_named(document: Document) -> tuple[str, str]:
-    """The names of deployment and endpoint; raises `invalid` saying where to give the one that is missing."""
-    name, endpoint = document.text("name"), document.text("endpoint_name")
-    if name is None:
-        raise invalid(f"{document.source}: the deployment has no name: give `name` in the file, or --name")
-    if endpoint is None:
-        raise invalid(f"{document.source}: give `endpoint_name` in the file, or --endpoint-name")
-    return name, endpoint
-
-
-def _finished(client: "Client", applied: "AppliedBatchDeployment", *, no_wait: bool) -> dict[str, Any]:
-    """The deployment after the change, once jobs can run with it."""
-    resource = applied.resource
-    for sentence in applied.notices:
-        notice(sentence)
-    notice(f"deployment {resource.name!r} {applied.change}")
-    if not no_wait:
-        resource = client.wait(resource.kind, resource.name, resource.generation, on_progress=Progress())
-    return batch_shapes.batch_deployment(resource)

@@ -14,12 +14,10 @@ from penstock.cli.errors import notice
 from penstock.cli.flags import Name, NoWait, OptionalFile, OptionalName, Yes, pairs
 from penstock.cli.following import followed
 from penstock.cli.invoking import Data, Overrides, invocation_fields
-from penstock.cli.progress import Progress
+from penstock.cli.outcomes import finished, gone
 from penstock.domain.errors import invalid
 
 if TYPE_CHECKING:
-    from penstock.client.client import Client
-    from penstock.client.resources import AppliedBatchEndpoint
     from penstock.domain.batch_endpoint import BatchEndpoint
 
 NOUN = "batch-endpoint"
@@ -46,7 +44,8 @@ def create(*, name: OptionalName = None, file: OptionalFile = None, sets: Sets, 
     document = (read_one(file, kind) if file else Document.empty(kind)).with_fields(name=name)
     spec = _parsed(edited(dict(document.fields), sets), document.source)
     with connect() as client:
-        return _finished(client, client.batch_endpoints.create_or_update(spec), no_wait=no_wait)
+        applied = client.batch_endpoints.create_or_update(spec)
+        return batch_shapes.batch_endpoint(finished(client, "batch endpoint", applied, no_wait=no_wait, quiet=True))
 
 
 @command(
@@ -77,7 +76,7 @@ def update(
             fields["defaults"] = pairs("--defaults", defaults)
         spec = _parsed(fields, f"batch endpoint {name!r}")
         applied = client.batch_endpoints.create_or_update(spec, if_match=present.generation)
-        return _finished(client, applied, no_wait=no_wait)
+        return batch_shapes.batch_endpoint(finished(client, "batch endpoint", applied, no_wait=no_wait, quiet=True))
 
 
 @command(app, "show", example="penstock batch-endpoint show -n fraud-batch", text=batch_shapes.ENDPOINTS)
@@ -100,9 +99,7 @@ def delete(name: Name, yes: Yes = False, no_wait: NoWait = False) -> Any:
     confirm(f"Delete batch endpoint {name!r} and all its deployments?", yes=yes)
     with connect() as client:
         going = client.batch_endpoints.delete(name)
-        if going is not None and not no_wait:
-            client.wait_gone(going, on_progress=Progress())
-    notice(f"there is no batch endpoint {name!r}" if going is None else f"batch endpoint {name!r} is deleted")
+        gone(client, f"batch endpoint {name!r}", going, no_wait=no_wait)
 
 
 @command(
@@ -143,14 +140,3 @@ def _parsed(fields: dict[str, Any], source: str) -> "BatchEndpoint":
     from penstock.domain.fields import parse
 
     return parse(BatchEndpoint, fields, source)
-
-
-def _finished(client: "Client", applied: "AppliedBatchEndpoint", *, no_wait: bool) -> dict[str, Any]:
-    """The endpoint after the change, once it has come into effect."""
-    resource = applied.resource
-    for sentence in applied.notices:
-        notice(sentence)
-    notice(f"batch endpoint {resource.name!r} {applied.change}")
-    if not no_wait:
-        resource = client.wait(resource.kind, resource.name, resource.generation)
-    return batch_shapes.batch_endpoint(resource)

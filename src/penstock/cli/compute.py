@@ -11,14 +11,11 @@ from penstock.cli.confirm import confirm
 from penstock.cli.connection import connect
 from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
-from penstock.cli.errors import notice
 from penstock.cli.flags import Name, NoWait, OptionalFile, OptionalName, Yes, pairs
-from penstock.cli.progress import Progress
+from penstock.cli.outcomes import finished, gone
 from penstock.domain.errors import invalid
 
 if TYPE_CHECKING:
-    from penstock.client.client import Client
-    from penstock.client.resources import AppliedCompute
     from penstock.domain.compute import Compute
 
 NOUN = "compute"
@@ -100,7 +97,8 @@ def create(
         raise invalid("give --name, or --file with a name")
     spec = _parsed(edited(dict(document.fields), sets), document.source)
     with connect() as client:
-        return _finished(client, client.computes.create_or_update(spec), no_wait=no_wait)
+        applied = client.computes.create_or_update(spec)
+        return batch_shapes.compute(finished(client, "compute", applied, no_wait=no_wait, quiet=True))
 
 
 @command(
@@ -117,7 +115,7 @@ def update(*, name: Name, size: Size, edits: Edits, no_wait: NoWait = False) -> 
         given = {field: value for field, value in size.fields().items() if value is not None}
         fields = edited({**present.spec.model_dump(mode="json"), **given}, edits)
         applied = client.computes.create_or_update(_parsed(fields, f"compute {name!r}"), if_match=present.generation)
-        return _finished(client, applied, no_wait=no_wait)
+        return batch_shapes.compute(finished(client, "compute", applied, no_wait=no_wait, quiet=True))
 
 
 @command(app, "show", example="penstock compute show -n cpu-cluster", text=batch_shapes.COMPUTES)
@@ -142,9 +140,7 @@ def delete(name: Name, yes: Yes = False, no_wait: NoWait = False) -> Any:
     confirm(f"Delete compute {name!r}?", yes=yes)
     with connect() as client:
         going = client.computes.delete(name)
-        if going is not None and not no_wait:
-            client.wait_gone(going, on_progress=Progress())
-    notice(f"there is no compute {name!r}" if going is None else f"compute {name!r} is deleted")
+        gone(client, f"compute {name!r}", going, no_wait=no_wait)
 
 
 def _parsed(fields: dict[str, Any], source: str) -> "Compute":
@@ -152,13 +148,3 @@ def _parsed(fields: dict[str, Any], source: str) -> "Compute":
     from penstock.domain.fields import parse
 
     return parse(Compute, fields, source)
-
-
-def _finished(client: "Client", applied: "AppliedCompute", *, no_wait: bool) -> dict[str, Any]:
-    resource = applied.resource
-    for sentence in applied.notices:
-        notice(sentence)
-    notice(f"compute {resource.name!r} {applied.change}")
-    if not no_wait:
-        resource = client.wait(resource.kind, resource.name, resource.generation)
-    return batch_shapes.compute(resource)

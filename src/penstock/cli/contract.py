@@ -14,13 +14,11 @@ from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
 from penstock.cli.errors import notice
 from penstock.cli.flags import File, Name, NoWait, OptionalEndpointName, OptionalFile, OptionalName, Yes
-from penstock.cli.progress import Progress
+from penstock.cli.outcomes import finished, gone
 from penstock.cli.show import table
 from penstock.domain.errors import invalid
 
 if TYPE_CHECKING:
-    from penstock.client.client import Client
-    from penstock.client.resources import AppliedContract
     from penstock.domain.contract import Contract
 
 NOUN = "contract"
@@ -64,7 +62,7 @@ def create(
     document = _named(read_one(file, DocumentKind.CONTRACT), name, endpoint_name, deployment_name)
     spec = _parsed(edited(dict(document.fields), sets), document.source)
     with connect() as client:
-        return _finished(client, client.contracts.create_or_update(spec), no_wait=no_wait)
+        return shapes.contract(finished(client, "contract", client.contracts.create_or_update(spec), no_wait=no_wait))
 
 
 @command(
@@ -84,7 +82,7 @@ def update(*, name: OptionalName = None, file: OptionalFile = None, edits: Edits
         fields = {**present.spec.model_dump(mode="json", exclude_none=True), **document.fields, "name": name}
         spec = _parsed(edited(fields, edits), f"contract {name!r}")
         applied = client.contracts.create_or_update(spec, if_match=present.generation)
-        return _finished(client, applied, no_wait=no_wait)
+        return shapes.contract(finished(client, "contract", applied, no_wait=no_wait))
 
 
 @command(app, "show", example="penstock contract show -n wine-inputs", text=shapes.CONTRACTS)
@@ -108,9 +106,7 @@ def delete(name: Name, yes: Yes = False, no_wait: NoWait = False) -> Any:
     confirm(f"Delete contract {name!r}?", yes=yes)
     with connect() as client:
         going = client.contracts.delete(name)
-        if going is not None and not no_wait:
-            client.wait_gone(going, on_progress=Progress())
-    notice(f"there is no contract {name!r}" if going is None else f"contract {name!r} is deleted")
+        gone(client, f"contract {name!r}", going, no_wait=no_wait)
 
 
 @command(
@@ -177,12 +173,3 @@ def _parsed(fields: dict[str, Any], source: str) -> "Contract":
     from penstock.domain.fields import parse
 
     return parse(Contract, fields, source)
-
-
-def _finished(client: "Client", applied: "AppliedContract", *, no_wait: bool) -> dict[str, Any]:
-    """The contract after the change, once it was handed to the deployments."""
-    resource = applied.resource
-    notice(f"contract {resource.name!r} {applied.change}")
-    if not no_wait:
-        resource = client.wait(resource.kind, resource.name, resource.generation, on_progress=Progress())
-    return shapes.contract(resource)

@@ -10,6 +10,7 @@ from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
 from penstock.cli.errors import notice
 from penstock.cli.flags import File, Name, OptionalFile, OptionalName, Yes
+from penstock.cli.outcomes import gone
 from penstock.cli.progress import Progress
 from penstock.cli.upload import uploaded
 from penstock.domain.errors import invalid
@@ -72,9 +73,7 @@ def delete(name: Name, yes: Yes = False) -> Any:
     confirm(f"Delete datastore {name!r}? The data stays.", yes=yes)
     with connect() as client:
         going = client.datastores.delete(name)
-        if going is not None:
-            client.wait_gone(going, on_progress=Progress())
-    notice(f"there is no datastore {name!r}" if going is None else f"datastore {name!r} is deleted")
+        gone(client, f"datastore {name!r}", going)
 
 
 def _edited(document: Document, edits: Edits | Sets) -> Document:

@@ -1,4 +1,4 @@
-"""Bringing a deployment to serve: the wait with its remedies, and the traffic after it."""
+"""Bringing a deployment to serve: its names, the wait with its remedies, and the traffic after it."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from penstock.cli.documents import Document
 from penstock.cli.errors import NEXT, notice
 from penstock.cli.progress import Progress
-from penstock.domain.errors import Code, PenstockError
+from penstock.domain.errors import Code, PenstockError, invalid
 from penstock.domain.samples import SKIP_PROPERTY
 
 if TYPE_CHECKING:
@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from penstock.client.resources import AppliedDeployment, Deployment
 
 _TRIES = 5  # at a traffic that others are changing
+
+
+def check_named(document: Document) -> tuple[str, str]:
+    """The names of deployment and endpoint; raises `invalid` saying where to give the one that is missing."""
+    name, endpoint = document.text("name"), document.text("endpoint_name")
+    if name is None:
+        raise invalid(f"{document.source}: the deployment has no name: give `name` in the file, or --name")
+    if endpoint is None:
+        raise invalid(f"{document.source}: give `endpoint_name` in the file, or --endpoint-name")
+    return name, endpoint
 
 
 def ready(client: "Client", applied: "AppliedDeployment", progress: Progress) -> "Deployment":

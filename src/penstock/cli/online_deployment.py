@@ -9,10 +9,9 @@ from penstock.cli import shapes
 from penstock.cli.command import command, noun
 from penstock.cli.confirm import confirm
 from penstock.cli.connection import connect
-from penstock.cli.deploying import give_all_traffic, ready, unvalidated
+from penstock.cli.deploying import check_named, give_all_traffic, ready, unvalidated
 from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
-from penstock.cli.errors import notice
 from penstock.cli.flags import (
     EndpointName,
     File,
@@ -23,6 +22,7 @@ from penstock.cli.flags import (
     OptionalName,
     Yes,
 )
+from penstock.cli.outcomes import gone, tell
 from penstock.cli.progress import Progress
 from penstock.cli.show import Output
 from penstock.cli.upload import uploaded
@@ -83,7 +83,7 @@ def create(
     document = manner.noted(document.replaced(edited(dict(document.fields), sets)))
     from penstock.domain.deployment import OnlineDeployment
 
-    _check_named(document)
+    check_named(document)
     with connect() as client:
         spec = uploaded(client, OnlineDeployment, document)
         shown = _finished(client, client.online_deployments.create_or_update(spec), no_wait=manner.no_wait)
@@ -113,7 +113,7 @@ def update(
     empty = Document.empty(DocumentKind.DEPLOYMENT, f"deployment {name!r}")
     document = empty if file is None else read_one(file, DocumentKind.DEPLOYMENT)
     document = document.with_fields(name=name, endpoint_name=endpoint_name)
-    name, endpoint_name = _check_named(document)
+    name, endpoint_name = check_named(document)
     with connect() as client:
         present = client.online_deployments.get(endpoint_name, name)
         fields = {**present.spec.model_dump(mode="json"), **document.fields}
@@ -149,10 +149,7 @@ def delete(name: Name, endpoint_name: EndpointName, yes: Yes = False, no_wait: N
     confirm(f"Delete deployment {name!r} of endpoint {endpoint_name!r}?", yes=yes)
     with connect() as client:
         going = client.online_deployments.delete(endpoint_name, name)
-        if going is not None and not no_wait:
-            client.wait_gone(going, on_progress=Progress())
-    what = f"deployment {name!r} of endpoint {endpoint_name!r}"
-    notice(f"there is no {what}" if going is None else f"{what} is deleted")
+        gone(client, f"deployment {name!r} of endpoint {endpoint_name!r}", going, no_wait=no_wait)
 
 
 @command(
@@ -172,21 +169,9 @@ def get_logs(
     return [log.model_dump() for log in found]
 
 
-def _check_named(document: Document) -> tuple[str, str]:
-    """The names of deployment and endpoint; raises `invalid` saying where to give the one that is missing."""
-    name, endpoint = document.text("name"), document.text("endpoint_name")
-    if name is None:
-        raise invalid(f"{document.source}: the deployment has no name: give `name` in the file, or --name")
-    if endpoint is None:
-        raise invalid(f"{document.source}: give `endpoint_name` in the file, or --endpoint-name")
-    return name, endpoint
-
-
 def _finished(client: "Client", applied: "AppliedDeployment", *, no_wait: bool) -> dict[str, Any]:
     """The deployment after the change, once it serves."""
-    for sentence in applied.notices:
-        notice(sentence)
-    notice(f"deployment {applied.resource.name!r} {applied.change}")
+    tell("deployment", applied)
     if no_wait:
         return shapes.deployment(applied.resource)
     return shapes.deployment(ready(client, applied, Progress()))

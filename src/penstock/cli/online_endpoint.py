@@ -14,14 +14,12 @@ from penstock.cli.documents import Document, DocumentKind, read_bytes, read_one
 from penstock.cli.edits import Edits, Sets, edited
 from penstock.cli.errors import notice
 from penstock.cli.flags import Force, Name, NoWait, OptionalFile, OptionalName, Yes
-from penstock.cli.progress import Progress
+from penstock.cli.outcomes import finished, gone
 from penstock.cli.show import table
 from penstock.cli.traffic import Shares
 from penstock.domain.errors import invalid
 
 if TYPE_CHECKING:
-    from penstock.client.client import Client
-    from penstock.client.resources import AppliedEndpoint
     from penstock.domain.endpoint import OnlineEndpoint
 
 NOUN = "online-endpoint"
@@ -61,7 +59,8 @@ def create(
     fields = edited(dict(document.with_fields(name=name, auth_mode=auth_mode).fields), sets)
     spec = _parsed(fields, document.source)
     with connect() as client:
-        return _finished(client, client.online_endpoints.create_or_update(spec), no_wait=no_wait)
+        applied = client.online_endpoints.create_or_update(spec)
+        return shapes.endpoint(finished(client, "endpoint", applied, no_wait=no_wait))
 
 
 @command(
@@ -91,7 +90,7 @@ def update(
         fields = edited(fields, edits)
         spec = _parsed({**fields, **shares.fields()}, f"endpoint {name!r}")
         applied = client.online_endpoints.create_or_update(spec, if_match=present.generation, force=force)
-        return _finished(client, applied, no_wait=no_wait)
+        return shapes.endpoint(finished(client, "endpoint", applied, no_wait=no_wait))
 
 
 @command(app, "show", example="penstock online-endpoint show -n fraud", text=shapes.ENDPOINTS, ignored=_WEB)
@@ -114,9 +113,7 @@ def delete(name: Name, yes: Yes = False, no_wait: NoWait = False) -> Any:
     confirm(f"Delete endpoint {name!r} and all its deployments?", yes=yes)
     with connect() as client:
         going = client.online_endpoints.delete(name)
-        if going is not None and not no_wait:
-            client.wait_gone(going, on_progress=Progress())
-    notice(f"there is no endpoint {name!r}" if going is None else f"endpoint {name!r} is deleted")
+        gone(client, f"endpoint {name!r}", going, no_wait=no_wait)
 
 
 @command(
@@ -165,7 +162,8 @@ def regenerate_keys(name: Name, key_type: _KeyType = "primary") -> Any:
 def rollback(name: Name, force: Force = False, no_wait: NoWait = False) -> Any:
     """Give an endpoint the traffic that it had before the last change; nothing is restarted."""
     with connect() as client:
-        return _finished(client, client.online_endpoints.rollback(name, force=force), no_wait=no_wait)
+        applied = client.online_endpoints.rollback(name, force=force)
+        return shapes.endpoint(finished(client, "endpoint", applied, no_wait=no_wait))
 
 
 def _parsed(fields: dict[str, Any], source: str) -> "OnlineEndpoint":
@@ -173,18 +171,6 @@ def _parsed(fields: dict[str, Any], source: str) -> "OnlineEndpoint":
     from penstock.domain.fields import parse
 
     return parse(OnlineEndpoint, fields, source)
-
-
-def _finished(client: "Client", applied: "AppliedEndpoint", *, no_wait: bool) -> dict[str, Any]:
-    """The endpoint after the change, once it has come into effect."""
-    resource = applied.resource
-    for sentence in (*applied.notices, applied.message):
-        if sentence:
-            notice(sentence)
-    notice(f"endpoint {resource.name!r} {applied.change}")
-    if not no_wait:
-        resource = client.wait(resource.kind, resource.name, resource.generation, on_progress=Progress())
-    return shapes.endpoint(resource)
 
 
 def _body(file: Path | None) -> bytes:

@@ -14,6 +14,7 @@ from penstock.cli.connection import connect
 from penstock.cli.documents import Document, DocumentKind, read_bytes, read_one
 from penstock.cli.errors import notice
 from penstock.cli.flags import Name, OptionalFile, OptionalName, Yes
+from penstock.cli.outcomes import gone
 from penstock.cli.progress import Progress
 from penstock.cli.show import table
 from penstock.domain.errors import invalid
@@ -108,9 +109,7 @@ def delete(name: Name, yes: Yes = False) -> Any:
     confirm(f"Delete webhook {name!r}?", yes=yes)
     with connect() as client:
         going = client.webhooks.delete(name)
-        if going is not None:
-            client.wait_gone(going, on_progress=Progress())
-    notice(f"there is no webhook {name!r}" if going is None else f"webhook {name!r} is deleted")
+        gone(client, f"webhook {name!r}", going)
 
 
 @command(
