@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,25 +12,16 @@ from penstock.cli.connection import connect
 from penstock.cli.documents import Document, DocumentKind, read_one
 from penstock.cli.edits import Edits, Sets, edited
 from penstock.cli.errors import notice
-from penstock.cli.flags import Asset, Name, OptionalFile, Version
+from penstock.cli.flags import Asset, Name, OptionalFile
 from penstock.cli.upload import uploaded
-from penstock.domain.errors import invalid, not_found
-
-if TYPE_CHECKING:
-    from penstock.client.client import Client
-    from penstock.client.resources import RegisteredEnvironment
+from penstock.cli.versions import Listing, Which, version_of, versions
+from penstock.domain.errors import invalid
 
 NOUN = "environment"
 app = noun("Registered environments.")
 app.add_typer(environment_care.app)
 
 _REGISTRY = "--registry-name="
-
-_Label = Annotated[str | None, typer.Option("--label", "-l", help="latest.")]
-_FilterName = Annotated[str | None, typer.Option("--name", "-n", help="Only this one's versions.")]
-_IncludeArchived = Annotated[bool, typer.Option("--include-archived", help="Archived versions too.")]
-_ArchivedOnly = Annotated[bool, typer.Option("--archived-only", help="Archived versions only.")]
-_MaxResults = Annotated[int | None, typer.Option("--max-results", "-r", min=1, help="At most this many.")]
 
 
 @dataclass(frozen=True)
@@ -83,9 +74,9 @@ def create(*, file: OptionalFile = None, asset: Asset, contents: Contents, sets:
     text=shapes.ENVIRONMENTS,
     ignored=(_REGISTRY,),
 )
-def show(name: Name, version: Version = None, label: _Label = None) -> Any:
+def show(*, name: Name, which: Which) -> Any:
     """Show a version of an environment, the latest by default."""
-    meant = _meant(version, label)
+    meant = which.one("environment")
     with connect() as client:
         return shapes.environment(client.environments.get(name, meant))
 
@@ -97,16 +88,10 @@ def show(name: Name, version: Version = None, label: _Label = None) -> Any:
     text=shapes.ENVIRONMENTS,
     ignored=(_REGISTRY,),
 )
-def list_all(
-    name: _FilterName = None,
-    include_archived: _IncludeArchived = False,
-    archived_only: _ArchivedOnly = False,
-    max_results: _MaxResults = None,
-) -> Any:
+def list_all(*, listing: Listing) -> Any:
     """List versions, newest first."""
     with connect() as client:
-        found = client.environments.list(name, include_archived=include_archived or archived_only)
-    return [shapes.environment(e) for e in found if e.status.archived or not archived_only][:max_results]
+        return [shapes.environment(each) for each in listing.of(client.environments)]
 
 
 @command(
@@ -116,18 +101,19 @@ def list_all(
     text=shapes.ENVIRONMENTS,
     ignored=(_REGISTRY,),
 )
-def update(*, name: Name, version: Version = None, label: _Label = None, edits: Edits) -> Any:
+def update(*, name: Name, which: Which, edits: Edits) -> Any:
     """Change what is said of a version: description and tags."""
-    from penstock.cli.environment_changes import change_of
+    from penstock.cli.version_changes import change_of
 
-    meant = _meant(version, label)
+    meant = which.one("environment")
+    why = "what a version comes to never changes, so register another one with `penstock environment create`"
     with connect() as client:
         found = client.environments.get(name, meant)
-        change = change_of(found.name, found.spec, edits)
+        change = change_of(f"environment {found.name}", found.spec, edits, why)
         if not change.model_fields_set:
             notice(f"environment {found.name} unchanged")
             return shapes.environment(found)
-        return shapes.environment(client.environments.change(name, _version(found), change).resource)
+        return shapes.environment(client.environments.change(name, version_of(found), change).resource)
 
 
 @command(
@@ -137,12 +123,12 @@ def update(*, name: Name, version: Version = None, label: _Label = None, edits: 
     text=shapes.ENVIRONMENTS,
     ignored=(_REGISTRY,),
 )
-def archive(name: Name, version: Version = None, label: _Label = None) -> Any:
+def archive(*, name: Name, which: Which) -> Any:
     """Hide a version from lists and from latest, or all versions; they stay deployable."""
-    meant = _meant(version, label)
+    meant = which.one_or_all("environment")
     with connect() as client:
-        versions = _versions(client, name, None if version is None and label is None else meant)
-        return [shapes.environment(client.environments.archive(name, v)) for v in versions]
+        found = versions("environment", client.environments, name, meant)
+        return [shapes.environment(client.environments.archive(name, version)) for version in found]
 
 
 @command(
@@ -152,35 +138,12 @@ def archive(name: Name, version: Version = None, label: _Label = None) -> Any:
     text=shapes.ENVIRONMENTS,
     ignored=(_REGISTRY,),
 )
-def restore(name: Name, version: Version = None, label: _Label = None) -> Any:
+def restore(*, name: Name, which: Which) -> Any:
     """Show a version in lists again, or all versions."""
-    meant = _meant(version, label)
+    meant = which.one_or_all("environment")
     with connect() as client:
-        versions = _versions(client, name, None if version is None and label is None else meant)
-        return [shapes.environment(client.environments.restore(name, v)) for v in versions]
-
-
-def _meant(version: str | None, label: str | None) -> str:
-    """The version that the flags mean; raises `invalid` for both at once, and for labels that there are not."""
-    if version is not None and label is not None:
-        raise invalid("give --version or --label, not both")
-    if label not in (None, "latest"):
-        raise invalid(f"--label {label}: environments have one label, latest")
-    return version or "latest"
-
-
-def _versions(client: "Client", name: str, meant: str | None) -> list[str]:
-    """The version that is meant, or all, as `az` does it."""
-    if meant is not None:
-        return [_version(client.environments.get(name, meant))]
-    found = [_version(environment) for environment in client.environments.list(name, include_archived=True)]
-    if not found:
-        raise not_found(f"there is no environment {name!r}; see `penstock environment list --include-archived`")
-    return found
-
-
-def _version(environment: "RegisteredEnvironment") -> str:
-    return environment.name.rpartition(":")[2]
+        found = versions("environment", client.environments, name, meant)
+        return [shapes.environment(client.environments.restore(name, version)) for version in found]
 
 
 prune.add_to(app)

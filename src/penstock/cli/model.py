@@ -14,6 +14,7 @@ from penstock.cli.errors import notice
 from penstock.cli.flags import Asset, Name, OptionalFile, Version
 from penstock.cli.sources import is_local
 from penstock.cli.upload import uploaded
+from penstock.cli.versions import ArchivedOnly, IncludeArchived, MaxResults
 from penstock.domain.errors import invalid, not_found
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ _Stage = Annotated[str | None, typer.Option("--stage", "-s", help="How far it is
 _FilterStage = Annotated[str | None, typer.Option("--stage", "-s", help="Only versions of this stage.")]
 _Label = Annotated[str | None, typer.Option("--label", "-l", help="latest, or one of the model's aliases.")]
 _FilterName = Annotated[str | None, typer.Option("--name", "-n", help="Only this model's versions.")]
-_IncludeArchived = Annotated[bool, typer.Option("--include-archived", help="Archived versions too.")]
-_ArchivedOnly = Annotated[bool, typer.Option("--archived-only", help="Archived versions only.")]
-_MaxResults = Annotated[int | None, typer.Option("--max-results", "-r", min=1, help="At most this many.")]
 
 
 @command(
@@ -92,9 +90,9 @@ def list_all(
     *,
     name: _FilterName = None,
     stage: _FilterStage = None,
-    include_archived: _IncludeArchived = False,
-    archived_only: _ArchivedOnly = False,
-    max_results: _MaxResults = None,
+    include_archived: IncludeArchived = False,
+    archived_only: ArchivedOnly = False,
+    max_results: MaxResults = None,
 ) -> Any:
     """List versions, newest first."""
     with connect() as client:

@@ -3,14 +3,16 @@
 from typing import Any
 
 from penstock.cli.edits import Edits, edited
+from penstock.domain.asset import AssetChange
 from penstock.domain.errors import invalid
+from penstock.domain.fields import parse
 from penstock.domain.resource import Frozen
 
 _CHANGEABLE = ("description", "tags")
 
 
-def changed_fields(what: str, found: Frozen, edits: Edits, why: str) -> dict[str, Any]:
-    """The fields that flags change of version `what`. Values of tags are text, however they look.
+def change_of(what: str, found: Frozen, edits: Edits, why: str) -> AssetChange:
+    """The change that flags make to version `what`. Values of tags are text, however they look.
 
     Raises `invalid`, which ends in `why`, for fields that never change once a version is registered.
     """
@@ -23,7 +25,7 @@ def changed_fields(what: str, found: Frozen, edits: Edits, why: str) -> dict[str
     fields: dict[str, Any] = {field: wanted.get(field) for field in differing}
     if isinstance(fields.get("tags"), dict):
         fields["tags"] = {tag: _text(value) for tag, value in fields["tags"].items()}
-    return fields
+    return parse(AssetChange, fields, what)
 
 
 def _text(value: Any) -> Any:
