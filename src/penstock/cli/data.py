@@ -61,7 +61,7 @@ def create(
     with connect() as client:
         spec = uploaded(client, Data, document)
         applied = client.data.create_or_update(spec, skip_validation=skip_validation)
-    return shapes.data(applied.resource)
+    return shapes.asset(applied.resource)
 
 
 @command(app, "show", example="penstock data show -n sales --version 1", text=shapes.DATA, ignored=(_REGISTRY,))
@@ -69,14 +69,14 @@ def show(*, name: Name, which: Which) -> Any:
     """Show a version of data, the latest by default."""
     meant = which.one("data")
     with connect() as client:
-        return shapes.data(client.data.get(name, meant))
+        return shapes.asset(client.data.get(name, meant))
 
 
 @command(app, "list", example="penstock data list", text=shapes.DATA, ignored=(_REGISTRY,))
 def list_all(*, listing: Listing) -> Any:
     """List versions of data, newest first."""
     with connect() as client:
-        return [shapes.data(each) for each in listing.of(client.data)]
+        return [shapes.asset(each) for each in listing.of(client.data)]
 
 
 @command(
@@ -97,8 +97,8 @@ def update(*, name: Name, which: Which, edits: Edits) -> Any:
         change = change_of(f"data {found.name}", found.spec, edits, why)
         if not change.model_fields_set:
             notice(f"data {found.name} unchanged")
-            return shapes.data(found)
-        return shapes.data(client.data.change(name, version_of(found), change).resource)
+            return shapes.asset(found)
+        return shapes.asset(client.data.change(name, version_of(found), change).resource)
 
 
 @command(app, "archive", example="penstock data archive -n sales --version 1", text=shapes.DATA, ignored=(_REGISTRY,))
@@ -107,7 +107,7 @@ def archive(*, name: Name, which: Which) -> Any:
     meant = which.one_or_all("data")
     with connect() as client:
         found = versions("data", client.data, name, meant)
-        return [shapes.data(client.data.archive(name, version)) for version in found]
+        return [shapes.asset(client.data.archive(name, version)) for version in found]
 
 
 @command(app, "restore", example="penstock data restore -n sales --version 1", text=shapes.DATA, ignored=(_REGISTRY,))
@@ -116,4 +116,4 @@ def restore(*, name: Name, which: Which) -> Any:
     meant = which.one_or_all("data")
     with connect() as client:
         found = versions("data", client.data, name, meant)
-        return [shapes.data(client.data.restore(name, version)) for version in found]
+        return [shapes.asset(client.data.restore(name, version)) for version in found]

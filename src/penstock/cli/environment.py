@@ -64,7 +64,7 @@ def create(*, file: OptionalFile = None, asset: Asset, contents: Contents, sets:
         applied = client.environments.create_or_update(uploaded(client, Environment, document))
     for sentence in applied.notices:
         notice(sentence)
-    return shapes.environment(applied.resource)
+    return shapes.asset(applied.resource)
 
 
 @command(
@@ -78,7 +78,7 @@ def show(*, name: Name, which: Which) -> Any:
     """Show a version of an environment, the latest by default."""
     meant = which.one("environment")
     with connect() as client:
-        return shapes.environment(client.environments.get(name, meant))
+        return shapes.asset(client.environments.get(name, meant))
 
 
 @command(
@@ -91,7 +91,7 @@ def show(*, name: Name, which: Which) -> Any:
 def list_all(*, listing: Listing) -> Any:
     """List versions, newest first."""
     with connect() as client:
-        return [shapes.environment(each) for each in listing.of(client.environments)]
+        return [shapes.asset(each) for each in listing.of(client.environments)]
 
 
 @command(
@@ -112,8 +112,8 @@ def update(*, name: Name, which: Which, edits: Edits) -> Any:
         change = change_of(f"environment {found.name}", found.spec, edits, why)
         if not change.model_fields_set:
             notice(f"environment {found.name} unchanged")
-            return shapes.environment(found)
-        return shapes.environment(client.environments.change(name, version_of(found), change).resource)
+            return shapes.asset(found)
+        return shapes.asset(client.environments.change(name, version_of(found), change).resource)
 
 
 @command(
@@ -128,7 +128,7 @@ def archive(*, name: Name, which: Which) -> Any:
     meant = which.one_or_all("environment")
     with connect() as client:
         found = versions("environment", client.environments, name, meant)
-        return [shapes.environment(client.environments.archive(name, version)) for version in found]
+        return [shapes.asset(client.environments.archive(name, version)) for version in found]
 
 
 @command(
@@ -143,7 +143,7 @@ def restore(*, name: Name, which: Which) -> Any:
     meant = which.one_or_all("environment")
     with connect() as client:
         found = versions("environment", client.environments, name, meant)
-        return [shapes.environment(client.environments.restore(name, version)) for version in found]
+        return [shapes.asset(client.environments.restore(name, version)) for version in found]
 
 
 prune.add_to(app)

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
         Deployment,
         Endpoint,
         Preview,
-        RegisteredData,
-        RegisteredEnvironment,
         RemoteAutoscale,
         RemoteContract,
         RemoteDatastore,
@@ -105,18 +103,8 @@ def autoscale(resource: "RemoteAutoscale") -> dict[str, Any]:
     }
 
 
-def environment(resource: "RegisteredEnvironment") -> dict[str, Any]:
-    name, _, version = resource.name.rpartition(":")
-    return {
-        **spec_fields(resource),
-        "name": name,
-        "version": version,
-        "archived": resource.status.archived,
-        "created_at": resource.created_at.isoformat(),
-    }
-
-
-def data(resource: "RegisteredData") -> dict[str, Any]:
+def asset(resource: "AnyRemote") -> dict[str, Any]:
+    """A version of an environment or of data."""
     name, _, version = resource.name.rpartition(":")
     return {
         **spec_fields(resource),

@@ -18,9 +18,8 @@ class Autoscales:
 
         `if_match` is the generation that the edit was made on; raises `conflict` if it is no longer the present one.
         """
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = autoscale.model_dump_json().encode()
-        return understood(AppliedAutoscale, self._transport.put(_own_path(autoscale), content, headers=headers))
+        return understood(AppliedAutoscale, self._transport.put(_own_path(autoscale), content, if_match=if_match))
 
     def preview(self, autoscale: Autoscale) -> Preview:
         """What `create_or_update` would do."""

@@ -35,9 +35,8 @@ class BatchEndpoints:
             if present is not None:
                 endpoint = endpoint.model_copy(update={"defaults": present.spec.defaults})
                 if_match = present.generation
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = endpoint.model_dump_json().encode()
-        return understood(AppliedBatchEndpoint, self._transport.put(_path(_name(endpoint)), content, headers=headers))
+        return understood(AppliedBatchEndpoint, self._transport.put(_path(_name(endpoint)), content, if_match=if_match))
 
     def preview(self, endpoint: BatchEndpoint) -> Preview:
         """What `create_or_update` would do."""

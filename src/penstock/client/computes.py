@@ -18,9 +18,8 @@ class Computes:
 
         `if_match` is the generation that the edit was made on; raises `conflict` if it is no longer the present one.
         """
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = compute.model_dump_json().encode()
-        return understood(AppliedCompute, self._transport.put(_own_path(compute), content, headers=headers))
+        return understood(AppliedCompute, self._transport.put(_own_path(compute), content, if_match=if_match))
 
     def preview(self, compute: Compute) -> Preview:
         """What `create_or_update` would do."""

@@ -18,9 +18,8 @@ class Contracts:
 
         `if_match` is the generation that the edit was made on; raises `conflict` if it is no longer the present one.
         """
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = contract.model_dump_json().encode()
-        return understood(AppliedContract, self._transport.put(_own_path(contract), content, headers=headers))
+        return understood(AppliedContract, self._transport.put(_own_path(contract), content, if_match=if_match))
 
     def preview(self, contract: Contract) -> Preview:
         """What `create_or_update` would do."""

@@ -20,9 +20,8 @@ class Datastores:
 
         `if_match` is the generation that the edit was made on; raises `conflict` if it is no longer the present one.
         """
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = json.dumps(with_secrets(datastore)).encode()
-        return understood(AppliedDatastore, self._transport.put(_own_path(datastore), content, headers=headers))
+        return understood(AppliedDatastore, self._transport.put(_own_path(datastore), content, if_match=if_match))
 
     def preview(self, datastore: Datastore) -> Preview:
         """What `create_or_update` would do."""

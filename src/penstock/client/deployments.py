@@ -28,9 +28,8 @@ class OnlineDeployments:
         Model and code must be artifact references or registered assets: `Client.artifacts` uploads them.
         `if_match` is the generation that the edit was made on; raises `conflict` if it is no longer the present one.
         """
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = deployment.model_dump_json().encode()
-        return understood(AppliedDeployment, self._transport.put(_own_path(deployment), content, headers=headers))
+        return understood(AppliedDeployment, self._transport.put(_own_path(deployment), content, if_match=if_match))
 
     def preview(self, deployment: OnlineDeployment) -> Preview:
         """What `create_or_update` would do."""

@@ -137,11 +137,10 @@ class OnlineEndpoints:
         return _score(uri, body, headers)
 
     def _put(self, endpoint: OnlineEndpoint, if_match: int | None, *, force: bool) -> AppliedEndpoint:
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = endpoint.model_dump_json().encode()
         query = {"force": "true"} if force else None
         path = _path(_name(endpoint))
-        return understood(AppliedEndpoint, self._transport.put(path, content, query=query, headers=headers))
+        return understood(AppliedEndpoint, self._transport.put(path, content, query=query, if_match=if_match))
 
 
 def with_kept_traffic(wanted: OnlineEndpoint, present: OnlineEndpoint) -> OnlineEndpoint:

@@ -68,9 +68,8 @@ class Jobs:
         """Change what is said of a job: its tags, names and description; `conflict` for anything else."""
         if job.name is None:
             raise invalid("the job has no name")
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = job.model_dump_json().encode()
-        return understood(AppliedJob, self._transport.put(_path(job.name), content, headers=headers))
+        return understood(AppliedJob, self._transport.put(_path(job.name), content, if_match=if_match))
 
     def log(self, name: str, *, path: str = "user/error.txt", after: int = 0) -> LogText:
         """The lines of one of the job's logs from byte `after` on, and which logs there are."""

@@ -94,8 +94,10 @@ class Transport:
         content: bytes,
         *,
         query: Mapping[str, str | int | bool | None] | None = None,
-        headers: Mapping[str, str] | None = None,
+        if_match: int | None = None,
     ) -> Any:
+        """`if_match` is the generation that must be the present one."""
+        headers = {} if if_match is None else {"If-Match": str(if_match)}
         return self._decoded(self.send("PUT", path, content=lambda: content, query=query, headers=headers))
 
     def delete(self, path: str) -> Any:

@@ -35,9 +35,8 @@ class Webhooks:
 
         `if_match` is the generation that the edit was made on; raises `conflict` if it is no longer the present one.
         """
-        headers = {} if if_match is None else {"If-Match": str(if_match)}
         content = webhook.model_dump_json().encode()
-        return understood(AppliedWebhook, self._transport.put(_own_path(webhook), content, headers=headers))
+        return understood(AppliedWebhook, self._transport.put(_own_path(webhook), content, if_match=if_match))
 
     def ensure_secret(self, name: str) -> str | None:
         """A new secret if the webhook has none, to be shown this once; None if it has one."""

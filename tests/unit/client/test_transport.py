@@ -75,7 +75,7 @@ def test_the_token_and_the_actor_are_sent(opened: Opened) -> None:
 @pytest.mark.parametrize("again", [httpx.ReadError("reset"), httpx.ConnectError("refused"), httpx.Response(503)])
 def test_what_may_pass_is_tried_again_with_the_whole_body(opened: Opened, again: httpx.Response | Exception) -> None:
     platform = Platform(again, again, httpx.Response(200, json=[]))
-    assert opened(platform).put("/x", b"body", headers={"If-Match": "3"}) == []
+    assert opened(platform).put("/x", b"body", if_match=3) == []
     assert [request.content for request in platform.requests] == [b"body"] * 3
     assert platform.requests[2].headers["If-Match"] == "3"
 
