@@ -1,105 +1,38 @@
-"""Puts the platform together."""
+"""Puts the platform together of its parts, each of which is put together in a file of its own in `parts`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from penstock.api.readiness import Readiness, checks
 from penstock.api.services import Services
-from penstock.batch.batch_deployments import BatchDeployments
-from penstock.batch.batch_endpoints import BatchEndpoints
-from penstock.batch.computes import Computes
-from penstock.batch.job_files import JobFiles
-from penstock.batch.jobs import Jobs
-from penstock.batch.settling import Settling
 from penstock.control.clock import SystemClock
 from penstock.control.controller import Controller, Reconciler
 from penstock.control.events import EventFollower
 from penstock.control.lease import Leadership
 from penstock.control.resources import Resources
-from penstock.domain.autoscale import AUTOSCALE
-from penstock.domain.batch_deployment import BATCH_DEPLOYMENT
-from penstock.domain.batch_endpoint import BATCH_ENDPOINT
-from penstock.domain.compilation import Compilation
-from penstock.domain.compute import COMPUTE
-from penstock.domain.contract import CONTRACT
-from penstock.domain.datastore import DATASTORE
-from penstock.domain.deployment import ONLINE_DEPLOYMENT
-from penstock.domain.endpoint import ONLINE_ENDPOINT
 from penstock.domain.events import Event
-from penstock.domain.instance import parse_instance_name
-from penstock.domain.job import JOB
-from penstock.domain.resource import AnyKind, Key
-from penstock.domain.rollout import ROLLOUT
-from penstock.domain.validation import Validation
+from penstock.domain.resource import Key
 from penstock.domain.webhook import WEBHOOK
-from penstock.engines.base import Engine
-from penstock.environments.base import BuiltEnvironment
 from penstock.gateway.haproxy import HaproxyGateway
-from penstock.online import machine
-from penstock.online.assembly import Assembly
-from penstock.online.autoscale_reconciler import AutoscaleReconciler
 from penstock.online.autoscales import Autoscales
-from penstock.online.contract_files import ContractFiles
-from penstock.online.contract_reconciler import ContractReconciler
 from penstock.online.contracts import Contracts
-from penstock.online.counts import Counts
-from penstock.online.deployment_reconciler import DeploymentReconciler
-from penstock.online.deployments import Deployments
-from penstock.online.endpoint_reconciler import EndpointReconciler
-from penstock.online.endpoints import Endpoints
-from penstock.online.environment_doctor import EnvironmentDoctor
-from penstock.online.errands import Errands
-from penstock.online.exposition import parse
-from penstock.online.fleet import Fleet, Places
-from penstock.online.golden import Golden
-from penstock.online.golden_recorder import GoldenRecorder
-from penstock.online.inspector import Inspector
-from penstock.online.keys import Keyring
 from penstock.online.meter import Meter
 from penstock.online.minutes import Minutes
-from penstock.online.probes import Prober
-from penstock.online.rollbacks import Rollbacks
-from penstock.online.rollout_looks import Looks
-from penstock.online.rollout_reconciler import RolloutReconciler
-from penstock.online.rollout_stages import Stages
-from penstock.online.rollouts import Rollouts
-from penstock.online.routing import Routing
-from penstock.online.scaler import Scaler
-from penstock.online.shadow import Shadows
-from penstock.online.tapes import DeploymentTapes
-from penstock.online.waker import Waker
 from penstock.online.watch import Watch
-from penstock.online.webhook_parts import webhook_parts
+from penstock.online.webhook_parts import WebhookParts, webhook_parts
 from penstock.outside import connect, identity
-from penstock.parts import (
-    batch,
-    compiler,
-    datastores_and_data,
-    environment_collector,
-    instance_defaults,
-    record_keeper,
-    registry_models,
-    rehearsal,
-)
-from penstock.preparation.background import Background
-from penstock.preparation.preparation import Preparation
+from penstock.parts.batch import Batch, batch
+from penstock.parts.errands import ErrandParts, errand_parts
+from penstock.parts.ground import Ground, ground
+from penstock.parts.online import Online, online
+from penstock.parts.rollouts import RolloutParts, rollout_parts
+from penstock.parts.upkeep import Upkeep, upkeep
+from penstock.parts.work import all_keys, enqueue
 from penstock.settings import Settings
 from penstock.telemetry.records import Records
 
 _MAX_BLOB_BYTES = 64 * 2**30
-_KINDS: tuple[AnyKind, ...] = (  # with a reconciler
-    ONLINE_ENDPOINT,
-    ONLINE_DEPLOYMENT,
-    CONTRACT,
-    ROLLOUT,
-    WEBHOOK,
-    COMPUTE,
-    DATASTORE,
-    BATCH_ENDPOINT,
-    BATCH_DEPLOYMENT,
-    JOB,
-)
 
 
 class Part(Protocol):
@@ -132,155 +65,141 @@ class Platform:
             close()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    ground: Ground
+    online: Online
+    rollouts: RolloutParts
+    webhooks: WebhookParts
+    batch: Batch
+    errands: ErrandParts
+    upkeep: Upkeep
+
+
 def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Platform:
     """The platform for these settings; nothing runs yet. `shut_down` is called when a client asks for the end."""
-    home, clock, outside = settings.home, SystemClock(), connect(settings)
-    resources = Resources(outside.store, clock, lambda key: _enqueue(controller, key))
-    places = Places(run=settings.run_folder, logs=home / "logs" / "instances", collected=settings.collected_folder)
-    prober = Prober(lambda name: watch.changed(name))  # noqa: PLW0108 - made below
-    contract_files = ContractFiles(resources, places)
-    fleet = Fleet(outside.engine, outside.gateway, prober, places, clock, contract_files)
-    routing = Routing(resources, fleet, outside.gateway)
-    keyring = Keyring(home / "secrets" / "endpoints")
-    models = registry_models(home, outside)
-    preparation = Preparation(resources, models, outside.artifacts, outside.environments, outside.images)
-    builds: Background[BuiltEnvironment] = Background("build")
-    defaults = instance_defaults(settings)
-    assembly = Assembly(preparation, outside.environments, builds, home / "apps", places, defaults)
-    meter, tapes = Meter(outside.gateway, places, clock), DeploymentTapes(fleet, clock)
-    inspector = Inspector(resources, fleet, outside.gateway, clock)
-    endpoints, deployments = Endpoints(resources, keyring, routing), Deployments(resources, preparation, clock)
-    golden = Golden(resources, keyring, outside.gateway, settings.host)
-    shadows = Shadows(resources, meter, tapes, outside.gateway, clock, acting=lambda: leadership.held)
-    stages = Stages(golden, shadows)
-    looks = Looks(meter, tapes, lambda: parse(inspector.metrics().decode(errors="replace")))
-    hooks = webhook_parts(resources, clock, lambda: leadership.held, home / "secrets" / "webhooks", settings.database)
-    datastores, data = datastores_and_data(settings, resources)
-    batches = batch(settings, resources, preparation, outside, builds, (datastores, data))
-    reconcilers: Mapping[str, Reconciler] = {
-        JOB.name: batches.jobs,
-        BATCH_DEPLOYMENT.name: batches.deployments,
-        BATCH_ENDPOINT.name: Settling(resources, BATCH_ENDPOINT, clock, BATCH_DEPLOYMENT),
-        COMPUTE.name: Settling(resources, COMPUTE, clock),
-        DATASTORE.name: Settling(resources, DATASTORE, clock),
-        ROLLOUT.name: RolloutReconciler(resources, routing, looks, stages, clock),
-        ONLINE_ENDPOINT.name: EndpointReconciler(resources, keyring, routing, clock),
-        AUTOSCALE.name: AutoscaleReconciler(resources, clock),
-        CONTRACT.name: ContractReconciler(resources, contract_files, preparation, clock),
-        WEBHOOK.name: hooks.reconciler,
-        ONLINE_DEPLOYMENT.name: DeploymentReconciler(
-            resources, assembly, fleet, routing, clock, Counts(resources, fleet, machine.measure)
-        ),
-    }
+    outside = connect(settings)
+    resources = Resources(outside.store, SystemClock(), lambda key: enqueue(controller, key))
+    below = ground(settings, outside, resources, lambda: leadership.held)
+    parts = _parts(below, lambda name: watch.changed(name))  # noqa: PLW0108 - made below
     controller = Controller(
-        reconcilers, clock, acting=lambda: leadership.held, all_keys=lambda: _all_keys(resources, outside.engine)
+        _reconcilers(parts), below.clock, acting=below.leading, all_keys=lambda: all_keys(resources, outside.engine)
     )
-    leadership = Leadership(outside.store, clock, identity(settings), controller.enqueue_all)
-    leading = lambda: leadership.held  # noqa: E731
+    leadership = Leadership(outside.store, below.clock, identity(settings), controller.enqueue_all)
     watch = Watch(outside.engine, controller.enqueue)
-    services = Services(
-        resources=resources,
-        endpoints=endpoints,
-        deployments=deployments,
-        rollouts=Rollouts(resources),
-        rollbacks=Rollbacks(resources, endpoints, deployments, routing),
-        golden=golden,
-        golden_recorder=GoldenRecorder(resources, tapes, clock),
-        shadows=shadows,
-        contracts=Contracts(resources),
-        webhooks=hooks.webhooks,
-        autoscales=Autoscales(resources),
-        computes=Computes(resources),
-        batch_endpoints=BatchEndpoints(resources),
-        batch_deployments=BatchDeployments(resources, preparation),
-        jobs=Jobs(resources, data),
-        job_files=JobFiles(resources, batches.places),
-        datastores=datastores,
-        storage=data,
-        models=models,
-        artifacts=outside.artifacts,
-        environments=outside.environments,
-        environment_collector=environment_collector(settings, resources, outside),
-        environment_doctor=EnvironmentDoctor(resources, models, outside.artifacts, outside.environments),
-        validations=Errands(Validation, rehearsal(settings, preparation, outside, builds), clock),
-        compilations=Errands(Compilation, compiler(settings, models, outside, builds), clock),
-        fleet=fleet,
-        records=Records(settings.collected_folder),
-        inspector=inspector,
-        windows=meter,
-        minutes=Minutes(resources, meter, clock),
-        tapes=tapes,
-        gateway=outside.gateway,
-        mlflow=outside.mlflow,
-        readiness=Readiness(checks(outside.store, outside.gateway, leadership)),
-        token=token,
-        home=str(home),
-        host=settings.host,
-        max_blob_bytes=_MAX_BLOB_BYTES,
-        started_at=clock.now(),
-        now=clock.now,
-        leading=leading,
-        shut_down=shut_down,
-    )
+    readiness = Readiness(checks(outside.store, outside.gateway, leadership))
+    follower = EventFollower(outside.store, lambda event: _follow(controller, parts.online.meter, event))
     return Platform(
-        services=services,
+        services=_services(parts, token, readiness, shut_down),
         gateway=outside.gateway,
         parts=(
-            routing,
-            prober,
-            EventFollower(outside.store, lambda event: _follow(controller, meter, event)),
-            meter,
-            tapes,
-            shadows,
+            parts.online.routing,
+            parts.online.prober,
+            follower,
+            parts.online.meter,
+            parts.online.tapes,
+            parts.rollouts.shadows,
             leadership,
             controller,
-            hooks.deliveries,
+            parts.webhooks.deliveries,
             watch,
-            Waker(resources, outside.gateway, leading),
-            Scaler(resources, fleet, outside.gateway, meter, clock, leading),
-            services.validations,
-            services.compilations,
-            services.mlflow,
-            services.environment_collector,
-            record_keeper(settings, clock),
+            parts.online.waker,
+            parts.online.scaler,
+            parts.errands.validations,
+            parts.errands.compilations,
+            outside.mlflow,
+            parts.upkeep.environment_collector,
+            parts.upkeep.record_keeper,
         ),
         closing=(
-            batches.jobs.close,
-            looks.close,
-            stages.close,
-            services.environment_doctor.close,
-            services.inspector.close,
-            builds.close,
+            parts.batch.runner.close,
+            parts.rollouts.looks.close,
+            parts.rollouts.stages.close,
+            parts.upkeep.environment_doctor.close,
+            parts.online.inspector.close,
+            below.builds.close,
             outside.images.close,
             outside.engine.close,
-            models.close,
+            below.models.close,
             outside.store.close,
         ),
     )
 
 
-def _enqueue(controller: Controller, key: Key) -> None:
-    """A deployment's autoscale comes and goes with it."""
-    controller.enqueue(key)
-    if key.kind == ONLINE_DEPLOYMENT.name:
-        controller.enqueue(Key(AUTOSCALE.name, key.name))
+def _parts(below: Ground, changed: Callable[[str], None]) -> _Parts:
+    settings = below.settings
+    serving = online(below, changed)
+    secrets = settings.home / "secrets" / "webhooks"
+    return _Parts(
+        ground=below,
+        online=serving,
+        rollouts=rollout_parts(below, serving),
+        webhooks=webhook_parts(below.resources, below.clock, below.leading, secrets, settings.database),
+        batch=batch(below),
+        errands=errand_parts(below),
+        upkeep=upkeep(below),
+    )
+
+
+def _reconcilers(parts: _Parts) -> Mapping[str, Reconciler]:
+    return {
+        **parts.online.reconcilers,
+        **parts.rollouts.reconcilers,
+        **parts.batch.reconcilers,
+        WEBHOOK.name: parts.webhooks.reconciler,
+    }
 
 
 def _follow(controller: Controller, meter: Meter, event: Event) -> None:
     """What another control plane wrote concerns this one too: the controller if it leads."""
     meter.note(event)
-    _enqueue(controller, Key(event.kind, event.name))
+    enqueue(controller, Key(event.kind, event.name))
 
 
-def _all_keys(resources: Resources, engine: Engine) -> Iterable[Key]:
-    """Everything that may need work: all resources, and the deployments of all processes that are found."""
-    for resource in (r for kind in _KINDS for r in resources.list(kind)):
-        yield resource.key
-    for scaled in (*resources.list(AUTOSCALE), *resources.list(ONLINE_DEPLOYMENT)):
-        yield Key(AUTOSCALE.name, scaled.name)
-    for process in engine.inspect():
-        if process.name.startswith("job."):
-            yield Key(JOB.name, process.name.removeprefix("job.").rpartition(".")[0])
-        name = parse_instance_name(process.name)
-        if name is not None:
-            yield Key(ONLINE_DEPLOYMENT.name, f"{name.endpoint}/{name.deployment}")
+def _services(parts: _Parts, token: str, readiness: Readiness, shut_down: Callable[[], None]) -> Services:
+    below, serving, rollouts, jobs = parts.ground, parts.online, parts.rollouts, parts.batch
+    settings, resources, outside = below.settings, below.resources, below.outside
+    return Services(
+        resources=resources,
+        endpoints=serving.endpoints,
+        deployments=serving.deployments,
+        rollouts=rollouts.rollouts,
+        rollbacks=rollouts.rollbacks,
+        golden=rollouts.golden,
+        golden_recorder=rollouts.golden_recorder,
+        shadows=rollouts.shadows,
+        contracts=Contracts(resources),
+        webhooks=parts.webhooks.webhooks,
+        autoscales=Autoscales(resources),
+        computes=jobs.computes,
+        batch_endpoints=jobs.endpoints,
+        batch_deployments=jobs.deployments,
+        jobs=jobs.jobs,
+        job_files=jobs.job_files,
+        datastores=jobs.datastores,
+        storage=jobs.storage,
+        models=below.models,
+        artifacts=outside.artifacts,
+        environments=outside.environments,
+        environment_collector=parts.upkeep.environment_collector,
+        environment_doctor=parts.upkeep.environment_doctor,
+        validations=parts.errands.validations,
+        compilations=parts.errands.compilations,
+        fleet=serving.fleet,
+        records=Records(settings.collected_folder),
+        inspector=serving.inspector,
+        windows=serving.meter,
+        minutes=Minutes(resources, serving.meter, below.clock),
+        tapes=serving.tapes,
+        gateway=outside.gateway,
+        mlflow=outside.mlflow,
+        readiness=readiness,
+        token=token,
+        home=str(settings.home),
+        host=settings.host,
+        max_blob_bytes=_MAX_BLOB_BYTES,
+        started_at=below.clock.now(),
+        now=below.clock.now,
+        leading=below.leading,
+        shut_down=shut_down,
+    )

@@ -36,6 +36,34 @@ from penstock.api.limits import BodyLimit
 from penstock.api.services import Services
 from penstock.version import VERSION
 
+_NOUNS = (
+    online_endpoints,
+    online_deployments,
+    batch_endpoints,
+    batch_deployments,
+    jobs,
+    computes,
+    data,
+    datastores,
+    collections,
+    contracts,
+    autoscales,
+    models,
+    environments,
+    environment_care,
+    environment_prune,
+    artifacts,
+    golden,
+    rollbacks,
+    rollouts,
+    shadows,
+    webhooks,
+    validations,
+    compilations,
+    observations,
+    platform,
+)
+
 
 def create_app(services: Services) -> FastAPI:
     """The application that serves `services` under `/api/v1`, described at `/api/v1/openapi.json`; and `/mlflow`."""
@@ -50,33 +78,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     errors.install(app)
     api = APIRouter(prefix="/api/v1")
-    for noun in (
-        online_endpoints,
-        online_deployments,
-        batch_endpoints,
-        batch_deployments,
-        jobs,
-        computes,
-        data,
-        datastores,
-        collections,
-        contracts,
-        autoscales,
-        models,
-        environments,
-        environment_care,
-        environment_prune,
-        artifacts,
-        golden,
-        rollbacks,
-        rollouts,
-        shadows,
-        webhooks,
-        validations,
-        compilations,
-        observations,
-        platform,
-    ):
+    for noun in _NOUNS:
         api.include_router(noun.router)
     app.include_router(api)
     app.include_router(azure_jobs.router)
