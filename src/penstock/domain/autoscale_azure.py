@@ -5,11 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from penstock.domain.durations import span, span_text
-from penstock.domain.errors import PenstockError
-from penstock.domain.fields import nearest
-
-Fields = dict[str, Any]
+from penstock.domain.azure_fields import Fields, decimal, folded, listed, mapping, number, only, squeezed, taken, word
 
 _TARGET = re.compile(r"/onlineEndpoints/(?P<endpoint>[^/]+)/deployments/(?P<deployment>[^/]+)/?\Z", re.IGNORECASE)
 _ENDPOINT = re.compile(r"/onlineEndpoints/(?P<endpoint>[^/]+)(?:/deployments/[^/]+)?/?\Z", re.IGNORECASE)
@@ -54,9 +50,9 @@ def is_azure(value: Any) -> bool:
         return False
     fields = cast(Mapping[str, Any], value)
     profiles = fields.get("profiles")
-    listed = cast(Sequence[Any], profiles) if isinstance(profiles, list) else ()
+    entries = cast(Sequence[Any], profiles) if isinstance(profiles, list) else ()
     return bool({"properties", "targetResourceUri", "target_resource_uri"} & fields.keys()) or any(
-        isinstance(profile, Mapping) and "capacity" in profile for profile in listed
+        isinstance(profile, Mapping) and "capacity" in profile for profile in entries
     )
 
 
@@ -76,8 +72,8 @@ def target(uri: str) -> tuple[str, str]:
 
 def fields_of(value: Mapping[str, Any]) -> Fields:
     """The fields of our file that say the same. Raises ValueError naming Azure's field and what is wrong with it."""
-    top = _taken(value, _TOP, "autoscale settings")
-    properties = _taken(_mapping(top.get("properties", {}), "properties"), _TOP, "properties")
+    top = taken(value, _TOP, "autoscale settings")
+    properties = taken(mapping(top.get("properties", {}), "properties"), _TOP, "properties")
     settings = {**top, **properties}
     fields: Fields = {name: settings[name] for name in _OWN if name in settings}
     name = top.get("name") or properties.get("name")
@@ -121,7 +117,7 @@ def is_paired_end(name: str) -> str | None:
 
 def _profiles(value: Any, endpoint: str | None) -> Fields:
     """Limits and rules of the default profile, and the others. Without a default, what ends a recurring one is it."""
-    profiles = [_profile(each, f"profiles.{n}", endpoint) for n, each in enumerate(_list(value, "profiles"))]
+    profiles = [_profile(each, f"profiles.{n}", endpoint) for n, each in enumerate(listed(value, "profiles"))]
     timed = [profile for profile in profiles if "fixed" in profile or "recurrence" in profile]
     always = [profile for profile in profiles if profile not in timed]
     ends = [profile for profile in timed if is_paired_end(profile["name"])]
@@ -135,22 +131,22 @@ def _profiles(value: Any, endpoint: str | None) -> Fields:
 
 
 def _profile(value: Any, where: str, endpoint: str | None) -> Fields:
-    profile = _taken(_mapping(value, where), _PROFILE, where)
-    capacity = _taken(
-        _mapping(profile.get("capacity"), f"{where}.capacity"), ("minimum", "maximum", "default"), f"{where}.capacity"
+    profile = taken(mapping(value, where), _PROFILE, where)
+    capacity = taken(
+        mapping(profile.get("capacity"), f"{where}.capacity"), ("minimum", "maximum", "default"), f"{where}.capacity"
     )
     fields: Fields = {
         "name": str(profile.get("name") or where),
-        "min": _number(capacity.get("minimum"), f"{where}.capacity.minimum"),
-        "max": _number(capacity.get("maximum"), f"{where}.capacity.maximum"),
-        "default": _number(capacity.get("default"), f"{where}.capacity.default"),
+        "min": number(capacity.get("minimum"), f"{where}.capacity.minimum"),
+        "max": number(capacity.get("maximum"), f"{where}.capacity.maximum"),
+        "default": number(capacity.get("default"), f"{where}.capacity.default"),
         "rules": [
             _rule(each, f"{where}.rules.{n}", endpoint)
-            for n, each in enumerate(_list(profile.get("rules") or [], f"{where}.rules"))
+            for n, each in enumerate(listed(profile.get("rules") or [], f"{where}.rules"))
         ],
     }
     if profile.get("fixedDate"):
-        dates = _taken(_mapping(profile["fixedDate"], where), ("timeZone", "start", "end"), f"{where}.fixedDate")
+        dates = taken(mapping(profile["fixedDate"], where), ("timeZone", "start", "end"), f"{where}.fixedDate")
         fields["fixed"] = {"start": dates.get("start"), "end": dates.get("end"), "timezone": _zone(dates)}
     if profile.get("recurrence"):
         fields["recurrence"] = _recurrence(profile["recurrence"], f"{where}.recurrence")
@@ -158,31 +154,31 @@ def _profile(value: Any, where: str, endpoint: str | None) -> Fields:
 
 
 def _recurrence(value: Any, where: str) -> Fields:
-    recurrence = _taken(_mapping(value, where), ("frequency", "schedule"), where)
+    recurrence = taken(mapping(value, where), ("frequency", "schedule"), where)
     if str(recurrence.get("frequency", "Week")).lower() != "week":
         raise ValueError(f"{where}.frequency is {recurrence['frequency']!r}: profiles recur each Week")
     known = ("timeZone", "days", "hours", "minutes")
-    schedule = _taken(_mapping(recurrence.get("schedule"), f"{where}.schedule"), known, f"{where}.schedule")
-    hours, minutes = (_one(schedule.get(name), f"{where}.schedule.{name}") for name in ("hours", "minutes"))
+    schedule = taken(mapping(recurrence.get("schedule"), f"{where}.schedule"), known, f"{where}.schedule")
+    hours, minutes = (only(schedule.get(name), f"{where}.schedule.{name}") for name in ("hours", "minutes"))
     return {"days": schedule.get("days"), "start": f"{hours:02}:{minutes:02}", "timezone": _zone(schedule)}
 
 
 def _rule(value: Any, where: str, endpoint: str | None) -> Fields:
-    rule = _taken(_mapping(value, where), ("metricTrigger", "scaleAction"), where)
-    trigger = _taken(_mapping(rule.get("metricTrigger"), f"{where}.metricTrigger"), _TRIGGER, f"{where}.metricTrigger")
+    rule = taken(mapping(value, where), ("metricTrigger", "scaleAction"), where)
+    trigger = taken(mapping(rule.get("metricTrigger"), f"{where}.metricTrigger"), _TRIGGER, f"{where}.metricTrigger")
     known = ("direction", "type", "value", "cooldown")
-    action = _taken(_mapping(rule.get("scaleAction"), f"{where}.scaleAction"), known, f"{where}.scaleAction")
+    action = taken(mapping(rule.get("scaleAction"), f"{where}.scaleAction"), known, f"{where}.scaleAction")
     _check_source(trigger, endpoint, f"{where}.metricTrigger")
     words = [
         str(trigger.get("metricName", "")),
-        _word(trigger, "operator", _OPERATORS, where),
-        _decimal(trigger.get("threshold"), f"{where}.metricTrigger.threshold"),
-        _word(trigger, "timeAggregation", _AGGREGATIONS, where),
-        _squeezed(trigger.get("timeWindow"), f"{where}.metricTrigger.timeWindow"),
+        word(trigger, "operator", _OPERATORS, where),
+        decimal(trigger.get("threshold"), f"{where}.metricTrigger.threshold"),
+        word(trigger, "timeAggregation", _AGGREGATIONS, where),
+        squeezed(trigger.get("timeWindow"), f"{where}.metricTrigger.timeWindow"),
     ]
     fields: Fields = {
         "condition": " ".join(words),
-        "timegrain": f"{_word(trigger, 'statistic', _STATISTICS, where)} {trigger.get('timeGrain', 'PT1M')}",
+        "timegrain": f"{word(trigger, 'statistic', _STATISTICS, where)} {trigger.get('timeGrain', 'PT1M')}",
         "scale": _scale(action, where),
         "per_instance": trigger.get("dividePerInstance") is True,
     }
@@ -197,7 +193,7 @@ def _scale(action: Mapping[str, Any], where: str) -> str:
         raise ValueError(
             f"{where}.scaleAction.type is {action.get('type')!r}: there are ChangeCount, PercentChangeCount, ExactCount"
         )
-    direction = _word(action, "direction", _DIRECTIONS, f"{where}.scaleAction")
+    direction = word(action, "direction", _DIRECTIONS, f"{where}.scaleAction")
     return f"{direction} {value}{'%' if kind == 'percentchangecount' else ''}"
 
 
@@ -209,7 +205,7 @@ def _check_source(trigger: Mapping[str, Any], endpoint: str | None, where: str) 
 
 
 def _check_predictive(policy: Any) -> None:
-    mode = str(_folded(policy).get("scalemode", "Disabled")) if isinstance(policy, Mapping) else "Disabled"
+    mode = str(folded(policy).get("scalemode", "Disabled")) if isinstance(policy, Mapping) else "Disabled"
     if mode.lower() != "disabled":
         raise ValueError(
             f"predictiveAutoscalePolicy.scaleMode is {mode!r}: forecasts exist for virtual machine scale sets only, on "
@@ -219,84 +215,13 @@ def _check_predictive(policy: Any) -> None:
 
 def _notifies(value: Any) -> bool:
     """True if there is somebody to be told: az writes notifications that tell nobody."""
-    for each in _list(value or [], "notifications"):
-        notification = _folded(_mapping(each, "notifications"))
+    for each in listed(value or [], "notifications"):
+        notification = folded(mapping(each, "notifications"))
         email = notification.get("email")
-        told = any(_folded(email).values()) if isinstance(email, Mapping) else False
+        told = any(folded(email).values()) if isinstance(email, Mapping) else False
         if told or notification.get("webhooks"):
             return True
     return False
-
-
-def _taken(value: Mapping[str, Any], known: Sequence[str], where: str) -> Fields:
-    """`value` with Azure's spelling of its keys; raises ValueError for one that Azure does not have there."""
-    spelled = {_fold(name): name for name in known}
-    result: Fields = {}
-    for key, inner in value.items():
-        name = spelled.get(_fold(key))
-        if name is None:
-            near = nearest(key, known)
-            hint = f"did you mean {near!r}?" if near else f"known fields: {', '.join(known)}"
-            raise ValueError(f"{where}: unknown field {key[:80]!r} ({hint})")
-        if inner is not None:
-            result[name] = inner
-    return result
-
-
-def _folded(value: Any) -> Fields:
-    return {_fold(str(key)): inner for key, inner in cast(Mapping[str, Any], value).items()}
-
-
-def _fold(name: str) -> str:
-    return str(name).replace("_", "").lower()
-
-
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: expected fields, got {type(value).__name__}")
-    return cast(Mapping[str, Any], value)
-
-
-def _list(value: Any, where: str) -> Sequence[Any]:
-    if not isinstance(value, list):
-        raise ValueError(f"{where}: expected a list, got {type(value).__name__}")
-    return cast(Sequence[Any], value)
-
-
-def _word(fields: Mapping[str, Any], name: str, words: Mapping[str, str], where: str) -> str:
-    written = str(fields.get(name, ""))
-    found = words.get(written.lower())
-    if found is None:
-        raise ValueError(f"{where}: {name} is {written[:40]!r}: there are {', '.join(words)}")
-    return found
-
-
-def _number(value: Any, where: str) -> int:
-    """Azure writes numbers as text."""
-    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,5}", str(value), re.ASCII):
-        raise ValueError(f"{where} is {str(value)[:40]!r}: give a whole number")
-    return int(value)
-
-
-def _one(value: Any, where: str) -> int:
-    values = cast(list[Any], value) if isinstance(value, list) else [value]
-    if len(values) != 1:
-        raise ValueError(f"{where} has {len(values)} entries: give one, and a profile for each time of day")
-    return _number(values[0], where)
-
-
-def _decimal(value: Any, where: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{where} is {str(value)[:40]!r}: give a number")
-    return f"{value:.6f}".rstrip("0").rstrip(".")
-
-
-def _squeezed(value: Any, where: str) -> str:
-    """A span without what would part words; `0:05:00` is how older versions of az print one."""
-    try:
-        return span_text(span(str(value)))
-    except PenstockError as err:
-        raise ValueError(f"{where}: {err.message}") from None
 
 
 def _zone(fields: Mapping[str, Any]) -> str:
