@@ -15,8 +15,9 @@ from support.gateway import a_socket_folder
 
 from penstock.control.clock import SystemClock
 from penstock.domain.instance import Instance, InstanceName, Phase
-from penstock.online.fleet import Fleet, Places
+from penstock.online.fleet import Fleet
 from penstock.online.instance_calls import UnixConnection
+from penstock.online.places import Places
 from penstock.online.sums import sums_of
 from penstock.online.tapes import DeploymentTapes
 from penstock.telemetry.tape import Exchange, Tapes

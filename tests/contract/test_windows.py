@@ -18,8 +18,8 @@ from penstock.domain.events import Event
 from penstock.domain.instance import InstanceName
 from penstock.gateway.base import Counts, ServerLoad
 from penstock.gateway.table import Server
-from penstock.online.fleet import Places
 from penstock.online.meter import Meter
+from penstock.online.places import Places
 from penstock.telemetry.series import Histogram, Spread, Window, Windows, bucket_of
 from penstock.testing.clock import ManualClock
 from penstock.testing.gateway import FakeGateway

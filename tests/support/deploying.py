@@ -21,7 +21,8 @@ from penstock.online.contract_files import ContractFiles
 from penstock.online.counts import Counts
 from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
-from penstock.online.fleet import Fleet, Places
+from penstock.online.fleet import Fleet
+from penstock.online.places import Places
 from penstock.online.probes import Prober
 from penstock.online.room import Machine
 from penstock.online.routing import Routing

@@ -13,7 +13,7 @@ from penstock.engines.base import Container, ProcessSpec
 from penstock.engines.ports import free_ports
 from penstock.environments.base import BuiltEnvironment, Environments
 from penstock.online.containers import container_variables, mounts_of, ports_of, whereabouts_of
-from penstock.online.fleet import Places
+from penstock.online.places import Places
 from penstock.online.samples import sample_variables
 from penstock.online.whereabouts import note
 from penstock.preparation.background import Background

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from penstock.domain.environment import InferenceConfig, Route
 from penstock.engines.base import Mount
-from penstock.online.fleet import CONTRACTS_FILE, SHARED_MEASURES, SHARED_REPORT
+from penstock.online.places import CONTRACTS_FILE, SHARED_MEASURES, SHARED_REPORT
 from penstock.online.whereabouts import Question, Whereabouts
 from penstock.preparation.revisions import Ingredients, PlacedImage, PlacedModel, code_folder, model_folder
 from penstock_worker import contract

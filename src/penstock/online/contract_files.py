@@ -8,7 +8,7 @@ from penstock import durable
 from penstock.control.resources import Resources
 from penstock.domain.contract import CONTRACT
 from penstock.domain.deployment import ONLINE_DEPLOYMENT
-from penstock.online.fleet import Places
+from penstock.online.places import Places
 
 
 class ContractFiles:

@@ -1,14 +1,12 @@
 """The instances of all deployments as engine, reports, probes and gateway see them, and the effects on them."""
 
-import hashlib
 import logging
 import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from penstock.control.clock import Clock
 from penstock.domain.deployment import OnlineDeployment
@@ -17,83 +15,17 @@ from penstock.domain.instance import Instance, InstanceName, Phase, parse_instan
 from penstock.engines.base import Engine, Process, ProcessSpec
 from penstock.gateway.base import Gateway, ServerState
 from penstock.online import whereabouts
+from penstock.online.contract_files import ContractFiles
 from penstock.online.instances import restart_pause
+from penstock.online.places import Places
 from penstock.online.probes import Prober, Target
 from penstock.online.whereabouts import Whereabouts
-from penstock.telemetry.layout import records_folder
 from penstock_worker import contract
-
-if TYPE_CHECKING:
-    from penstock.online.contract_files import ContractFiles
 
 log = logging.getLogger(__name__)
 
-CONTRACTS_FILE = "contracts.json"
-SHARED_REPORT = "report.json"  # in the folder that a container may write to
-SHARED_MEASURES = "sums"
-
 _STOP_GRACE = timedelta(seconds=10)
 _LONG_LIVED = timedelta(seconds=60)  # an instance that lived this long starts counting its crashes anew
-
-
-@dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where the files of an instance lie."""
-
-    run: Path  # sockets and reports; short
-    logs: Path
-    collected: Path
-
-    def socket(self, name: InstanceName) -> Path:
-        return self.run / f"{_short(name)}.sock"
-
-    def member_sockets(self, name: InstanceName) -> Iterable[Path]:
-        """Those of the processes of an instance that has several."""
-        return list(self.run.glob(f"{self.socket(name).name}.*"))
-
-    def report(self, name: InstanceName) -> Path:
-        return self.run / f"{_short(name)}.json"
-
-    def whereabouts(self, name: InstanceName) -> Path:
-        return self.run / f"{_short(name)}.where"
-
-    def inflight(self, endpoint: str, deployment: str) -> Path:
-        """What the instances of a deployment work on; the gateway looks for it by this name too."""
-        return self.run / f"{endpoint}.{deployment}.inflight"
-
-    def measures(self, name: InstanceName) -> Path:
-        """Where the instance's processes write what they do, if they are no container's."""
-        return self.run / f"{_short(name)}.sums"
-
-    def shared(self, name: InstanceName) -> Path:
-        """Folder that a container may write to; nothing in it is to be trusted."""
-        return self.run / f"{_short(name)}.shared"
-
-    def shared_report(self, name: InstanceName) -> Path:
-        """The report of a worker in a container. Its pid is the one inside."""
-        return self.shared(name) / SHARED_REPORT
-
-    def shared_measures(self, name: InstanceName) -> Path:
-        """The same of a worker in a container."""
-        return self.shared(name) / SHARED_MEASURES
-
-    def contracts(self, endpoint: str, deployment: str) -> Path:
-        """The file with the contracts of a deployment, in a folder of its own, which containers see."""
-        return self.run / f"{_short(f'{endpoint}/{deployment}')}.contracts" / CONTRACTS_FILE
-
-    def contract_folders(self) -> Iterable[Path]:
-        """The folders of such files that there are."""
-        return list(self.run.glob("*.contracts"))
-
-    def log(self, name: InstanceName) -> Path:
-        return self.log_folder(name.endpoint, name.deployment) / f"{name.revision}.{name.ordinal}.log"
-
-    def collected_folder(self, name: InstanceName) -> Path:
-        """Where the deployment's instances put the records that they collect."""
-        return records_folder(self.collected, name.endpoint, name.deployment)
-
-    def log_folder(self, endpoint: str, deployment: str) -> Path:
-        return self.logs / endpoint / deployment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +50,7 @@ class Fleet:
         prober: Prober,
         places: Places,
         clock: Clock,
-        contracts: "ContractFiles",
+        contracts: ContractFiles,
     ) -> None:
         self._engine = engine
         self._gateway = gateway
@@ -316,8 +248,3 @@ def _make_shared(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o777)
-
-
-def _short(name: InstanceName | str) -> str:
-    """Sixteen hex digits for a name, because paths of unix sockets are short."""
-    return hashlib.sha256(str(name).encode()).hexdigest()[:16]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penstock.domain.resource import Frozen
-from penstock.online.fleet import Places
+from penstock.online.places import Places
 
 _LINE_BYTES = 4096  # room per asked line when a log's end is read
 _MOST_BYTES = 4 * 1024 * 1024

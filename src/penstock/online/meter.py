@@ -15,9 +15,9 @@ from penstock.domain.errors import PenstockError
 from penstock.domain.events import Event
 from penstock.domain.instance import parse_instance_name
 from penstock.gateway.base import Gateway, Tally
-from penstock.online.fleet import Places
 from penstock.online.history import Histories
 from penstock.online.measuring import Snapshot, measured
+from penstock.online.places import Places
 from penstock.online.sums import Sums, sums_of
 from penstock.telemetry.series import Window
 

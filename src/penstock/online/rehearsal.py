@@ -23,7 +23,7 @@ from penstock.engines.ending import end, end_all
 from penstock.online import logs
 from penstock.online.assembly import Assembly, Prepared
 from penstock.online.errands import Outcome
-from penstock.online.fleet import Places
+from penstock.online.places import Places
 from penstock.online.preflight import cannot_start, start_deadline, too_slow
 from penstock.online.verdicts import CONTAINER_ROW, Say, failure_rows, file_row, model_rows, start_rows
 from penstock.preparation.building import Failure

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from penstock.domain.instance import InstanceName
 from penstock.domain.observation import Count, Told
-from penstock.online.fleet import Places
+from penstock.online.places import Places
 from penstock.telemetry.series import Histogram
 from penstock_worker.measures import MOST_PLACES, PLACE_BYTES, told_in
 

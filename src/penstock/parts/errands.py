@@ -8,7 +8,7 @@ from penstock.domain.validation import Validation, ValidationRequest
 from penstock.online.assembly import Assembly
 from penstock.online.compiler import Compiler
 from penstock.online.errands import Errands
-from penstock.online.fleet import Places
+from penstock.online.places import Places
 from penstock.online.rehearsal import Rehearsal
 from penstock.parts.ground import Ground
 

@@ -18,10 +18,11 @@ from penstock.online.deployment_reconciler import DeploymentReconciler
 from penstock.online.deployments import Deployments
 from penstock.online.endpoint_reconciler import EndpointReconciler
 from penstock.online.endpoints import Endpoints
-from penstock.online.fleet import Fleet, Places
+from penstock.online.fleet import Fleet
 from penstock.online.inspector import Inspector
 from penstock.online.keys import Keyring
 from penstock.online.meter import Meter
+from penstock.online.places import Places
 from penstock.online.probes import Prober
 from penstock.online.routing import Routing
 from penstock.online.scaler import Scaler

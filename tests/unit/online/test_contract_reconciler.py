@@ -14,7 +14,7 @@ from penstock.domain.fields import parse
 from penstock.domain.resource import Truth
 from penstock.online.contract_files import ContractFiles
 from penstock.online.contract_reconciler import verdict
-from penstock.online.fleet import Places
+from penstock.online.places import Places
 from penstock.store.sql import open_store
 from penstock.testing.clock import ManualClock
 
