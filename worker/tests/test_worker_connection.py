@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock_worker.connection import MAX_HEAD_BYTES, Connection
+from penstock_worker.connection import Connection
 from penstock_worker.messages import Request, Response
+from penstock_worker.request_reader import MAX_HEAD_BYTES
 from penstock_worker.traffic import Traffic
 
 MAX_BODY = 1000

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: bytes to requests, and answers to bytes, in the order in which the requests came.
+"""One HTTP/1.1 connection: its requests are answered in the order in which they came.
 
 The gateway's connections live long and carry one request at a time; pipelining, slow clients and broken ones are
 served correctly, and so that no other connection suffers.
@@ -8,60 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Callable, cast
 
-import httptools
-
-from penstock_worker.messages import Request, Response, message_response
-from penstock_worker.wire import LAST_CHUNK, chunk, close_stream, encode, encode_head, split_target
+from penstock_worker.messages import Request, Response
+from penstock_worker.request_reader import RequestReader, Waiting
+from penstock_worker.wire import LAST_CHUNK, chunk, close_stream, encode, encode_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from penstock_worker.traffic import Traffic
 
-MAX_HEAD_BYTES = 64 * 1024
 # Counted in sweeps, not in seconds: between two sweeps the loop has read from every socket, however long a run() took.
 _IDLE_SWEEPS = 15
 _STALLED_SWEEPS = 6
 _LINGER_SWEEPS = 2
 
 
-class _Waiting(NamedTuple):
-    """A request to answer, or the refusal of one, and whether the connection stays open afterwards."""
-
-    message: Request | Response
-    keep: bool
-    old: bool  # an HTTP/1.0 client, which must be told that the connection stays
-
-
-class _RefusedError(Exception):
-    """Stops the parser: the answer is in the queue, and what follows is not read."""
-
-
 class Connection(asyncio.Protocol):
-    """Parses, queues, and answers through `traffic`, which all connections share."""
+    """Reads, and answers through `traffic`, which all connections share."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._parser = httptools.HttpRequestParser(self)
+        self._reader = RequestReader(traffic)
         self._transport = cast("asyncio.Transport", None)
         self._file: int | None = None  # descriptor of the socket, where answers are written past the transport
-        self._queue: deque[_Waiting] = deque()
-        self._current: _Waiting | None = None  # what is being answered
+        self._queue = self._reader.queue
+        self._current: Waiting | None = None  # what is being answered
         self._stream: Iterator[bytes] | None = None  # the pieces of its body that are still to be sent
         self._chunked = True
-        self._url = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._body: list[bytes] = []
-        self._size = 0  # bytes of the head, then of the body
-        self._receiving = False  # a request has begun and is not complete
-        self._in_head = False
-        self._fed = 0  # bytes of a head that is not complete
-        self._owes_continue = False
-        self._deaf = False  # nothing more is read as a request
         self._lingering = False  # the last answer is sent; what the client still sends is thrown away
         self._scheduled = False
         self._paused = False  # the client does not read its answers
@@ -81,12 +56,11 @@ class Connection(asyncio.Protocol):
         self._traffic.leave(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        reader = self._reader
+        if reader.deaf:
             return
         self._quiet = 0
-        self._feed(data)
-        if self._in_head:
-            self._bound_head(len(data))
+        reader.feed(data)
         if not self._scheduled:
             self._turn()
 
@@ -103,7 +77,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Close now if nothing is under way, else after the last answer. Called once `traffic.stopping` is set."""
-        if not (self._queue or self._current or self._receiving or self._paused):
+        if not (self._queue or self._current or self._reader.receiving or self._paused):
             self._transport.close()
 
     def sweep(self) -> None:
@@ -114,92 +88,11 @@ class Connection(asyncio.Protocol):
         if self._lingering or unsent:
             if self._quiet >= (_STALLED_SWEEPS if unsent else _LINGER_SWEEPS):
                 self._transport.abort()
-        elif self._receiving and self._quiet >= _STALLED_SWEEPS:
-            self._refuse(408, "The request did not arrive in time")
+        elif self._reader.receiving and self._quiet >= _STALLED_SWEEPS:
+            self._reader.refuse(408, "The request did not arrive in time")
             self._schedule()
         elif self._quiet >= _IDLE_SWEEPS and not self._queue and not self._current:
             self._transport.close()
-
-    # What follows is called by the parser.
-
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers = {}
-        self._body = []
-        self._size = self._fed = 0
-        self._receiving = self._in_head = True
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._size += len(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            return  # a trailer
-        name = name.lower()
-        self._size += len(name) + len(value)
-        headers = self._headers
-        headers[name] = headers[name] + b"," + value if name in headers else value
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        if self._size > MAX_HEAD_BYTES:
-            self._stop(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes")
-        self._size = 0
-        length = self._headers.get(b"content-length")
-        if length is not None and int(length) > self._traffic.max_body_bytes:
-            self._stop_too_large()
-        if b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue":
-            self._owes_continue = True
-
-    def on_body(self, body: bytes) -> None:
-        self._size += len(body)
-        if self._size > self._traffic.max_body_bytes:
-            self._stop_too_large()
-        self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        self._receiving = self._owes_continue = False
-        parser = self._parser
-        keep = self._traffic.keeps and parser.should_keep_alive() and not parser.should_upgrade()
-        old = keep and b"connection" in self._headers and parser.get_http_version() == "1.0"
-        path, query = split_target(self._url)
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        method = parser.get_method().decode("ascii")
-        request = Request(method, path, query, self._headers, body, perf_counter())
-        self._queue.append(_Waiting(request, keep, old))
-        self._deaf = not keep
-
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._deaf = True
-        except httptools.HttpParserCallbackError:
-            if not self._deaf:
-                raise
-        except httptools.HttpParserError as error:
-            if not self._deaf:
-                self._refuse(400, f"The request is not valid HTTP: {error}")
-
-    def _bound_head(self, received: int) -> None:
-        # The exact bound is checked when the head is complete; this one keeps an endless head from filling the memory.
-        if self._fed > 2 * MAX_HEAD_BYTES:
-            self._refuse(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes")
-        self._fed += received
-
-    def _stop_too_large(self) -> None:
-        self._stop(413, f"The request's body is larger than {self._traffic.max_body_bytes} bytes")
-
-    def _stop(self, status: int, message: str) -> None:
-        self._refuse(status, message)
-        raise _RefusedError
-
-    def _refuse(self, status: int, message: str) -> None:
-        """Queue the answer to a request that is not read to its end, and read nothing after it."""
-        self._deaf = True
-        self._receiving = self._in_head = self._owes_continue = False
-        self._queue.append(_Waiting(message_response(status, message), keep=False, old=False))
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -230,7 +123,7 @@ class Connection(asyncio.Protocol):
         if self._stream is not None:
             self._send_piece()
 
-    def _begin(self, waiting: _Waiting) -> None:
+    def _begin(self, waiting: Waiting) -> None:
         self._current = waiting
         if isinstance(waiting.message, Request):
             self._traffic.take(waiting.message, self._deliver)
@@ -246,7 +139,7 @@ class Connection(asyncio.Protocol):
             close_stream(response.stream)
             return
         message = current.message
-        keep = current.keep and (not self._traffic.stopping or bool(self._queue) or self._receiving)
+        keep = current.keep and (not self._traffic.stopping or bool(self._queue) or self._reader.receiving)
         if response.stream is not None and isinstance(message, Request):
             self._begin_stream(current._replace(keep=keep), response)
             return
@@ -254,7 +147,7 @@ class Connection(asyncio.Protocol):
         self._send(encode(response, keep=keep, old=current.old, head_only=head_only))
         self._end(current, keep=keep)
 
-    def _end(self, answered: _Waiting, *, keep: bool) -> None:
+    def _end(self, answered: Waiting, *, keep: bool) -> None:
         self._current = None
         if not keep:
             self._queue.clear()
@@ -270,9 +163,9 @@ class Connection(asyncio.Protocol):
         else:
             self._await_more()
 
-    def _begin_stream(self, current: _Waiting, response: Response) -> None:
+    def _begin_stream(self, current: Waiting, response: Response) -> None:
         """Send the head; the pieces follow one by one, so that others have their turns and a slow client holds none."""
-        self._chunked = self._parser.get_http_version() != "1.0"
+        self._chunked = self._reader.takes_chunks()
         if not self._chunked:
             current = current._replace(keep=False)  # the end of the connection is that of the body
         self._send(encode_head(response, keep=current.keep, chunked=self._chunked))
@@ -324,12 +217,12 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
 
     def _await_more(self) -> None:
-        done = self._ended or (self._traffic.stopping and not self._receiving)
+        done = self._ended or (self._traffic.stopping and not self._reader.receiving)
         if done and not self._lingering:
             self._transport.close()
             return
-        if self._owes_continue:
-            self._owes_continue = False
+        if self._reader.owes_continue:
+            self._reader.owes_continue = False
             self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._transport.resume_reading()
 
