@@ -35,6 +35,7 @@ class Settings:
     instance_memory_bytes: int | None = None  # PENSTOCK_INSTANCE_MEMORY_BYTES; None: 80 % of the host's memory
     python_policy: str = "nearest"  # PENSTOCK_PYTHON_POLICY: nearest or strict
     python_downloads: str = "auto"  # PENSTOCK_PYTHON_DOWNLOADS: auto or never
+    job_days: int = 30  # PENSTOCK_JOB_DAYS: jobs that failed or were canceled can be resumed for so long; 0: for ever
     environment_days: int = 30  # PENSTOCK_ENVIRONMENT_DAYS: environments unused for so long are removed; 0: never
     collected_days: int = 30  # PENSTOCK_COLLECTED_DAYS: collected records are kept for so long; 0: for ever
     log_bytes: int = 10 * 1024 * 1024  # PENSTOCK_LOG_BYTES: size at which an instance's log is rotated
@@ -137,6 +138,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         instance_memory_bytes=_number(env, "PENSTOCK_INSTANCE_MEMORY_BYTES", 0) or None,
         python_policy=env.get("PENSTOCK_PYTHON_POLICY", "nearest"),
         python_downloads=env.get("PENSTOCK_PYTHON_DOWNLOADS", "auto"),
+        job_days=_number(env, "PENSTOCK_JOB_DAYS", 30),
         environment_days=_number(env, "PENSTOCK_ENVIRONMENT_DAYS", 30),
         collected_days=_number(env, "PENSTOCK_COLLECTED_DAYS", 30),
         log_bytes=_number(env, "PENSTOCK_LOG_BYTES", 10 * 1024 * 1024),

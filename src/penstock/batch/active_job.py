@@ -14,6 +14,7 @@ from penstock.batch.job_queue import Rules
 from penstock.batch.job_run import Collected, JobRun, parts_of_mini_batch
 from penstock.batch.job_workers import JobWorkers, number_of
 from penstock.batch.launch import Launch
+from penstock.batch.leftovers import Leftovers
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import by_count, file_of, in_steps, is_cut, segments_of, small_groups
 from penstock.batch.transfers import MOVER, STORING, fetches, storing
@@ -55,6 +56,7 @@ class JobParts:
     crew: Crew
     input: JobInput
     places: JobPlaces
+    leftovers: Leftovers
 
 
 class ActiveJob:

@@ -14,6 +14,7 @@ from penstock.preparation.revisions import process_environment, worker_variables
 from penstock_worker import batch_contract, contract
 
 PREFLIGHT = "_preflight"  # what the names of trials begin with, which are no jobs: `_preflight.ENDPOINT.DEPLOYMENT`
+LONGEST_START = timedelta(minutes=20)  # for libraries to be imported, init() to run, or a model to be loaded
 _GRACE = timedelta(seconds=5)  # for shutdown() of a script
 _AT_ONCE = timedelta(0)
 

@@ -1,13 +1,15 @@
 """The files that a job reads: listed once, and written down in its ledger."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from penstock.batch.job_output import check_free
+from penstock.batch.output_claims import check_unclaimed
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import segments_of
 from penstock.domain.errors import invalid, not_found
-from penstock.domain.job import SCORE, Job
+from penstock.domain.job import SCORE, Job, JobStatus
+from penstock.domain.resource import Resource
 from penstock.storage.base import Storage
 from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatchState
 
@@ -58,6 +60,10 @@ class JobInput:
         """Raises `conflict` if what the job would write is there already; it may ask another machine."""
         path = spec.output_path if spec.output_path is not None else str(self._places.outputs(job) / SCORE)
         check_free(self._storage, path, spec.deployment, elsewhere=True)
+
+    def check_unclaimed(self, job: str, spec: Job, others: Iterable[Resource[Job, JobStatus]]) -> None:
+        """Raises `conflict` if one of `others` writes to the same place."""
+        check_unclaimed(self._storage, job, spec, others)
 
     def path(self, job: str, file: LedgerFile) -> Path:
         """Where workers find a file: where it lies, or where it is fetched to."""

@@ -21,6 +21,11 @@ def file_name(deployment: BatchDeployment) -> str:
     return f"{name.removesuffix('.csv')}.{deployment.output.format}"
 
 
+def final_names(deployment: BatchDeployment) -> list[str]:
+    """The files that a job writes into its output folder, if it makes one file of all."""
+    return [file_name(deployment), *([] if deployment.code_configuration is not None else [_REJECTS])]
+
+
 def check_free(storage: Storage, path: str, deployment: BatchDeployment, *, elsewhere: bool) -> None:
     """Raises `conflict` if the folder or URI `path` holds what the job would have to replace.
 
@@ -33,8 +38,8 @@ def check_free(storage: Storage, path: str, deployment: BatchDeployment, *, else
     if deployment.settings.output_action is OutputAction.SUMMARY_ONLY:
         return  # the script writes what it wants
     if output is None or output.mode == "one_file":
-        names = [file_name(deployment), *([] if deployment.code_configuration is not None else [_REJECTS])]
-        taken = [name for name in names if _is_there(storage, joined(path if local is None else str(local), name))]
+        folder = path if local is None else str(local)
+        taken = [name for name in final_names(deployment) if _is_there(storage, joined(folder, name))]
         remedy = "give another --output-path, another --set output_file_name=NAME, or remove it"
     else:
         # What its files are called depends on the input.

@@ -21,10 +21,11 @@ class Verdict:
 
 
 def progress(totals: Totals, status: JobStatus, now: datetime) -> JobProgress:
+    """Rates are of this attempt: what earlier ones have done took no time of it."""
     seconds = (now - status.scoring_since).total_seconds() if status.scoring_since is not None else 0.0
+    rows, bytes_ = max(0, totals.rows_in - status.rows_before), max(0, totals.bytes_done - status.bytes_before)
     todo = totals.mini_batches_by_state.get(MiniBatchState.TODO, 0)
     planned = not totals.files_by_state.get(FileState.LISTED, 0)
-    share = totals.bytes_done / totals.bytes if totals.bytes else 0.0
     return JobProgress(
         files_total=totals.files,
         files_done=totals.files_done,
@@ -35,11 +36,12 @@ def progress(totals: Totals, status: JobStatus, now: datetime) -> JobProgress:
         mini_batches_failed=totals.mini_batches_by_state.get(MiniBatchState.FAILED, 0),
         rows_total=totals.rows if planned else None,
         rows_done=totals.rows_in,
+        items_done=totals.rows_out,
         rows_rejected=totals.rows_rejected,
         bytes_total=totals.bytes,
         bytes_done=totals.bytes_done,
-        rows_per_second=round(totals.rows_in / seconds, 1) if seconds > 0 else 0.0,
-        seconds_left=round(seconds * (1 - share) / share, 1) if share > 0 and todo else None,
+        rows_per_second=round(rows / seconds, 1) if seconds > 0 else 0.0,
+        seconds_left=round(seconds * (totals.bytes - totals.bytes_done) / bytes_, 1) if bytes_ and todo else None,
     )
 
 

@@ -3,21 +3,24 @@
 The decisions are in `scheduling.py`, `planning.py` and `job_progress.py`; the steps in `active_job.py`.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from penstock import durable
 from penstock.batch.active_job import ActiveJob, JobParts, Step
 from penstock.batch.job_progress import dry_run_message, estimate, hopeless, over_threshold, progress, verdict
+from penstock.batch.job_retry import unanswered
 from penstock.batch.job_statuses import JobResource, JobStatuses
 from penstock.batch.launch import Launch, Launches
+from penstock.batch.leftovers import expired_message
 from penstock.batch.orders import order_of
 from penstock.batch.seating import Seating
 from penstock.control.clock import Clock
 from penstock.control.resources import Resources
 from penstock.domain.errors import Code, PenstockError
-from penstock.domain.job import JOB, SCORE, JobState, JobStatus
+from penstock.domain.job import JOB, SCORE, JobProgress, JobState, JobStatus, begun
 from penstock.domain.resource import Key
 from penstock.preparation.background import Background
 from penstock.preparation.building import Failure, Waiting
@@ -25,8 +28,12 @@ from penstock.store.ledger import FileState, LedgerFile, MiniBatchState, Totals
 from penstock_worker import batch_contract
 from penstock_worker.batch_contract import Order
 
+log = logging.getLogger(__name__)
+
 _SOON = timedelta(milliseconds=40)
 _SLOWLY = timedelta(milliseconds=500)
+_SELDOM = timedelta(seconds=5)  # for what is told when it comes, and missed only if a compute was changed meanwhile
+_DAILY = timedelta(days=1)
 _REPORT_EVERY = 1.0  # seconds
 
 
@@ -39,12 +46,14 @@ class JobReconciler:
         self._ledger = parts.ledger
         self._crew = parts.crew
         self._places = parts.places
+        self._leftovers = parts.leftovers
         self._launches = launches
         self._seating = seating
         self._clock = clock
         self._statuses = JobStatuses(resources, parts.places, clock)
         self._listings: Background[Sequence[LedgerFile]] = Background("listing")
         self._active: dict[str, ActiveJob] = {}
+        self._beginning = threading.Lock()  # one job at a time looks who writes where
 
     def reconcile(self, key: Key) -> timedelta | None:
         job = self._resources.find(JOB, key.name)
@@ -61,42 +70,86 @@ class JobReconciler:
 
     def _tidy(self, name: str, job: JobResource | None) -> timedelta | None:
         """Nothing of a job that is over goes on. Of a completed one only logs and outputs are kept."""
-        self._active.pop(name, None)
-        self._seating.leave(name)
+        self._leave(name)
         if not self._crew.disband(name):
             return _SOON
         if job is None or job.status.state is JobState.COMPLETED:
-            durable.remove_tree(self._places.work(name))
-            durable.remove_tree(self._places.inputs(name))
-        return None
+            self._leftovers.remove(name, ledger=False)
+            return None
+        try:
+            self._leftovers.take_back(name)
+        except OSError as err:
+            log.warning("output of a job could not be taken back", extra={"job": name, "error": str(err)})
+        return self._expire(job)
+
+    def _expire(self, job: JobResource) -> timedelta | None:
+        """Remove what a job can be resumed from that nobody has resumed for long, or that was archived."""
+        if job.status.expired:
+            self._leftovers.remove(job.name, ledger=True)
+            return None
+        left = self._leftovers.left(job, self._clock.now())
+        if left is None or left > timedelta(0):
+            return None if left is None else min(left, _DAILY)
+        status = job.status.model_copy(update={"expired": True, "message": expired_message(job.status)})
+        self._resources.set_status(JOB, job, status)  # or somebody resumes it at this moment
+        return timedelta(0)
 
     def _cancel(self, job: JobResource) -> timedelta | None:
-        self._active.pop(job.name, None)
-        self._seating.leave(job.name)
+        self._leave(job.name)
         if not self._crew.disband(job.name):
-            self._statuses.tell(job, state=JobState.CANCEL_REQUESTED)
+            self._statuses.tell(job, state=JobState.CANCEL_REQUESTED, message="", workers=0)
             return _SOON
-        self._end(job, JobState.CANCELED, "canceled; `penstock job resume` goes on where it was")
+        message = "canceled; `penstock job resume` goes on where it was"
+        try:
+            self._leftovers.take_back(job.name)
+        except OSError as err:
+            message = f"{message}. Files of it may be left in the output: {err.strerror}: {err.filename}"
+        self._end(job, JobState.CANCELED, message)
         return None
+
+    def _leave(self, name: str) -> None:
+        """The job does not go on: whoever waited for its seats looks again."""
+        self._active.pop(name, None)
+        self._listings.retry(name)
+        self._wake(self._seating.leave(name))
+
+    def _wake(self, jobs: Iterable[str]) -> None:
+        for name in jobs:
+            self._resources.enqueue(Key(JOB.name, name))
 
     def _begin(self, job: JobResource) -> timedelta:
         """A first or another attempt: what has failed before is tried again."""
+        if job.status.expired:
+            self._leftovers.remove(job.name, ledger=True)
         if self._ledger.opened(job.name):
-            self._ledger.reopen(job.name)
+            self._ledger.reopen(job.name, *unanswered(self._ledger, job.name))
         status = JobStatus(
             state=JobState.QUEUED,
             attempt=job.spec.attempt,
-            progress=job.status.progress,
+            progress=JobProgress() if job.status.expired else job.status.progress,
             observed_generation=job.generation,
         )
-        self._resources.set_status(JOB, job, status)
+        with self._beginning:
+            try:
+                self._check_unclaimed(job)
+            except PenstockError as err:
+                self._fail(job, err.message, None)
+            else:
+                self._resources.set_status(JOB, job, status)
         return timedelta(0)
+
+    def _check_unclaimed(self, job: JobResource) -> None:
+        """Raises `conflict` if a job that is under way writes to the same place. Two invocations at once have both
+        found nothing; which of them is under way first is told by the statuses, that only one writer has."""
+        if job.spec.output_path is not None:
+            others = (other for other in self._resources.list(JOB) if begun(other.spec, other.status))
+            self._parts.input.check_unclaimed(job.name, job.spec, others)
 
     def _advance(self, job: JobResource) -> timedelta | None:
         seats = self._seating.seats(job)
         if not seats and not self._crew.members(job.name):
             self._statuses.tell(job, state=JobState.QUEUED, message=self._seating.obstacle(job), workers=0)
-            return _SLOWLY
+            return _SELDOM
         try:
             active = self._active.get(job.name)
             return self._prepare(job) if active is None else self._go_on(job, active, seats)
@@ -110,7 +163,7 @@ class JobReconciler:
         name = f"{job.spec.endpoint_name}/{job.spec.deployment_name}"
         launch = self._launches.prepare(name, job.spec.deployment, lambda: self._resources.enqueue(job.key))
         if isinstance(launch, Waiting):
-            self._seating.pass_over(job.name)
+            self._wake(self._seating.pass_over(job.name))
             self._statuses.tell(job, state=JobState.PREPARING, message=launch.message)
             return _SLOWLY
         if isinstance(launch, Failure):
@@ -165,7 +218,10 @@ class JobReconciler:
         now = self._clock.now()
         status = job.status
         if step.ready and status.scoring_since is None:
-            self._statuses.tell(job, state=JobState.RUNNING, message="", scoring_since=now, workers=step.running)
+            totals = self._ledger.totals(job.name)
+            before = {"rows_before": totals.rows_in, "bytes_before": totals.bytes_done}
+            fields = {**before, "scoring_since": now, "workers": step.running}
+            self._statuses.tell(job, state=JobState.RUNNING, message="", **fields)
         elif active.is_due(_REPORT_EVERY) or step.waiting != status.message:
             totals = self._ledger.totals(job.name)
             over = over_threshold(job.spec, totals) or hopeless(job.spec, totals)

@@ -174,14 +174,21 @@ class JobRun:
             self._try_again(id_, result.attempt % ATTEMPTS, result.message, found, failed=failed)
 
     def _retake(self, task: str, why: str, found: Collected, *, by_itself: bool) -> None:
-        """Take back a mini-batch; `why` is empty if it had not been begun. What else there was is planned anew."""
-        if task.startswith("m") and not why:
-            self._queue.again(mini_batch_id(task))
-        elif task.startswith("m"):
-            counter, most = (self._errors, self._most_errors) if by_itself else (self._deaths, _MOST_DEATHS)
-            counter[task] += 1
+        """Take back a task; `why` is empty if it had not been begun. What is no mini-batch is planned anew, unless its
+        workers have died of cutting a file again and again."""
+        if not why:
+            if task.startswith("m"):
+                self._queue.again(mini_batch_id(task))
+            return
+        counter, most = (self._errors, self._most_errors) if by_itself else (self._deaths, _MOST_DEATHS)
+        counter[task] += 1
+        failed = counter[task] > most
+        if task.startswith("m"):
             attempt = self._handed[task].attempt if task in self._handed else 0
-            self._try_again(mini_batch_id(task), attempt % ATTEMPTS, why, found, failed=counter[task] > most)
+            self._try_again(mini_batch_id(task), attempt % ATTEMPTS, why, found, failed=failed)
+        elif task.startswith("c") and failed:
+            reason = f"it cannot be cut: {why}"
+            self._ledger.set_aside(self._job, int(task[1:]), FileState.FAILED, reason[:2000])
 
     def _try_again(self, id_: MiniBatchId, attempt: int, why: str, found: Collected, *, failed: bool) -> None:
         state = MiniBatchState.FAILED if failed else MiniBatchState.TODO

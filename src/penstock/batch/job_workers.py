@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from penstock.batch.crew import Crew
+from penstock.batch.crew import LONGEST_START, Crew
 from penstock.batch.job_run import Collected, JobRun
 from penstock.batch.launch import Launch
 from penstock.batch.transfers import MOVER
@@ -15,6 +15,7 @@ from penstock_worker.batch_contract import Order
 
 _MOST_FAILED_STARTS = 3
 _MOST_KILLED_STARTS = 12  # in a row: whoever kills may have other reasons, but memory may also be too little
+_MOST_LATE_STARTS = 2  # one may have had to wait for something, such as a lock
 _PATIENCE_SECONDS = 3600.0  # with what is no mini-batch: cutting, finishing
 
 
@@ -40,7 +41,7 @@ class JobWorkers:
         self._run = run
         self._folder = folder
         self._timeout = timeout
-        self._failed_starts = 0
+        self._failed_starts = self._late_starts = 0
         self._killed: set[str] = set()
 
     def look(self) -> Look:
@@ -49,12 +50,13 @@ class JobWorkers:
         members = self._crew.members(self._job)
         self._bury(members, found)
         found.living = [w for w, process in members.items() if process.running and w not in self._killed and w != MOVER]
-        self._watch(found)
+        for worker in found.living:
+            self._watch(worker, found)
         return found
 
     def succeeded(self) -> None:
         """A mini-batch is done: that workers can be started is out of the question."""
-        self._failed_starts = 0
+        self._failed_starts = self._late_starts = 0
 
     def have(self, living: Sequence[str], seats: int) -> list[str]:
         """Start workers up to `seats`, as long as there is something to do for one more; all that live then."""
@@ -110,17 +112,32 @@ class JobWorkers:
             if self._failed_starts >= (_MOST_KILLED_STARTS if killed else _MOST_FAILED_STARTS):
                 found.stop = f"workers end before they are ready; the last one {_ending(process)}"
 
-    def _watch(self, found: Look) -> None:
+    def _watch(self, worker: str, found: Look) -> None:
         """Count who is ready, and kill who has given no sign of life for too long."""
-        for worker in found.living:
-            if not _was_ready(self._folder.report(worker)):
-                continue
-            found.ready += 1
-            begun = self._folder.begun(worker)
-            patience = self._timeout if begun.startswith("m") else _PATIENCE_SECONDS
-            if begun in self._folder.tasks(worker) and self._folder.quiet_seconds(worker) > patience:
-                self._killed.add(worker)
-                self._crew.stop(self._job, worker, at_once=True)
+        quiet = self._folder.quiet_seconds(worker)
+        if not _was_ready(self._folder.report(worker)):
+            if quiet > LONGEST_START.total_seconds():
+                self._kill(worker)
+                self._judge_late_start(worker, found)
+            return
+        found.ready += 1
+        begun = self._folder.begun(worker)
+        patience = self._timeout if begun.startswith("m") else _PATIENCE_SECONDS
+        if quiet > patience and begun in self._folder.tasks(worker):
+            self._kill(worker)
+
+    def _judge_late_start(self, worker: str, found: Look) -> None:
+        self._late_starts += 1
+        if self._late_starts >= _MOST_LATE_STARTS:
+            minutes = LONGEST_START.total_seconds() / 60
+            found.stop = (
+                f"worker {worker} was not ready within {minutes:.0f} minutes, and neither was one before it: init(), "
+                f"or the loading of the model, hangs; see logs/workers/{worker}.txt"
+            )
+
+    def _kill(self, worker: str) -> None:
+        self._killed.add(worker)
+        self._crew.stop(self._job, worker, at_once=True)
 
 
 def _was_ready(report: contract.Report | None) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from penstock.batch.batch_deployments import check_compute
 from penstock.batch.job_inputs import check_output, checked_inputs
 from penstock.batch.job_output import check_free
+from penstock.batch.output_claims import check_apart, check_unclaimed
 from penstock.control.resources import Change, Resources
 from penstock.domain.batch_deployment import BATCH_DEPLOYMENT, BatchDeployment, BatchDeploymentStatus
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT
@@ -95,6 +96,7 @@ class Jobs:
         if not state.ended:
             return job, Change.UNCHANGED
         check_compute(self._resources, f"job {name!r}", job.spec.deployment.compute)
+        self._check_unclaimed(name, job.spec)
         attempt = job.spec.attempt + 1
         event = ("JobResumed", f"{actor} resumed it, attempt {attempt}")
         return self._edit(job, {"canceled": False, "attempt": attempt}, event, actor)
@@ -137,7 +139,7 @@ class Jobs:
         check_output(self._storage, invocation.output_path)
         if invocation.output_path is not None:
             check_free(self._storage, invocation.output_path, snapshot, elsewhere=False)
-        return Job(
+        spec = Job(
             name=name,
             display_name=invocation.display_name,
             experiment_name=invocation.experiment_name,
@@ -152,6 +154,17 @@ class Jobs:
             dry_run=invocation.dry_run,
             since=self._since(invocation.since, endpoint, own_name),
         )
+        if spec.output_path is not None:
+            for input_name, given in spec.inputs.items():
+                check_apart(self._storage, input_name, given, spec.output_path, snapshot)
+        self._check_unclaimed(name, spec)
+        return spec
+
+    def _check_unclaimed(self, name: str, spec: Job) -> None:
+        """What can be told at once; of two invocations at the same time, the controller refuses one."""
+        if spec.output_path is not None:
+            others = (job for job in self._resources.list(JOB) if not ended(job.spec, job.status))
+            check_unclaimed(self._storage, name, spec, others)
 
     def _deployment(self, endpoint: str, name: str | None) -> Resource[BatchDeployment, BatchDeploymentStatus]:
         """The deployment that runs the job: the named one, else the endpoint's default."""

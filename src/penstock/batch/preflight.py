@@ -1,9 +1,7 @@
 """Before a batch deployment is ready, one worker loads its model or script: what cannot be loaded never gets a job."""
 
-from datetime import timedelta
-
 from penstock import durable
-from penstock.batch.crew import PREFLIGHT, Crew
+from penstock.batch.crew import LONGEST_START, PREFLIGHT, Crew
 from penstock.batch.launch import Launch
 from penstock.batch.orders import order_of_preflight
 from penstock.batch.places import JobPlaces
@@ -14,7 +12,6 @@ from penstock.preparation.building import Failure, Waiting
 from penstock_worker import contract
 
 _WORKER = "w0"
-_LONGEST = timedelta(minutes=20)
 _STEP = "Preflight"
 
 
@@ -60,7 +57,7 @@ class Preflight:
         durable.remove_tree(self._places.folder(job))
 
     def _overdue(self, process: Process | None) -> bool:
-        return process is not None and self._clock.now() - process.started_at > _LONGEST
+        return process is not None and self._clock.now() - process.started_at > LONGEST_START
 
 
 def _failure(revision: str, report: contract.Report | None, process: Process | None, overdue: bool) -> Failure | None:
@@ -74,7 +71,7 @@ def _failure(revision: str, report: contract.Report | None, process: Process | N
             detail=report.traceback or None,
         )
     if overdue:
-        message = f"it was not loaded within {_LONGEST.total_seconds() / 60:.0f} minutes"
+        message = f"it was not loaded within {LONGEST_START.total_seconds() / 60:.0f} minutes"
         return Failure(revision=revision, step=_STEP, reason="LoadTimedOut", message=message)
     if process is None or not process.running:
         code = process.exit_code if process is not None else None

@@ -1,7 +1,7 @@
 """Which jobs contend for the machine now, and how many workers each may have."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from penstock.batch.scheduling import Contender, obstacle, seats
 from penstock.control.resources import Resources
@@ -19,6 +19,7 @@ class Seating:
         self._lock = threading.Lock()
         self._contenders: dict[str, Contender] = {}
         self._passed_over: set[str] = set()
+        self._waiting: set[str] = set()  # jobs that were told that they have no seat
 
     def seats(self, job: Resource[Job, JobStatus]) -> int:
         """How many workers the job may have now; 0: it waits for others."""
@@ -26,8 +27,9 @@ class Seating:
         with self._lock:
             self._contenders[job.name] = _contender(job)
             idle = frozenset(self._passed_over - {job.name})
-            dealt = seats(list(self._contenders.values()), computes, self._machine, idle)
-        return dealt[job.name]
+            found = seats(list(self._contenders.values()), computes, self._machine, idle)[job.name]
+            (self._waiting.discard if found else self._waiting.add)(job.name)
+        return found
 
     def obstacle(self, job: Resource[Job, JobStatus]) -> str:
         """Why a job without a seat has none, in a sentence."""
@@ -38,20 +40,35 @@ class Seating:
         keep it until his mini-batch is done."""
         return max(0, self._machine - workers)
 
-    def pass_over(self, job: str) -> None:
-        """The job cannot use its seats yet: others may, until it says `contend`."""
+    def pass_over(self, job: str) -> Sequence[str]:
+        """The job cannot use its seats yet: others may, until it says `contend`. Returns those that waited for them."""
         with self._lock:
+            if job in self._passed_over:
+                return ()
             self._passed_over.add(job)
+        return self._seated()
 
     def contend(self, job: str) -> None:
         with self._lock:
             self._passed_over.discard(job)
 
-    def leave(self, job: str) -> None:
-        """The job needs no workers any more."""
+    def leave(self, job: str) -> Sequence[str]:
+        """The job needs no workers any more. Returns those that waited for its seats."""
         with self._lock:
-            self._contenders.pop(job, None)
             self._passed_over.discard(job)
+            self._waiting.discard(job)
+            left = self._contenders.pop(job, None)
+        return self._seated() if left is not None else ()
+
+    def _seated(self) -> Sequence[str]:
+        """The jobs that were told that they wait, and have a seat now."""
+        if not self._waiting:
+            return ()
+        computes = self._computes()
+        with self._lock:
+            idle = frozenset(self._passed_over)
+            dealt = seats(list(self._contenders.values()), computes, self._machine, idle)
+            return [name for name in self._waiting if dealt.get(name)]
 
     def _computes(self) -> Mapping[str, Compute]:
         return {each.name: each.spec for each in self._resources.list(COMPUTE)}

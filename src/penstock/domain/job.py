@@ -70,14 +70,15 @@ class JobProgress(Frozen):
     """How far a job is. Totals that are not known yet are None."""
 
     files_total: int | None = None
-    files_done: int = 0
+    files_done: int = 0  # scored; neither failed nor set aside
     files_failed: int = 0
     files_skipped: int = 0  # set aside, with the reason in the logs
     mini_batches_total: int | None = None
     mini_batches_done: int = 0
     mini_batches_failed: int = 0
     rows_total: int | None = None
-    rows_done: int = 0
+    rows_done: int = 0  # read; of scripts: files that run() was given
+    items_done: int = 0  # written: rows, or what run() returned
     rows_rejected: int = 0
     bytes_total: int | None = None  # of the input
     bytes_done: int = 0
@@ -105,7 +106,10 @@ class JobStatus(Status):
     estimate: JobEstimate | None = None  # of a dry run that is completed
     outputs: dict[str, str] = {}  # of a completed job: name -> URI of the folder
     started_at: datetime | None = None  # it left the queue
-    scoring_since: datetime | None = None  # its first worker was ready
+    scoring_since: datetime | None = None  # its first worker was ready, in this attempt
+    rows_before: int = 0  # done then, by earlier attempts
+    bytes_before: int = 0
+    expired: bool = False  # what it could be resumed from was removed
     ended_at: datetime | None = None
 
 
@@ -117,6 +121,11 @@ def state_of(spec: Job, status: JobStatus) -> JobState:
     if spec.canceled:
         return JobState.CANCEL_REQUESTED
     return status.state if seen else JobState.NOT_STARTED
+
+
+def begun(spec: Job, status: JobStatus) -> bool:
+    """True while a job is under way: a controller has begun with it, and has not ended it."""
+    return status.attempt >= spec.attempt and not status.state.ended
 
 
 def ended(spec: Job, status: JobStatus) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from penstock.batch.active_job import JobParts
 from penstock.batch.batch_deployments import BatchDeployments
@@ -15,6 +16,7 @@ from penstock.batch.job_input import JobInput
 from penstock.batch.job_reconciler import JobReconciler
 from penstock.batch.jobs import Jobs
 from penstock.batch.launch import Launches
+from penstock.batch.leftovers import Leftovers
 from penstock.batch.places import JobPlaces
 from penstock.batch.preflight import Preflight
 from penstock.batch.seating import Seating
@@ -89,7 +91,9 @@ def batch(ground: Ground) -> Batch:
 def _job_parts(ground: Ground, crew: Crew, data: Storage, places: JobPlaces) -> JobParts:
     ledger = ground.outside.ledger
     input_ = JobInput(data, ledger, places, lambda job: _since(ground.resources, job))
-    return JobParts(ledger=ledger, crew=crew, input=input_, places=places)
+    days = ground.settings.job_days
+    leftovers = Leftovers(places, ledger, timedelta(days=days) if days > 0 else None)
+    return JobParts(ledger=ledger, crew=crew, input=input_, places=places, leftovers=leftovers)
 
 
 def _since(resources: Resources, job: str) -> str | None:

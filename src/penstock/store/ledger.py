@@ -96,7 +96,7 @@ class Totals:
     files_by_state: dict[FileState, int]
     mini_batches: int = 0
     mini_batches_by_state: dict[MiniBatchState, int]
-    files_done: int = 0  # that done mini-batches touch
+    files_done: int = 0  # that done mini-batches touch, without those that were set aside or have failed by themselves
     files_failed: int = 0  # that failed ones touch, and those that have failed by themselves
     rows: int | None = None
     rows_in: int = 0
@@ -142,9 +142,11 @@ class Ledger(Protocol):
         """Write down what has become of mini-batches. One that is done stays as it is, whatever comes later."""
         ...
 
-    def reopen(self, job: str) -> None:
+    def reopen(self, job: str, files: Sequence[int] = (), mini_batches: Sequence[MiniBatchId] = ()) -> None:
         """Let what has failed be tried again: failed mini-batches are todo, with no attempts; failed files that were
-        never cut are listed. One that was cut is settled with its mini-batches: it would come out twice."""
+        never cut are listed. One that was cut is settled with its mini-batches, as it would come out twice; unless it
+        is one of `files`, which are cut again, together with those done `mini_batches` that read them: these are todo
+        too."""
         ...
 
     def totals(self, job: str) -> Totals: ...

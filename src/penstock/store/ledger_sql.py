@@ -99,8 +99,8 @@ class SqlLedger:
     def note(self, job: str, outcomes: Sequence[Outcome]) -> None:
         self._write(job, lambda connection: note(connection, job, outcomes))
 
-    def reopen(self, job: str) -> None:
-        self._write(job, lambda connection: reopen(connection, job))
+    def reopen(self, job: str, files: Sequence[int] = (), mini_batches: Sequence[MiniBatchId] = ()) -> None:
+        self._write(job, lambda connection: reopen(connection, job, files, mini_batches))
 
     def totals(self, job: str) -> Totals:
         return totals_of(self._database.read(lambda connection: sums_of(connection, job)))

@@ -106,21 +106,40 @@ def note(connection: Connection, job: str, outcomes: Sequence[Outcome]) -> None:
     )
 
 
-def reopen(connection: Connection, job: str) -> None:
-    files = and_(job_files.c.job == job, job_files.c.state == FileState.FAILED.value, ~job_files.c.planned)
-    sizes = connection.execute(select(job_files.c.size).where(files)).scalars().all()
-    connection.execute(update(job_files).where(files).values(state=FileState.LISTED.value, reason=""))
-    batches = and_(mini_batches.c.job == job, mini_batches.c.state == MiniBatchState.FAILED.value, LEFT)
-    failed = connection.execute(select(*_summed()).where(batches)).all()
-    fresh = {"state": MiniBatchState.TODO.value, "parts": "", "reason": ""}
-    counts = dict.fromkeys(("attempt", "rows_in", "rows_out", "rows_rejected"), 0)
-    connection.execute(update(mini_batches).where(batches).values({**fresh, **counts}))
-    todo = [of_mini_batch(MiniBatchState.TODO, row.files, row.rows, row.bytes, (0, 0, 0)) for row in failed]
+def reopen(connection: Connection, job: str, files: Sequence[int], ids: Sequence[MiniBatchId]) -> None:
+    _reopen_files(connection, job, files)
+    failed = and_(mini_batches.c.job == job, mini_batches.c.state == MiniBatchState.FAILED.value, LEFT)
+    rows = list(connection.execute(select(*_summed()).where(failed)).all())
+    rows += [row for row in _standing(connection, job, ids) if row.state == MiniBatchState.DONE]
+    if not rows:
+        return
+    todo = [Outcome(id=MiniBatchId(row.file, row.piece), state=MiniBatchState.TODO, attempt=0) for row in rows]
+    connection.execute(_NOTE, [_note_row(job, outcome) for outcome in todo])
     _add(
         connection,
         job,
-        [*(of_file(FileState.LISTED, size, planned=False) for size in sizes), *todo],
-        [*(of_file(FileState.FAILED, size, planned=False) for size in sizes), *(_sums_of(row, row) for row in failed)],
+        [of_mini_batch(MiniBatchState.TODO, row.files, row.rows, row.bytes, (0, 0, 0)) for row in rows],
+        [_sums_of(row, row) for row in rows],
+    )
+
+
+def _reopen_files(connection: Connection, job: str, files: Sequence[int]) -> None:
+    """Failed files that were never cut are listed; those of `files` that were are cut."""
+    failed = and_(job_files.c.job == job, job_files.c.state == FileState.FAILED.value)
+    columns = (job_files.c[name] for name in ("number", "size", "planned"))
+    wanted = frozenset(files)
+    found = connection.execute(select(*columns).where(failed)).all()
+    again = [row for row in found if not row.planned or row.number in wanted]
+    if not again:
+        return
+    state = {row.number: FileState.CUT if row.planned else FileState.LISTED for row in again}
+    told = [{"of_job": job, "of_file": n, "new_state": state[n].value, "new_reason": ""} for n in state]
+    connection.execute(_SET_ASIDE, told)
+    _add(
+        connection,
+        job,
+        [of_file(state[row.number], row.size, planned=row.planned) for row in again],
+        [of_file(FileState.FAILED, row.size, planned=row.planned) for row in again],
     )
 
 

@@ -28,9 +28,11 @@ SUMS = (
 
 
 def of_file(state: FileState, size: int, *, planned: bool) -> Sums:
-    """`planned`: it has mini-batches. What was set aside before is not read."""
-    read = planned or state in (FileState.LISTED, FileState.CUT)
-    return {f"files_{state}": 1, "bytes": size if read else 0}
+    """`planned`: it has mini-batches, which count it as done unless it is set aside. What was set aside before is not
+    read."""
+    whole = state in (FileState.LISTED, FileState.CUT)
+    done = {"batch_files_done": -1} if planned and not whole else {}
+    return {f"files_{state}": 1, "bytes": size if planned or whole else 0, **done}
 
 
 def of_mini_batch(state: MiniBatchState, files: int, rows: int, size: int, told: tuple[int, int, int]) -> Sums:
@@ -59,7 +61,7 @@ def totals_of(sums: Sums) -> Totals:
         files_by_state=files,
         mini_batches=sum(batches.values()),
         mini_batches_by_state=batches,
-        files_done=sums.get("batch_files_done", 0),
+        files_done=max(0, sums.get("batch_files_done", 0)),
         files_failed=sums.get("batch_files_failed", 0) + files[FileState.FAILED],
         rows=None if sums.get("batches_unknown", 0) else sums.get("rows_known", 0),
         rows_in=sums.get("rows_in", 0),

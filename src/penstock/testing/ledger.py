@@ -71,13 +71,14 @@ class MemoryLedger:
             if present is not None and present.state is not MiniBatchState.DONE:
                 mini_batches[outcome.id] = replace(present, **vars(outcome))
 
-    def reopen(self, job: str) -> None:
+    def reopen(self, job: str, files: Sequence[int] = (), mini_batches: Sequence[MiniBatchId] = ()) -> None:
         book = self._book(job)
         for number, file in book.files.items():
-            if file.state is FileState.FAILED and number not in book.planned:
-                book.files[number] = replace(file, state=FileState.LISTED, reason="")
+            if file.state is FileState.FAILED and (number not in book.planned or number in files):
+                state = FileState.CUT if number in book.planned else FileState.LISTED
+                book.files[number] = replace(file, state=state, reason="")
         for id_, each in book.mini_batches.items():
-            if each.state is MiniBatchState.FAILED:
+            if each.state is MiniBatchState.FAILED or (each.state is MiniBatchState.DONE and id_ in mini_batches):
                 untold = Outcome(id=id_, state=MiniBatchState.TODO, attempt=0)
                 book.mini_batches[id_] = replace(each, **vars(untold))
 
@@ -87,13 +88,15 @@ class MemoryLedger:
         done = [each for each in batches if each.state is MiniBatchState.DONE]
         failed = [each for each in batches if each.state is MiniBatchState.FAILED]
         rows = [each.rows_in if each.state is MiniBatchState.DONE else each.rows for each in batches]
-        read = [f for f in files if f.number in book.planned or f.state in (FileState.LISTED, FileState.CUT)]
+        whole = (FileState.LISTED, FileState.CUT)
+        aside = [f for f in files if f.number in book.planned and f.state not in whole]
+        read = [f for f in files if f.number in book.planned or f.state in whole]
         return Totals(
             files=len(files),
             files_by_state={state: sum(f.state is state for f in files) for state in FileState},
             mini_batches=len(batches),
             mini_batches_by_state={state: sum(b.state is state for b in batches) for state in MiniBatchState},
-            files_done=sum(each.files for each in done),
+            files_done=max(0, sum(each.files for each in done) - len(aside)),
             files_failed=sum(each.files for each in failed) + sum(f.state is FileState.FAILED for f in files),
             rows=None if any(count < 0 for count in rows) else sum(rows),
             rows_in=sum(each.rows_in for each in done),

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock_worker.batch import copying, finishing, publication
+from penstock_worker import published
+from penstock_worker.batch import copying, finishing
 from penstock_worker.batch.finishing import finish, settle
 from penstock_worker.batch_contract import (
     FINISH,
@@ -280,7 +281,7 @@ def test_an_output_that_somebody_has_changed_is_his(tmp_path: Path) -> None:
 def test_a_loss_of_power_before_the_files_were_on_disk_has_them_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publication, "_BOOT", tmp_path / "boot")
+    monkeypatch.setattr(published, "_BOOT", tmp_path / "boot")
     (tmp_path / "boot").write_text("first")
     job = Job(tmp_path, output_mode="per_input")
     for name in ("x/a.csv", "x/a.csv", "b.csv"):

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from itertools import count
 
+from penstock_worker.published import OWN
+
 REJECTS = ("rejects.jsonl", "rejects-2.jsonl")  # the second should somebody want the first for his predictions
-OWN = ".penstock-"  # what folders of unfinished files begin with
 
 _SUFFIXES = {"azure": ".csv", "csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}
 _AZURES = "predictions.csv"  # the default, whatever the format

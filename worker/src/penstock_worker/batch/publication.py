@@ -19,39 +19,24 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from penstock_worker.batch.copying import copy
 from penstock_worker.batch.flushing import Flush
-from penstock_worker.batch.output_names import OWN
 from penstock_worker.batch_contract import flush_folder, write_text
-
-_PUBLISHED, _SETTLED = "published.jsonl", "settled"
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+from penstock_worker.published import Entry, Published, boot, is_entry
 
 
 class OutputExistsError(Exception):
     """A name in the output folder is taken, by nothing of this job."""
 
 
-class _Entry(NamedTuple):
-    """A final file, by its path in the output folder."""
-
-    name: str
-    size: int
-    modified_ns: int
-    inode: int
-
-
 class Publication:
     """The final files of one job. `fingerprint` tells what they are made of."""
 
     def __init__(self, work: Path, job: str, output: Path, fingerprint: str, beat: Callable[[], None]) -> None:
-        self._record = work / _PUBLISHED
-        self._new_record = work / f".{_PUBLISHED}.new"
-        self._settled = work / _SETTLED
+        self._published = Published(work, job, output, beat)
         self._output = output
-        self._staging = output / f"{OWN}{job}"
+        self._staging = self._published.staging
         self._fingerprint = fingerprint
         self._beat = beat
         self._mode = 0o600  # of final files
@@ -59,11 +44,11 @@ class Publication:
     def complete(self) -> bool:
         """Finish what an earlier try has begun; True if all files are in their places then. What cannot be finished,
         or was made of something else, is taken back."""
-        if self._record.exists():
+        if self._published.record.exists():
             if self._is_whole() and self._publish():
                 return True
             self.withdraw()
-        self._clear()
+        self._published.clear()
         return False
 
     def begin(self) -> None:
@@ -73,7 +58,7 @@ class Publication:
                 self._output.mkdir(parents=True)
             except (FileExistsError, NotADirectoryError):
                 raise OutputExistsError(f"the output folder {self._output} cannot be made: there is a file") from None
-        self._settled.unlink(missing_ok=True)
+        self._published.settled.unlink(missing_ok=True)
         self._staging.mkdir()
         # As whoever runs this wants files to be: the bits of his umask show in what was just made.
         self._mode = stat.S_IMODE(self._staging.stat().st_mode) & 0o666
@@ -114,7 +99,7 @@ class Publication:
 
         Raises OSError, and ValueError if nothing has been published.
         """
-        if self._is_settled():
+        if self._published.is_settled:
             return
         if not self._is_whole():
             raise ValueError(f"the files of this job are not in {self._output}")
@@ -122,40 +107,22 @@ class Publication:
         for folder in (self._output.parent, self._output):
             if os.access(folder, os.R_OK):
                 flush.note(folder)
-        for entry in _entries(self._record):
+        for entry in self._published.entries():
             final = self._output / entry.name
             flush.note(final)
             for folder in list(Path(entry.name).parents)[:-1]:
                 flush.note(self._output / folder)
             self._beat()
         flush.done(self._beat)
-        write_text(self._settled, self._fingerprint)
+        write_text(self._published.settled, self._fingerprint)
 
     def withdraw(self) -> None:
         """Take back all files of the job, made or published."""
-        lost = self._may_be_lost()
-        for entry in _entries(self._record):
-            if _is(self._output / entry.name, entry, lost=lost):
-                os.unlink(self._output / entry.name)
-                self._remove_folders(entry.name)
-            self._beat()
-        self._clear()
-        self._new_record.unlink(missing_ok=True)
-        self._settled.unlink(missing_ok=True)
-        self._record.unlink(missing_ok=True)
+        self._published.withdraw()
 
     def _is_whole(self) -> bool:
         """True if what was published is made of the same, and all of it is where it was put."""
-        return _head(self._record)[0] == self._fingerprint and not self._may_be_lost()
-
-    def _may_be_lost(self) -> bool:
-        return not self._is_settled() and _head(self._record)[1] != _boot()
-
-    def _is_settled(self) -> bool:
-        try:
-            return self._settled.read_text() == _head(self._record)[0]
-        except FileNotFoundError:
-            return False
+        return self._published.made_of == self._fingerprint and not self._published.may_be_lost
 
     def _look_for(self, name: str) -> None:
         """Raise OutputExistsError if `name`, or a file or link in place of one of its folders, is in the output."""
@@ -173,28 +140,29 @@ class Publication:
                 )
 
     def _write_record(self) -> None:
-        with open(self._new_record, "w", encoding="ascii") as file:
-            file.write(json.dumps((self._fingerprint, _boot())) + "\n")
+        published = self._published
+        with open(published.new_record, "w", encoding="ascii") as file:
+            file.write(json.dumps((self._fingerprint, boot())) + "\n")
             for place in _files(self._staging):
                 found = os.lstat(place)
                 name = os.path.relpath(place, self._staging)
-                file.write(json.dumps(_Entry(name, found.st_size, found.st_mtime_ns, found.st_ino)) + "\n")
+                file.write(json.dumps(Entry(name, found.st_size, found.st_mtime_ns, found.st_ino)) + "\n")
                 self._beat()
             file.flush()
             os.fsync(file.fileno())
-        os.replace(self._new_record, self._record)
-        flush_folder(self._record.parent)
+        os.replace(published.new_record, published.record)
+        flush_folder(published.record.parent)
 
     def _publish(self) -> bool:
         """False: a file is neither made nor published."""
-        for entry in _entries(self._record):
+        for entry in self._published.entries():
             place, final = self._staging / entry.name, self._output / entry.name
             if os.path.lexists(place):
                 self._put(place, final, entry.name)
-            elif not _is(final, entry):
+            elif not is_entry(final, entry):
                 return False
             self._beat()
-        self._clear()
+        self._published.clear()
         return True
 
     def _put(self, place: Path, final: Path, name: str) -> None:
@@ -218,63 +186,6 @@ class Publication:
             self._make_folders(folder.parent)
             with suppress(FileExistsError):
                 folder.mkdir()
-
-    def _remove_folders(self, name: str) -> None:
-        """The folders of a file that was taken back, as far as nothing else is in them."""
-        for folder in list(Path(name).parents)[:-1]:
-            try:
-                (self._output / folder).rmdir()
-            except OSError:
-                return
-
-    def _clear(self) -> None:
-        """Remove the folder that files are made in. Links are removed, not followed."""
-        for folder, folders, files in os.walk(self._staging, topdown=False):
-            for file in files:
-                os.unlink(os.path.join(folder, file))
-                self._beat()
-            for inner in folders:
-                path = os.path.join(folder, inner)
-                (os.unlink if os.path.islink(path) else os.rmdir)(path)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            self._staging.rmdir()
-
-
-def _boot() -> str:
-    """Tells this run of the machine from others: what was written since its start is there, on disk or not."""
-    try:
-        return _BOOT.read_text().strip()
-    except FileNotFoundError:
-        return ""
-
-
-def _head(record: Path) -> tuple[str, str]:
-    """What the files are made of, and in which run of the machine they were published."""
-    with suppress(OSError, ValueError), open(record, encoding="ascii") as file:
-        made_of, boot = json.loads(file.readline())
-        return made_of, boot
-    return "", ""
-
-
-def _entries(record: Path) -> Iterator[_Entry]:
-    try:
-        with open(record, encoding="ascii") as file:
-            next(file, None)
-            for line in file:
-                yield _Entry(*json.loads(line))
-    except FileNotFoundError:
-        return
-
-
-def _is(path: Path, entry: _Entry, *, lost: bool = False) -> bool:
-    """`lost`: the machine has been started again, and the file may have less in it than it had."""
-    try:
-        found = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    if lost and found.st_ino == entry.inode and found.st_size <= entry.size:
-        return stat.S_ISREG(found.st_mode)
-    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == entry[1:3]
 
 
 def _files(folder: Path) -> Iterator[str]:
