@@ -17,6 +17,7 @@ from penstock.batch.launch import Launch, Launches
 from penstock.batch.leftovers import expired_message
 from penstock.batch.orders import order_of
 from penstock.batch.seating import Seating
+from penstock.batch.work_folder import WorkFolder
 from penstock.control.clock import Clock
 from penstock.control.resources import Resources
 from penstock.domain.errors import Code, PenstockError
@@ -118,7 +119,11 @@ class JobReconciler:
             self._resources.enqueue(Key(JOB.name, name))
 
     def _begin(self, job: JobResource) -> timedelta:
-        """A first or another attempt: what has failed before is tried again."""
+        """A first or another attempt: what has failed before is tried again. Nobody goes on with what an earlier one
+        was about."""
+        if not self._crew.disband(job.name):
+            return _SOON
+        WorkFolder(self._places.work(job.name)).clear_tasks()
         if job.status.expired:
             self._leftovers.remove(job.name, ledger=True)
         if self._ledger.opened(job.name):

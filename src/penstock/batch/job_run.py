@@ -149,7 +149,8 @@ class JobRun:
         if result.id.startswith("c"):
             self._take_cut(result, found)
         elif not result.id.startswith("m"):
-            found.finished.append(result)
+            if result.attempt == self._rules.attempt:  # what an earlier one has finished was taken back
+                found.finished.append(result)
         elif not result.reason:
             found.outcomes.append(_done(result))
             self._succeeded = True

@@ -67,6 +67,12 @@ class WorkFolder:
         """Take a task back from a worker that does not run any more."""
         self._task(worker, task).unlink(missing_ok=True)
 
+    def clear_tasks(self) -> None:
+        """Take all tasks back, of a job that has no processes."""
+        for worker in self.workers():
+            for task in self.tasks(worker):
+                self.withdraw(worker, task)
+
     def results(self) -> Sequence[tuple[Path, Result | None]]:
         """What has come, with the file it came in; None for what cannot be understood."""
         with suppress(FileNotFoundError):
