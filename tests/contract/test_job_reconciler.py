@@ -156,7 +156,7 @@ def test_of_two_jobs_with_one_output_the_second_is_refused_before_it_does_anythi
     assert error.value.code is Code.CONFLICT
     bench.invoke("three", output_path=output, output_file_name="three.csv")
     bench.until("one", JobState.COMPLETED, lambda: bench.work("one"))
-    with pytest.raises(PenstockError, match="holds predictions.csv already"):
+    with pytest.raises(PenstockError, match=r"holds predictions\.csv already"):
         bench.invoke("two", output_path=output)
 
 

@@ -11,9 +11,9 @@ from penstock.batch.job_queue import Rules, mini_batch_id
 from penstock.batch.job_run import JobRun
 from penstock.batch.planning import by_count
 from penstock.batch.work_folder import WorkFolder
-from penstock.store.ledger import LedgerFile, MiniBatchState
+from penstock.store.ledger import FileState, LedgerFile, MiniBatchState
 from penstock.testing.ledger import MemoryLedger
-from penstock_worker.batch_contract import Order, Result, result_path
+from penstock_worker.batch_contract import File, Order, Result, result_path
 
 JOB = "score"
 RULES = Rules(attempt=1, max_retries=3, dry_run=False)
@@ -126,6 +126,19 @@ def test_while_nothing_succeeds_mini_batches_are_tried_again_less_and_far_apart(
             world.answer(task, reason="RunFailed")
         run.collect()
     assert Counter(tried) == {0: 4, 1: 4, 2: 4, 3: 4, 4: 1, 5: 1}
+
+
+def test_a_file_of_whose_cutting_workers_die_again_and_again_fails_at_last(world: World) -> None:
+    world.ledger.remove(JOB)
+    world.ledger.open(JOB, [LedgerFile(number=0, uri="/d/0", name="0", size=1, version="1")])
+    run = world.begin()
+    for _ in range(RULES.max_retries + 1):
+        run.cut([File(0, "/d/0", "0", 1, 1)])
+        run.hand_out(["w0"])
+        world.start("c00000000")
+        run.bury("w0", "its worker ended with exit code 7", by_itself=True)
+    (file,) = world.ledger.files(JOB)
+    assert (file.state, file.reason) == (FileState.FAILED, "it cannot be cut: its worker ended with exit code 7")
 
 
 def test_a_mini_batch_of_which_its_worker_dies_by_itself_is_tried_as_often_as_one_that_raises(world: World) -> None:

@@ -161,6 +161,20 @@ def test_what_has_failed_is_tried_again_from_the_start_unless_it_came_out_in_par
     assert (ledger.totals(JOB).files_failed, ledger.totals(JOB).rows_in) == (1, 10)
 
 
+def test_files_that_failed_in_a_done_mini_batch_are_done_anew_with_it_if_that_is_asked(ledger: Ledger) -> None:
+    a_cut_job(ledger)
+    ledger.note(JOB, [done(0), done(1)])
+    ledger.set_all_aside(JOB, [Aside(0, FileState.FAILED, "x"), Aside(1, FileState.SKIPPED, "y")])
+    assert ledger.totals(JOB).files_done == 0
+    ledger.reopen(JOB, [0, 2], [MiniBatchId(0, 0), MiniBatchId(2, 0)])
+    assert [each.id.file for each in ledger.mini_batches(JOB, state=TODO)] == [0, 2]
+    assert [file.number for file in ledger.files(JOB, state=FileState.CUT)] == [0, 2]
+    ledger.note(JOB, [done(0, parts='["again"]')])
+    totals = ledger.totals(JOB)
+    assert (totals.files_done, totals.files_failed, totals.rows_in) == (1, 0, 20)
+    assert ledger.mini_batches(JOB, state=DONE)[0].parts == '["again"]'
+
+
 def test_jobs_know_nothing_of_each_other(ledger: Ledger) -> None:
     a_cut_job(ledger)
     before = ledger.totals(JOB)

@@ -50,7 +50,7 @@ def over_threshold(spec: Job, totals: Totals) -> str:
     threshold = spec.deployment.settings.error_threshold
     if threshold < 0 or totals.files_failed <= threshold:
         return ""
-    return f"{totals.files_failed} files failed, and error_threshold is {threshold}: see logs/user/error.txt"
+    return f"{counted(totals.files_failed, 'file')} failed, and error_threshold is {threshold}: see logs/user/error.txt"
 
 
 def hopeless(spec: Job, totals: Totals) -> str:
@@ -78,12 +78,12 @@ def verdict(spec: Job, totals: Totals) -> Verdict:
     if not totals.files:
         told.append(f"there was nothing new: job {spec.since!r} had scored all files as they are")
     if totals.files_failed:
-        told.append(f"{totals.files_failed} of {totals.files} files failed: see logs/user/error.txt")
+        told.append(f"{totals.files_failed} of {counted(totals.files, 'file')} failed: see logs/user/error.txt")
     skipped = totals.files_by_state.get(FileState.SKIPPED, 0)
     if skipped:
-        told.append(f"{skipped} files were set aside: see job_progress_overview.txt")
+        told.append(f"{_were(skipped, 'file')} set aside: see job_progress_overview.txt")
     if totals.rows_rejected:
-        told.append(f"{totals.rows_rejected} rows were rejected: see rejects.jsonl in the output")
+        told.append(f"{_were(totals.rows_rejected, 'row')} rejected: see rejects.jsonl in the output")
     return Verdict(True, "; ".join(told))
 
 
@@ -121,17 +121,31 @@ def dry_run_message(trial: Trial, foretold: JobEstimate | None) -> str:
     )
 
 
-def overview(name: str, status: JobStatus, now: datetime, aside: Sequence[LedgerFile] = ()) -> str:
+def counted(count: int, what: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _were(count: int, what: str) -> str:
+    return f"{counted(count, what)} {'was' if count == 1 else 'were'}"
+
+
+def overview(name: str, spec: Job, status: JobStatus, now: datetime, aside: Sequence[LedgerFile] = ()) -> str:
     """The text of `job_progress_overview.txt`. `aside` are files that were set aside, or that have failed."""
     done = status.progress
+    results = (
+        f"Items: {done.items_done} returned by run(), {done.rows_per_second:,.0f} files/s"
+        if spec.scripted
+        else f"Rows: {done.rows_done} of {done.rows_total or '?'} read, {done.rows_rejected} rejected, "
+        f"{done.rows_per_second:,.0f} rows/s"
+    )
     lines = [
         f"Job {name}: {status.state}, {now.isoformat(timespec='seconds')}",
         f"Files: {done.files_done} of {done.files_total or '?'} done, {done.files_failed} failed, "
         f"{done.files_skipped} set aside",
         f"Mini-batches: {done.mini_batches_done} of {done.mini_batches_total or '?'} done, "
         f"{done.mini_batches_failed} failed",
-        f"Rows: {done.rows_done} of {done.rows_total or '?'} read, {done.rows_rejected} rejected, "
-        f"{done.rows_per_second:,.0f} rows/s",
+        results,
         *([status.message] if status.message else []),
         *(f"{file.name}: {file.reason}" for file in aside[:_MOST_TOLD]),
         *([f"and {len(aside) - _MOST_TOLD:,} more files"] if len(aside) > _MOST_TOLD else []),

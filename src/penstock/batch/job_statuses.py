@@ -33,7 +33,7 @@ class JobStatuses:
         started = {"started_at": self._clock.now()} if begun else {}
         status = job.status.model_copy(update={**fields, **started, "observed_generation": job.generation})
         if status != job.status and self._resources.set_status(JOB, job, status) is not None:
-            self._write_overview(job.name, status)
+            self._write_overview(job, status)
 
     def end(
         self,
@@ -70,13 +70,13 @@ class JobStatuses:
             actor=PLATFORM,
         )
         if self._resources.set_status(JOB, job, status, event) is not None:
-            self._write_overview(job.name, status, aside)
+            self._write_overview(job, status, aside)
 
-    def _write_overview(self, name: str, status: JobStatus, aside: Sequence[LedgerFile] = ()) -> None:
-        folder = self._places.logs(name)
+    def _write_overview(self, job: JobResource, status: JobStatus, aside: Sequence[LedgerFile] = ()) -> None:
+        folder = self._places.logs(job.name)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            text = overview(name, status, self._clock.now(), aside)
+            text = overview(job.name, job.spec, status, self._clock.now(), aside)
             (folder / "job_progress_overview.txt").write_text(text, encoding="utf-8")
         except OSError as err:  # a full disk must not keep a job from its end
-            log.warning("the overview of a job was not written", extra={"job": name, "error": str(err)})
+            log.warning("the overview of a job was not written", extra={"job": job.name, "error": str(err)})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ENDPOINTS = table("name", "provisioning_state", "default_deployment", "scoring_uri")
 DEPLOYMENTS = table("name", "endpoint_name", "provisioning_state", "compute", "reason")
 COMPUTES = table("name", "type", "tier", "min_instances", "max_instances", "provisioning_state")
-JOBS = table("name", "status", "endpoint_name", "deployment_name", "done", "rows", "created_at")
+JOBS = table("name", "status", "endpoint_name", "deployment_name", "done", "rows", "counted_in", "created_at")
 
 
 def batch_endpoint(resource: "RemoteBatchEndpoint") -> dict[str, Any]:
@@ -76,7 +76,8 @@ def job(resource: "RemoteJob") -> dict[str, Any]:
         "outputs": outputs,
         "progress": progress,
         "done": share_done(progress),
-        "rows": progress["rows_done"],
+        "rows": progress["items_done"] if spec.scripted else progress["rows_done"],
+        "counted_in": "items" if spec.scripted else "rows",
         "workers": status.workers,
         "failure": status.failure,
         "dry_run": spec.dry_run,
@@ -112,14 +113,18 @@ def progress_line(row: Mapping[str, Any]) -> str:
     """One line that says how far a job is: `Running  40 %  2,000,000 of 5,000,000 rows  250,000 rows/s  0:12 left`."""
     progress = row["progress"]
     running = row["status"] == "Running"
+    scripted = row["counted_in"] == "items"
+    rate = "files/s" if scripted else "rows/s"
     parts = (
         row["status"],
         row["done"],
-        f"{_of(progress, 'rows')} rows" if progress["rows_done"] or progress["rows_total"] else None,
+        f"{_of(progress, 'rows')} rows" if not scripted and (progress["rows_done"] or progress["rows_total"]) else None,
         f"{_of(progress, 'files')} files" if progress["files_total"] is not None else None,
+        f"{progress['items_done']:,} items" if scripted and progress["items_done"] else None,
         f"{progress['rows_rejected']:,} rejected" if progress["rows_rejected"] else None,
         f"{progress['files_failed']:,} failed" if progress["files_failed"] else None,
-        f"{progress['rows_per_second']:,.0f} rows/s" if running and progress["rows_per_second"] else None,
+        f"{progress['files_skipped']:,} set aside" if progress["files_skipped"] else None,
+        f"{progress['rows_per_second']:,.0f} {rate}" if running and progress["rows_per_second"] else None,
         f"{duration(progress['seconds_left'])} left" if running and progress["seconds_left"] is not None else None,
         f"{row['workers']} worker{'s' if row['workers'] > 1 else ''}" if row["workers"] else None,
         row["message"],
@@ -130,6 +135,7 @@ def progress_line(row: Mapping[str, Any]) -> str:
 def job_text(row: Mapping[str, Any]) -> str:
     """A job in a few lines."""
     progress = row["progress"]
+    scripted = row["counted_in"] == "items"
     files = f"{_of(progress, 'files')}, {progress['files_failed']:,} failed, {progress['files_skipped']:,} set aside"
     batches = f"{_of(progress, 'mini_batches')}, {progress['mini_batches_failed']:,} failed"
     fields = {
@@ -137,10 +143,13 @@ def job_text(row: Mapping[str, Any]) -> str:
         "deployment": f"{row['endpoint_name']}/{row['deployment_name']}",
         "status": f"{row['status']}{', attempt ' + str(row['attempt']) if row['attempt'] > 1 else ''}",
         "message": row["message"],
-        "rows": f"{_of(progress, 'rows')}, {progress['rows_rejected']:,} rejected",
+        "rows": None if scripted else f"{_of(progress, 'rows')}, {progress['rows_rejected']:,} rejected",
         "files": files,
+        "items": f"{progress['items_done']:,}" if scripted else None,
         "mini-batches": batches,
-        "rate": f"{progress['rows_per_second']:,.0f} rows/s" if progress["rows_per_second"] else None,
+        "rate": f"{progress['rows_per_second']:,.0f} {'files/s' if scripted else 'rows/s'}"
+        if progress["rows_per_second"]
+        else None,
         "time left": duration(progress["seconds_left"]) if progress["seconds_left"] is not None else None,
         "workers": row["workers"],
         **{f"input {name}": each["path"] for name, each in row["inputs"].items()},

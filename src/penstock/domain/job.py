@@ -65,6 +65,11 @@ class Job(Frozen):
     attempt: int = 1
     archived: bool = False
 
+    @property
+    def scripted(self) -> bool:
+        """True if run() of a script scores it: what comes out is counted in items then, not in rows of the input."""
+        return self.deployment.code_configuration is not None
+
 
 class JobProgress(Frozen):
     """How far a job is. Totals that are not known yet are None."""

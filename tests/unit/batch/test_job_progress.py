@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from penstock.batch.job_progress import hopeless, overview
+from penstock.batch.job_progress import hopeless, overview, verdict
 from penstock.domain.batch_deployment import BatchDeployment
 from penstock.domain.job import Job, JobInput, JobProgress, JobState, JobStatus
 from penstock.store.ledger import FileState, LedgerFile, MiniBatchState, Totals
@@ -21,13 +21,13 @@ def a_file(number: int) -> LedgerFile:
 
 def test_the_overview_names_the_files_that_were_set_aside_and_says_why() -> None:
     status = JobStatus(state=JobState.COMPLETED, progress=JobProgress(files_total=3, files_done=1, files_skipped=2))
-    lines = overview("nightly", status, NOW, [a_file(0), a_file(7)]).splitlines()
+    lines = overview("nightly", a_job(), status, NOW, [a_file(0), a_file(7)]).splitlines()
     assert lines[1] == "Files: 1 of 3 done, 0 failed, 2 set aside"
     assert lines[-2:] == ["0.docx: File type 'docx' is not supported", "7.docx: File type 'docx' is not supported"]
 
 
 def test_the_overview_does_not_grow_with_a_hundred_thousand_files_that_were_set_aside() -> None:
-    lines = overview("nightly", JobStatus(), NOW, [a_file(number) for number in range(100_000)]).splitlines()
+    lines = overview("nightly", a_job(), JobStatus(), NOW, [a_file(number) for number in range(100_000)]).splitlines()
     assert len(lines) < 1010
     assert lines[-1] == "and 99,000 more files"
 
@@ -40,6 +40,24 @@ def a_job(attempt: int = 1) -> Job:
         inputs={"x": JobInput(path="/data")},
         attempt=attempt,
     )
+
+
+@pytest.mark.parametrize(
+    ("skipped", "rejected", "aside", "rejects"),
+    [
+        (1, 1, "1 file was set aside", "1 row was rejected"),
+        (2, 1200, "2 files were set aside", "1,200 rows were rejected"),
+    ],
+)
+def test_what_a_completed_job_has_left_out_is_counted_in_words(
+    skipped: int, rejected: int, aside: str, rejects: str
+) -> None:
+    files = {FileState.SKIPPED: skipped}
+    found = Totals(
+        files=9, files_by_state=files, mini_batches_by_state={MiniBatchState.DONE: 1}, rows_rejected=rejected
+    )
+    told = f"{aside}: see job_progress_overview.txt; {rejects}: see rejects.jsonl in the output"
+    assert verdict(a_job(), found).message == told
 
 
 def totals(failed: int, done: int = 0) -> Totals:

@@ -19,6 +19,7 @@ ROW: dict[str, Any] = {
     "dry_run": False,
     "attempt": 1,
     "workers": 4,
+    "counted_in": "rows",
     "inputs": {"UriFolder": {"path": "/data"}},
     "outputs": {},
     "since": None,
@@ -55,6 +56,15 @@ def test_the_line_says_rows_files_rate_and_time_left() -> None:
         "Running  40 %  2,000,000 of 5,000,000 rows  3 of 64 files  7 rejected  250,000 rows/s  0:12 left  4 workers"
     )
     assert progress_line({**row("Queued", files_total=None), "workers": 0, "message": "no room"}) == "Queued  no room"
+
+
+def test_of_a_script_items_are_told_and_files_of_a_second() -> None:
+    scripted = {**row(rows_done=20, items_done=900, rows_per_second=5.0, files_skipped=2), "counted_in": "items"}
+    assert progress_line(scripted) == "Running  3 of 64 files  900 items  2 set aside  5 files/s  4 workers"
+    lines = [line.split(maxsplit=1) for line in job_text(scripted).splitlines()]
+    assert ["items", "900"] in lines
+    assert ["rate", "5 files/s"] in lines
+    assert "rows" not in dict(lines)
 
 
 def test_a_job_in_a_few_lines_leaves_out_what_is_not_known() -> None:
