@@ -129,6 +129,20 @@ def test_lists_are_by_name_in_code_points_and_prefixes_are_exact(store: Store) -
     assert store.list(ONLINE_DEPLOYMENT, "%") == store.list(ONLINE_ENDPOINT) == []
 
 
+def test_the_newest_come_first_and_older_ones_are_read_only_when_they_are_asked_for(store: Store) -> None:
+    for number in range(450):
+        at = NOW + timedelta(seconds=number // 2)  # two at a time
+        store.create(ONLINE_ENDPOINT, f"e{number:03d}", described(""), happened(f"e{number:03d}", at=at))
+    create_deployment(store, "e9/other")
+    assert [r.name for r in store.newest(ONLINE_ENDPOINT)] == [f"e{number:03d}" for number in reversed(range(450))]
+    found = store.newest(ONLINE_ENDPOINT)
+    assert next(found).name == "e449"
+    oldest = store.get(ONLINE_ENDPOINT, "e000")
+    assert oldest is not None
+    store.remove(ONLINE_ENDPOINT, oldest, happened("e000"))
+    assert len(list(found)) == 448
+
+
 def test_events_come_in_order_after_an_id_and_an_endpoints_with_its_deployments(store: Store) -> None:
     names = [
         ("online-endpoint", "fraud"),

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from penstock.batch.batch_deployments import check_compute
@@ -66,14 +67,14 @@ class Jobs:
             self._resources.get(BATCH_ENDPOINT, endpoint)
         if deployment is not None:
             self._resources.get(BATCH_DEPLOYMENT, f"{endpoint}/{deployment}")
-        found = [
+        found = (
             job
-            for job in self._resources.list(JOB)
+            for job in self._resources.newest(JOB)
             if endpoint in (None, job.spec.endpoint_name)
             and deployment in (None, job.spec.deployment_name)
             and archived in (None, job.spec.archived)
-        ]
-        return sorted(found, key=lambda job: (job.created_at, job.name), reverse=True)[:limit]
+        )
+        return list(islice(found, limit))
 
     def cancel(self, name: str, *, actor: str) -> tuple[JobResource, Change]:
         """Ask a job to end; one that is over stays as it is."""
@@ -207,12 +208,12 @@ class Jobs:
             return text
         completed = (
             job
-            for job in self._resources.list(JOB)
+            for job in self._resources.newest(JOB)
             if (job.spec.endpoint_name, job.spec.deployment_name) == (endpoint, deployment)
             and not job.spec.dry_run
             and state_of(job.spec, job.status) is JobState.COMPLETED
         )
-        newest = max(completed, key=lambda job: (job.created_at, job.name), default=None)
+        newest = next(completed, None)
         return newest.name if newest else None
 
     def _edit(

@@ -1,7 +1,7 @@
 """The one way to read and write resources, for users and controllers alike: preconditions, history, events, and a
 key in the queue after each write."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ParamSpec, TypeVar
@@ -73,6 +73,10 @@ class Resources:
     def list(self, kind: Kind[SpecT, StatusT], prefix: str = "") -> Sequence[Resource[SpecT, StatusT]]:
         """All of a kind whose name begins with `prefix`, by name; those being deleted too."""
         return self._store.list(kind, prefix)
+
+    def newest(self, kind: Kind[SpecT, StatusT]) -> Iterator[Resource[SpecT, StatusT]]:
+        """All of a kind, the newest first, read as they are asked for."""
+        return self._store.newest(kind)
 
     def apply(  # noqa: PLR0913 - one write, and all that may be said about it
         self,

@@ -1,6 +1,6 @@
 """The port for state: resources, their history, what happened to them, and who may act."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -58,6 +58,11 @@ class Store(Protocol):
         One that this version cannot read is left out: ask `get`, which fails for it, before taking absence for
         deletion.
         """
+        ...
+
+    def newest(self, kind: Kind[SpecT, StatusT]) -> Iterator[Resource[SpecT, StatusT]]:
+        """All resources of a kind, the newest first, read some hundred at a time as they are asked for; of those made
+        at the same time by name, backwards. Left out is what `list` leaves out."""
         ...
 
     def create(self, kind: Kind[SpecT, StatusT], name: str, spec: SpecT, event: Event) -> Resource[SpecT, StatusT]:

@@ -47,7 +47,13 @@ def add_ledgers(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
-STEPS: tuple[Step, ...] = (create_tables, add_whereabouts, add_ledgers)  # the first leads to version 1
+def add_ages(connection: Connection) -> None:
+    """Step 4: resources are found by their age."""
+    for index in resources.indexes:
+        index.create(connection, checkfirst=True)
+
+
+STEPS: tuple[Step, ...] = (create_tables, add_whereabouts, add_ledgers, add_ages)  # the first leads to version 1
 
 
 def current(connection: Connection, steps: Sequence[Step] = STEPS) -> bool:

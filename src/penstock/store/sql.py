@@ -3,7 +3,7 @@
 `updated_at` is the time of the last write by a user: status writes leave it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -39,6 +39,7 @@ _PARTS = {  # what lies under ENDPOINT/
     "online-endpoint": ("online-deployment", "rollout", "autoscale", "scale"),
     "batch-endpoint": ("batch-deployment",),
 }
+_PAGE = 200  # resources that are read at once
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -75,6 +76,15 @@ class SqlStore:
         query = select(resources).where(resources.c.kind == kind.name, _begins_with(resources.c.name, prefix))
         rows = self._database.read(lambda c: c.execute(query.order_by(resources.c.name)).all())
         return readable(lambda row: resource_of(kind, row), rows)
+
+    def newest(self, kind: Kind[SpecT, StatusT]) -> Iterator[Resource[SpecT, StatusT]]:
+        at, name = resources.c.created_at, resources.c.name
+        query = select(resources).where(resources.c.kind == kind.name).order_by(at.desc(), name.desc()).limit(_PAGE)
+        page = query
+        while rows := self._database.read(lambda c, page=page: c.execute(page).all()):
+            yield from readable(lambda row: resource_of(kind, row), rows)
+            last = rows[-1]
+            page = query.where(or_(at < last.created_at, and_(at == last.created_at, name < last.name)))
 
     def create(self, kind: Kind[SpecT, StatusT], name: str, spec: SpecT, event: Event) -> Resource[SpecT, StatusT]:
         return self._database.write(lambda connection: create(connection, kind, name, spec, event))

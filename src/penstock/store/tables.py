@@ -91,6 +91,7 @@ resources = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("deleting_since", UtcTime),
+    Index("resources_by_age", "kind", "created_at", "name"),
 )
 
 history = Table(

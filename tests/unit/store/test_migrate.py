@@ -52,6 +52,6 @@ def test_an_older_database_gets_only_the_steps_that_it_lacks(connection: Connect
 def test_a_newer_database_is_refused_with_both_versions_named(connection: Connection) -> None:
     migrate(connection, (*STEPS, add_labels))
     for call in (current, migrate):
-        with pytest.raises(PenstockError, match=r"schema version 4, .* up to 3: upgrade") as error:
+        with pytest.raises(PenstockError, match=r"schema version 5, .* up to 4: upgrade") as error:
             call(connection)
         assert error.value.code is Code.CONFLICT
