@@ -222,3 +222,55 @@ def test_what_was_shown_of_a_model_does_not_hold_for_another(models: Path, tmp_p
     assert key == key_of(copy)
     os.utime(copy / "model.pkl")
     assert key_of(copy) != key
+
+
+HEADER = "id,x,note\n"
+ODD = {
+    "quoted": HEADER + '1,2.5,"a, ""b"""\n2,3.5,c\n',
+    "lines in quotes": HEADER + '1,2.5,"a\nb"\n2,3.5,c\n',
+    "windows": "id,x,note\r\n1,2.5,a\r\n2,3.5,b\r\n",
+    "mark of byte order": "\ufeff" + HEADER + "1,2.5,a\n",
+    "no last line end": HEADER + "1,2.5,a\n2,3.5,b",
+    "empty lines": HEADER + "\n1,2.5,a\n\n2,3.5,b\n",
+    "no rows": HEADER,
+    "nothing": "",
+    "a value that is none": HEADER + "1,?,a\n2,3.5,b\n",
+    "a field too many": HEADER + "1,2.5,a,b\n2,3.5,b\n",
+    "other columns": "x,id\n2.5,1\n",
+    "without a column": "id,note\n1,a\n",
+    "a quote is missing": HEADER + '1,2.5,"a\n2,3.5,b\n',
+    "not utf-8": "id,x,note\n1,2.5,\udcff\n",
+    "other numbers": HEADER + "007,2.5,a\n",
+}
+
+
+def small(number: int) -> str:
+    return HEADER + "".join(f"{3 * number + row},{number / 8 + row},n{row}\n" for row in range(3))
+
+
+def test_whatever_is_odd_about_a_file_small_ones_come_out_as_each_alone(
+    scoring: Callable[..., Scoring],
+) -> None:
+    job = scoring("picky", output_format="jsonl", keep_columns=("id", "note"))
+    texts = [text for at, odd in enumerate(ODD.values()) for text in (small(2 * at), odd, small(2 * at + 1))]
+    files = [
+        job.input(f"{at:03d}.csv", text.encode("utf-8", "surrogateescape"), at)
+        for at, text in enumerate([*texts, *map(small, range(100, 140))])
+    ]
+    job.start()
+    together = job.score(*files)
+    alone = [job.score(file, number=at + 1) for at, file in enumerate(files)]
+    assert lines(job, [together], "rows") == lines(job, alone, "rows")
+    assert lines(job, [together], "rejects") == lines(job, alone, "rejects")
+    assert list(together.faults) == [fault for result in alone for fault in result.faults]
+    for count in ("rows_in", "rows_out", "rows_rejected", "bytes_in"):
+        assert getattr(together, count) == sum(getattr(result, count) for result in alone), count
+    assert len(lines(job, [together], "rejects")) == 3  # one has 13
+    assert {fault.number % 3 for fault in together.faults} == {1}
+
+
+def lines(job: Scoring, results: list[Any], kind: str) -> list[dict[str, Any]]:
+    """Of the output, with the ids of rows as texts: whether they are numbers is told by all that are read at once."""
+    names = [part.name for result in results for part in result.parts if part.kind == kind]
+    texts = [line for name in names for line in (job.job.folder / "parts" / name).read_text().splitlines()]
+    return [{name: str(value) for name, value in json.loads(text).items()} for text in texts]

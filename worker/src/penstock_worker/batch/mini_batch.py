@@ -9,6 +9,7 @@ from penstock_worker.batch.images import is_image, read_image
 from penstock_worker.batch.input_file import opened
 from penstock_worker.batch.reading import Columns, UnreadableError, read
 from penstock_worker.batch.row_scorer import Rows, RowScorer, Scored
+from penstock_worker.batch.small_files import read_together
 from penstock_worker.batch.stages import Stages
 from penstock_worker.batch_contract import BYTES, INPUT_UNREADABLE, ROWS, FileFault, Result
 
@@ -48,15 +49,23 @@ class MiniBatch:
         self._beat = beat
         self._stages = Stages()
         self._scorer = RowScorer(tools.model, tools.frames, tools.predictions, self._stages, tools.slice_rows)
+        signature = tools.model.signature
+        self._columns = Columns.of(signature)
+        self._needed = tools.output.needed(signature)
+        self._joins = task.limit < 0 and not parts.by_file
+        self._alone = 0  # segments before this one are read one by one
         self._faults: list[FileFault] = []
         self._rows_in = self._rows_out = self._rows_rejected = self._bytes_in = 0
 
     def run(self) -> Result:
         """Raises `TaskFailedError`, OSError, `ResultError`, and what the model raises if it does for all rows."""
-        for number, segment in enumerate(self._task.segments):
-            if self._room() == 0:
-                break
-            self._segment(number, segment)
+        at = 0
+        while at < len(self._task.segments) and self._room() != 0:
+            columns = self._columns if self._joins and at >= self._alone else None
+            together = self._together(at, columns) if columns is not None else 0
+            if not together:
+                self._segment(at, self._task.segments[at])
+            at += together or 1
         self._write(self._scorer.finish())
         if self._scorer.error is not None and not self._rows_out:
             raise self._scorer.error
@@ -93,20 +102,45 @@ class MiniBatch:
         if segment.unit != ROWS:
             self._bytes_in += segment.length if segment.unit == BYTES else segment.file.size
 
+    def _together(self, at: int, columns: Columns) -> int:
+        """Score the rows of small files at once, from segment `at` on; how many files these were, 0: they are to be
+        read alone."""
+        segments = self._task.segments
+        with self._stages.timed("read"):
+            table, counts = read_together(segments, at, columns, self._needed)
+        files = [segment.file for segment in segments[at : at + len(counts)]]
+        if table is None or not self._fit_and_score(files, counts, table):
+            self._alone = at + len(counts)
+            return 0
+        self._rows_in += table.num_rows
+        self._bytes_in += sum(file.size for file in files)
+        self._beat()
+        return len(counts)
+
+    def _fit_and_score(self, files: Sequence[File], counts: Sequence[int], table: Any) -> bool:
+        """False if the table's columns do not fit the signature."""
+        numbers = self._tools.arrow.concat_arrays([self._numbers(0, count) for count in counts])
+        try:
+            self._score(-1, self._tools.output.names([file.name for file in files], counts), numbers, table)
+        except MisfitError:
+            return False
+        return True
+
     def _rows(self, number: int, segment: Segment) -> None:
         """Raises `UnreadableError`; `MisfitError` if that is so from the first slice on."""
         taken = 0
         for table, first_row, unread in self._slices(segment):
             if unread:
                 rows = self._tools.arrow.array([row for row, _ in unread], self._tools.arrow.int64())
-                self._reject(segment.file, rows, [reason for _, reason in unread])
+                self._reject(self._names(segment.file, len(rows)), rows, [reason for _, reason in unread])
+            names, numbers = self._names(segment.file, table.num_rows), self._numbers(first_row, table.num_rows)
             try:
-                self._take(number, segment.file, table, first_row)
+                self._score(number, names, numbers, table)
             except MisfitError as error:
                 if not taken:
                     raise
                 # Other slices of a text file may be of other types.
-                self._reject(segment.file, self._numbers(first_row, table.num_rows), [str(error)] * table.num_rows)
+                self._reject(names, numbers, [str(error)] * table.num_rows)
             taken += table.num_rows
             self._rows_in += table.num_rows + len(unread)
             self._bytes_in += table.nbytes if segment.unit == ROWS else 0
@@ -114,9 +148,7 @@ class MiniBatch:
 
     def _slices(self, segment: Segment) -> Iterator[tuple[Any, int, Sequence[tuple[int, str]]]]:
         """What there is room for: tables, the numbers of their first rows, and the rows that could not be read."""
-        signature = self._tools.model.signature
-        needed = self._tools.output.needed(signature)
-        slices = iter(read(segment, Columns.of(signature), self._tools.slice_rows, needed))
+        slices = iter(read(segment, self._columns, self._tools.slice_rows, self._needed))
         while self._room() != 0:
             with self._stages.timed("read"):
                 found = next(slices, None)
@@ -128,20 +160,20 @@ class MiniBatch:
                 table = table.slice(0, room - len(unread))
             yield table, found.first_row, unread
 
-    def _take(self, number: int, file: File, table: Any, first_row: int) -> None:
+    def _score(self, number: int, names: Any, numbers: Any, table: Any) -> None:
         """Score the rows of a table that fit the signature, and reject the others. Raises `MisfitError`."""
         if not table.num_rows:
             return
         tools = self._tools
         with self._stages.timed("validate"):
             fitted = self._fitted(table)
-            numbers, kept = self._numbers(first_row, table.num_rows), tools.output.kept(table)
+            kept = tools.output.kept(table)
             if fitted.wrong is not None:
                 right = tools.compute.invert(fitted.wrong)
                 reasons = [fitted.reasons[row] for row in sorted(fitted.reasons)]
-                self._reject(file, numbers.filter(fitted.wrong), reasons)
-                numbers, kept = numbers.filter(right), kept.filter(right)
-        self._write(self._scorer.add(Rows(number, file, fitted.columns, kept, numbers)))
+                self._reject(names.filter(fitted.wrong), numbers.filter(fitted.wrong), reasons)
+                names, numbers, kept = names.filter(right), numbers.filter(right), kept.filter(right)
+        self._write(self._scorer.add(Rows(number, names, fitted.columns, kept, numbers)))
 
     def _fitted(self, table: Any) -> Fitted:
         signature = self._tools.model.signature
@@ -156,8 +188,12 @@ class MiniBatch:
             array = read_image(file.path, tools.model.signature, tools.numpy)
         self._rows_in += 1
         kept = tools.arrow.table({})
-        self._write(self._scorer.add_array(Rows(number, file, {}, kept, self._numbers(0, 1)), array))
+        names = self._names(file, 1)
+        self._write(self._scorer.add_array(Rows(number, names, {}, kept, self._numbers(0, 1)), array))
         self._beat()
+
+    def _names(self, file: File, rows: int) -> Any:
+        return self._tools.output.names([file.name], [rows])
 
     def _numbers(self, first_row: int, rows: int) -> Any:
         """The rows' numbers in their file; nulls where these are not known."""
@@ -169,14 +205,14 @@ class MiniBatch:
     def _write(self, scored: Sequence[Scored]) -> None:
         for rows, predictions, reason in scored:
             if predictions is None:
-                self._reject(rows.file, rows.numbers, [reason] * len(rows.numbers))
+                self._reject(rows.names, rows.numbers, [reason] * len(rows.numbers))
                 continue
             with self._stages.timed("write"):
-                table = self._tools.output.table(rows.kept, rows.numbers, rows.file.name, predictions)
+                table = self._tools.output.table(rows.kept, rows.numbers, rows.names, predictions)
                 self._parts.write(rows.segment, table)
             self._rows_out += len(rows.numbers)
 
-    def _reject(self, file: File, numbers: Any, reasons: Sequence[str]) -> None:
+    def _reject(self, names: Any, numbers: Any, reasons: Sequence[str]) -> None:
         with self._stages.timed("write"):
-            self._parts.reject(self._tools.output.rejects(file.name, numbers, reasons))
+            self._parts.reject(self._tools.output.rejects(names, numbers, reasons))
         self._rows_rejected += len(reasons)

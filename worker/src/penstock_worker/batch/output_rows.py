@@ -51,11 +51,18 @@ class OutputRows:
         nothing = arrow.nulls(table.num_rows)
         return arrow.table({name: table.column(name) if name in there else nothing for name in names})
 
-    def table(self, kept: Any, rows: Any, file_name: str, predictions: Mapping[str, Any]) -> Any:
-        """The output for rows of one file. `kept` are their kept columns, `rows` their numbers."""
+    def names(self, names: Sequence[str], counts: Sequence[int]) -> Any:
+        """The column of the names of files, of which each has as many rows as its count says."""
         arrow = self._arrow
-        names = arrow.array([file_name], arrow.string())
-        names = arrow.DictionaryArray.from_arrays(arrow.nulls(len(rows), arrow.int32()).fill_null(0), names)
+        if len(names) == 1:
+            places = arrow.nulls(counts[0], arrow.int32()).fill_null(0)
+        else:
+            places = arrow.array([at for at, count in enumerate(counts) for _ in range(count)], arrow.int32())
+        return arrow.DictionaryArray.from_arrays(places, arrow.array(names, arrow.string()))
+
+    def table(self, kept: Any, rows: Any, names: Any, predictions: Mapping[str, Any]) -> Any:
+        """The output for rows. `kept` are their kept columns, `rows` their numbers, `names` those of their files."""
+        arrow = self._arrow
         if self._azure:
             return arrow.table({ROW: rows, PREDICTION: self._single(predictions), FILE_NAME: names})
         columns = {} if self._kept else {FILE_NAME: names, ROW: rows}
@@ -64,9 +71,9 @@ class OutputRows:
             columns[f"{_OWN}{name}" if name in columns else name] = column
         return arrow.table(columns)
 
-    def rejects(self, file_name: str, rows: Any, reasons: Sequence[str]) -> Any:
+    def rejects(self, names: Any, rows: Any, reasons: Sequence[str]) -> Any:
         """The lines of rows that are set aside."""
-        return self._arrow.table({FILE_NAME: [file_name] * len(reasons), ROW: rows, REASON: list(reasons)})
+        return self._arrow.table({FILE_NAME: names, ROW: rows, REASON: list(reasons)})
 
     def _single(self, predictions: Mapping[str, Any]) -> Any:
         """One column of all: their values in a JSON list for each row."""

@@ -29,6 +29,11 @@ class Parts:
         self._order = order
         self._parts: dict[tuple[str, int], _PartInMaking] = {}
 
+    @property
+    def by_file(self) -> bool:
+        """True if rows of each input are in files of their own."""
+        return self._order.output_mode == _PER_INPUT
+
     def write(self, segment: int, table: Any) -> None:
         """Add rows of output, which come from `segment`."""
         segment = segment if self._order.output_mode == _PER_INPUT else -1

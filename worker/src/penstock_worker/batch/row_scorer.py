@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from penstock_worker.batch.frames import Frames
     from penstock_worker.batch.predictions import Predictions
     from penstock_worker.batch.stages import Stages
-    from penstock_worker.batch_contract import File
 
 _MOST_CALLS = 300  # to find the rows of a mini-batch that the model fails on
 
 
 class Rows(NamedTuple):
-    """Rows of one file: their columns for the model, what is kept of them (an Arrow table), and their numbers."""
+    """Rows of a file, or of several: their columns for the model, what is kept of them (an Arrow table), their numbers
+    in their file, and its name. `segment` is that of the one file."""
 
     segment: int
-    file: File
+    names: Any
     columns: dict[str, Any]
     kept: Any
     numbers: Any
@@ -30,7 +30,12 @@ class Rows(NamedTuple):
         if stop - start == len(self.numbers):
             return self
         length = stop - start
-        return self._replace(columns={}, kept=self.kept.slice(start, length), numbers=self.numbers.slice(start, length))
+        return self._replace(
+            columns={},
+            names=self.names.slice(start, length),
+            kept=self.kept.slice(start, length),
+            numbers=self.numbers.slice(start, length),
+        )
 
 
 class Scored(NamedTuple):
