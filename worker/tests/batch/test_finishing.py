@@ -113,6 +113,18 @@ def test_no_rows_at_all_are_a_parquet_file_that_can_be_read(tmp_path: Path) -> N
     assert pq.read_table(job.output / "predictions.parquet").num_rows == 0
 
 
+def test_csv_parts_that_were_written_before_a_column_came_have_it_empty(tmp_path: Path) -> None:
+    job = Job(tmp_path, output_format="csv")
+    (job.work / "parts" / "columns.json").write_text('["id", "note", "more"]')
+    for width, content in ((2, b'1,"a\n""b"""\n2,c\n'), (3, b"3,d,e\n"), (1, b"4\n")):
+        job.part("a.csv", content)
+        name = job.lines[-1].part
+        marked = name.replace(".csv", f".w{width}.csv")
+        (job.work / "parts" / name).rename(job.work / "parts" / marked)
+        job.lines[-1] = replace(job.lines[-1], part=marked)
+    assert job.done() == {"predictions.csv": b'id,note,more\n1,"a\n""b""",\n2,c,\n3,d,e\n4,,\n'}
+
+
 def test_parquet_parts_are_one_file_whether_or_not_they_are_of_one_schema(tmp_path: Path) -> None:
     for case, second in (("same", pa.table({"p": [2]})), ("other", pa.table({"p": [2.5]}))):
         job = Job(tmp_path / case, output_format="parquet", output_file_name="mine.parquet")

@@ -34,6 +34,13 @@ def copy(source: int, begin: int, length: int, target: int, beat: Callable[[], N
         beat()
 
 
+def write_all(target: int, data: bytes) -> None:
+    """Append all of `data` to the file `target`, a descriptor. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(target, left) :]
+
+
 def _by_range(source: int, begin: int, length: int, target: int) -> int:
     if not hasattr(os, "copy_file_range"):
         return 0
@@ -45,8 +52,6 @@ def _by_sendfile(source: int, begin: int, length: int, target: int) -> int:
 
 
 def _by_hand(source: int, begin: int, length: int, target: int) -> int:
-    data = memoryview(os.pread(source, min(length, _READ_BYTES), begin))
-    count = len(data)
-    while data:
-        data = data[os.write(target, data) :]
-    return count
+    data = os.pread(source, min(length, _READ_BYTES), begin)
+    write_all(target, data)
+    return len(data)

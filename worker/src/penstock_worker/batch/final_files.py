@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from penstock_worker.batch import lines_join, parquet_join
@@ -30,7 +30,7 @@ def columns_path(folder: Path) -> Path:
 def make(publication: Publication, manifest: Manifest, order: Order, folder: Path, beat: Callable[[], None]) -> None:
     """Make all final files. Raises OutputExistsError, OSError, ValueError."""
     form = order.output_format
-    writer = _Writer(publication, form, _header(folder, form), beat)
+    writer = _Writer(publication, form, _columns(folder, form), beat)
     one = one_file_name(order.output_file_name, form)
     if order.output_action == "summary_only":
         pass
@@ -49,10 +49,11 @@ def make(publication: Publication, manifest: Manifest, order: Order, folder: Pat
 
 
 class _Writer:
-    def __init__(self, publication: Publication, form: str, header: bytes, beat: Callable[[], None]) -> None:
+    def __init__(self, publication: Publication, form: str, columns: Sequence[str], beat: Callable[[], None]) -> None:
         self._publication = publication
         self._format = form
-        self._header = header
+        self._header = _header(columns)
+        self._width = len(columns)
         self._beat = beat
 
     def rows(self, names: Iterable[str], parts: Parts, count: int) -> None:
@@ -65,7 +66,7 @@ class _Writer:
         if self._format == "parquet":
             self._parquet(place, parts, count)
         else:
-            lines_join.join(self._header, parts(), place, self._beat)
+            lines_join.join(self._header, parts(), place, self._beat, self._width)
 
     def rejects(self, parts: Parts) -> None:
         place = self._publication.claim(REJECTS_NAMES)
@@ -98,10 +99,15 @@ class _Writer:
         return size < count * _SMALL_PART_BYTES
 
 
-def _header(folder: Path, form: str) -> bytes:
+def _columns(folder: Path, form: str) -> Sequence[str]:
+    """The names that stand above the rows of CSV files; none for files without a header."""
     path = columns_path(folder)
-    if form != "csv" or not path.exists():
+    return json.loads(path.read_bytes()) if form == "csv" and path.exists() else ()
+
+
+def _header(columns: Sequence[str]) -> bytes:
+    if not columns:
         return b""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(json.loads(path.read_bytes()))
+    csv.writer(line, lineterminator="\n").writerow(columns)
     return line.getvalue().encode("utf-8", "surrogateescape")

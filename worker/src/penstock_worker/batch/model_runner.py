@@ -14,10 +14,10 @@ from penstock_worker.batch.failing import TaskFailedError
 from penstock_worker.batch.frames import Frames
 from penstock_worker.batch.freed_memory import keep_freed_memory
 from penstock_worker.batch.mini_batch import MiniBatch, Tools
-from penstock_worker.batch.output_rows import OutputRows
+from penstock_worker.batch.output_rows import ALL, OutputRows
 from penstock_worker.batch.parts import Parts
 from penstock_worker.batch.predictions import Predictions, ResultError
-from penstock_worker.batch.row_files import MixedTypesError
+from penstock_worker.batch.row_files import OtherColumnsError
 from penstock_worker.batch_contract import RUN_FAILED
 from penstock_worker.failure import failure_of
 from penstock_worker.inputs import Inputs
@@ -63,7 +63,7 @@ class ModelRunner:
         self._tools = tools
         self._folder = folder
         self._order = order
-        self._names = ColumnNames(folder)
+        self._names = ColumnNames(folder, grow=ALL in order.keep_columns)
 
     def score(self, task: Task, beat: Callable[[], None]) -> Result:
         if task.limit >= 0:
@@ -76,7 +76,7 @@ class ModelRunner:
             return MiniBatch(self._tools, task, parts, beat).run()
         except BaseException as error:
             parts.discard()
-            if isinstance(error, (ResultError, MixedTypesError)):
+            if isinstance(error, (ResultError, OtherColumnsError)):
                 raise TaskFailedError(RUN_FAILED, str(error)) from error
             raise
 

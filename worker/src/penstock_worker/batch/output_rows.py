@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from penstock_worker.signature import Signature
 
 FILE_NAME, ROW, REASON = "file_name", "row", "reason"
-_ALL = "*"
+ALL = "*"  # in keep_columns
 _OWN = "model_"  # before names of predictions that a kept column has, too
 
 
@@ -29,7 +29,7 @@ class OutputRows:
 
     def __init__(self, order: Order, arrow: Any, compute: Any) -> None:
         self._azure = order.output_format == AZURE
-        self._keeps_all = _ALL in order.keep_columns and not self._azure
+        self._keeps_all = ALL in order.keep_columns and not self._azure
         self._kept: Sequence[str] = () if self._azure else order.keep_columns
         self._arrow = arrow
         self._compute = compute

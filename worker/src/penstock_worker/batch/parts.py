@@ -27,7 +27,8 @@ class Parts:
         self._names = names
         self._task = task
         self._order = order
-        self._parts: dict[tuple[str, int], _PartInMaking] = {}
+        self._parts: list[_PartInMaking] = []  # in the order of their rows
+        self._open: dict[tuple[str, int], _PartInMaking] = {}
 
     @property
     def by_file(self) -> bool:
@@ -45,32 +46,41 @@ class Parts:
 
     def place(self) -> tuple[Part, ...]:
         """Have all of them on disk and under their names."""
-        for part in self._parts.values():
+        for part in self._parts:
             part.close()
-        for part in self._parts.values():
+        for part in self._parts:
             part.place()
         if self._parts:
             flush_folder(self._folder)
-        return tuple(part.told() for part in self._parts.values())
+        return tuple(part.told() for part in self._parts)
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        for part in self._parts.values():
+        for part in self._parts:
             part.discard()
 
     def _add(self, kind: str, segment: int, form: str, suffix: str, table: Any) -> None:
-        part = self._parts.get((kind, segment))
-        if part is None:
-            path = self._folder / part_name(self._task, segment, suffix)
-            part = self._parts[kind, segment] = _PartInMaking(path, kind, segment)
+        part = self._open.get((kind, segment))
+        if part is None or not part.takes(table):
+            number = 0 if part is None else part.number + 1
+            path = self._folder / part_name(self._task, segment, f".{number}" if number else "")
+            if part is not None:
+                part.close()  # not many of them are open at a time
+            part = self._open[kind, segment] = _PartInMaking(path, suffix, kind, segment, number)
+            self._parts.append(part)
             part.open(form, self._order.mini_batch_rows, self._names)
         part.write(table)
 
 
 class _PartInMaking:
-    def __init__(self, path: Path, kind: str, segment: int) -> None:
-        self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A file of rows; `number` counts those of the same segment. Its name is `path`, a mark of what it holds, and
+    `suffix`."""
+
+    def __init__(self, path: Path, suffix: str, kind: str, segment: int, number: int) -> None:
+        self._path = path.with_name(f"{path.name}{suffix}")
+        self._suffix = suffix
+        self._temporary = path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+        self.number = number
         self._kind = kind
         self._segment = segment
         self._file: RowFile | None = None
@@ -80,15 +90,21 @@ class _PartInMaking:
         os.close(os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         self._file = row_file(form, self._temporary, group_rows, names)
 
+    def takes(self, table: Any) -> bool:
+        return self._file is None or self._file.takes(table)
+
     def write(self, table: Any) -> None:
         if self._file is not None:
             self._file.write(table)
             self._rows += table.num_rows
 
     def close(self) -> None:
-        """Have the content on disk."""
+        """Have the content on disk. May be repeated."""
         if self._file is not None:
             self._file.close()
+            marked = f"{self._path.name.removesuffix(self._suffix)}{self._file.mark}{self._suffix}"
+            self._path = self._path.with_name(marked)
+            self._file = None
         descriptor = os.open(self._temporary, os.O_RDONLY)
         try:
             os.fsync(descriptor)

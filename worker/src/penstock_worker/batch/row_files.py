@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock_worker.batch.column_names import width_mark
 from penstock_worker.outputs import encode
 
 if TYPE_CHECKING:
@@ -19,12 +20,21 @@ _SPECIAL = r'[",\r\n]'
 _GROUP_BYTES = 64 * 1024 * 1024  # of rows that wait to become a row group
 
 
-class MixedTypesError(Exception):
-    """Rows of one file of output whose columns are of types that do not go together."""
+class OtherColumnsError(Exception):
+    """Rows whose columns are not those of the rows before, where all rows must have the same."""
 
 
 class RowFile(Protocol):
-    """Writes Arrow tables, one below the other. Both methods raise OSError."""
+    """Writes Arrow tables, one below the other. All methods raise OSError."""
+
+    @property
+    def mark(self) -> str:
+        """What the file's name must tell of it, once it is written."""
+        ...
+
+    def takes(self, table: Any) -> bool:
+        """False if the table must go into another file, as its columns are not those of this one."""
+        ...
 
     def write(self, table: Any) -> None: ...
 
@@ -49,6 +59,16 @@ class _Parquet:
         self._writer: Any = None
         self._waiting: list[Any] = []
         self._rows = self._bytes = 0
+        self._common: Any = importlib.import_module("penstock_worker.batch.common_schema")
+
+    mark = ""
+
+    def takes(self, table: Any) -> bool:
+        if self._writer is None or table.schema.equals(self._writer.schema):
+            return True
+        own = self._writer.schema
+        both = self._common.common_schema([own, table.schema])
+        return (both.names, both.types) == (own.names, own.types)
 
     def write(self, table: Any) -> None:
         self._waiting.append(table)
@@ -69,11 +89,12 @@ class _Parquet:
         tables, self._waiting = self._waiting, []
         self._rows = self._bytes = 0
         if self._writer is None:
-            schema = _common_schema(tables, self._arrow)
+            schema = self._common.common_schema(table.schema for table in tables).remove_metadata()
             texts = [field.name for field in schema if _is_text(field.type, self._arrow)]
             self._writer = self._parquet.ParquetWriter(self._sink, schema, use_dictionary=texts or False)
         schema = self._writer.schema
-        whole = self._arrow.concat_tables([conformed(table, schema, self._arrow) for table in tables])
+        conformed = (t if t.schema.equals(schema) else self._common.fitted(t, schema) for t in tables)
+        whole = self._arrow.concat_tables(conformed)
         self._writer.write_table(whole, row_group_size=max(1, whole.num_rows))
 
 
@@ -86,17 +107,31 @@ class _Csv:
         self._csv = importlib.import_module("pyarrow.csv")
         self._sink = self._arrow.OSFile(str(path), "wb")
         self._names = names
+        self._width = 0  # columns of the rows so far
+
+    @property
+    def mark(self) -> str:
+        return width_mark(self._width) if self._names is not None and self._names.grow else ""
+
+    def takes(self, table: Any) -> bool:
+        return self._names is None or self._width in (0, len(self._agreed(self._names, table)))
 
     def write(self, table: Any) -> None:
         if self._names is not None:
-            try:
-                table = table.select(self._names.agreed(table.column_names))
-            except ValueError as error:
-                raise MixedTypesError(str(error)) from error
+            names, nothing = self._agreed(self._names, table), self._arrow.nulls(table.num_rows)
+            there = set(table.column_names)
+            table = self._arrow.table({name: table.column(name) if name in there else nothing for name in names})
+            self._width = len(names)
         flat = _flat(table, self._arrow)
         # Arrow's `needed` puts all texts in quotes.
         style = "needed" if any(self._is_special(column) for column in flat.columns) else "none"
         self._csv.write_csv(flat, self._sink, self._csv.WriteOptions(include_header=False, quoting_style=style))
+
+    def _agreed(self, names: ColumnNames, table: Any) -> list[str]:
+        try:
+            return names.agreed(table.column_names)
+        except ValueError as error:
+            raise OtherColumnsError(str(error)) from error
 
     def _is_special(self, column: Any) -> bool:
         """True for texts of which one cannot stand without quotes."""
@@ -113,52 +148,16 @@ class _JsonLines:
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
 
+    mark = ""
+
+    def takes(self, table: Any) -> bool:
+        return True
+
     def write(self, table: Any) -> None:
         self._file.write(b"".join(encode(row, wrapped=False) + b"\n" for row in table.to_pylist()))
 
     def close(self) -> None:
         self._file.close()
-
-
-def conformed(table: Any, schema: Any, arrow: Any) -> Any:
-    """`table` with the columns of `schema`; those it lacks are null. Raises `MixedTypesError`."""
-    if table.schema.equals(schema):
-        return table
-    columns: list[Any] = []
-    for field in schema:
-        if field.name not in table.column_names:
-            columns.append(arrow.nulls(table.num_rows, field.type))
-            continue
-        column = table.column(field.name)
-        try:
-            columns.append(_as_type(column, field.type, arrow))
-        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
-            raise MixedTypesError(
-                f"column {field.name!r} is of type {column.type} here and of type {field.type} in rows before, "
-                "which cannot stand in one file"
-            ) from error
-    return arrow.table(columns, schema=schema)
-
-
-def _as_type(column: Any, kind: Any, arrow: Any) -> Any:
-    if column.type == kind:
-        return column
-    plain = column.cast(column.type.value_type) if arrow.types.is_dictionary(column.type) else column
-    if arrow.types.is_dictionary(kind):
-        return plain.cast(kind.value_type).dictionary_encode()
-    return plain.cast(kind)
-
-
-def _common_schema(tables: list[Any], arrow: Any) -> Any:
-    """Of the first table, with types for what is only null there."""
-    schema = tables[0].schema
-    for at, field in enumerate(schema):
-        if not arrow.types.is_null(field.type):
-            continue
-        others = (t.schema.field(field.name).type for t in tables[1:] if field.name in t.column_names)
-        known = next((kind for kind in others if not arrow.types.is_null(kind)), None)
-        schema = schema if known is None else schema.set(at, field.with_type(known))
-    return schema.remove_metadata()
 
 
 def _is_text(kind: Any, arrow: Any) -> bool:

@@ -1,0 +1,80 @@
+"""Rows of files that differ in their columns: nothing that is to be kept gets lost, whatever the form of output."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from penstock_worker.batch.column_names import ColumnNames
+from penstock_worker.batch.finishing import finish
+from penstock_worker.batch.parts import Parts
+from penstock_worker.batch_contract import FINISH, ManifestLine, Order, Task
+
+FIRST = pa.table({"id": [1, 2], "prediction": [0.5, 1.5]})
+MORE = pa.table({"id": [3], "note": pa.array(["a, b"]), "prediction": [2.5]})
+FEWER = pa.table({"prediction": [3.5]})
+TEXTS = pa.table({"id": ["x4"], "prediction": [4.5]})
+LAST = pa.table({"id": [5], "prediction": [5.5]})
+
+WANTED = [
+    {"id": "1", "prediction": 0.5, "note": None},
+    {"id": "2", "prediction": 1.5, "note": None},
+    {"id": "3", "prediction": 2.5, "note": "a, b"},
+    {"id": None, "prediction": 3.5, "note": None},
+    {"id": "x4", "prediction": 4.5, "note": None},
+    {"id": "5", "prediction": 5.5, "note": None},
+]
+
+
+@pytest.mark.parametrize("group_rows", [1, 1000], ids=["written at once", "held back"])
+@pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
+def test_the_output_has_the_columns_of_all_files_and_no_value_where_one_has_none(
+    tmp_path: Path, form: str, group_rows: int
+) -> None:
+    order = Order(
+        "j",
+        "append_row",
+        form,
+        "one_file",
+        "predictions.csv",
+        str(tmp_path / "out"),
+        ("*",),
+        mini_batch_rows=group_rows,
+    )
+    (tmp_path / "parts").mkdir()
+    lines: list[ManifestLine] = []
+    for number, tables in enumerate([(FIRST, MORE, FEWER), (TEXTS, LAST)]):
+        # Another worker each.
+        parts = Parts(tmp_path, Task(f"m{number}", "score", 1), order, ColumnNames(tmp_path, grow=True))
+        for table in tables:
+            parts.write(0, table)
+        lines += [ManifestLine(part.name, part.kind, "", part.rows) for part in parts.place()]
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("".join(json.dumps(vars(line)) + "\n" for line in lines))
+    result = finish(tmp_path, Task("finish", FINISH, 1, manifest=str(manifest)), order, lambda: None)
+    assert (result.reason, result.rows_out) == ("", 6)
+    assert rows(tmp_path / "out", form) == WANTED
+
+
+def test_columns_that_must_be_the_same_may_not_grow(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    assert ColumnNames(tmp_path).agreed(["a", "b"]) == ["a", "b"]
+    with pytest.raises(ValueError, match="its columns are a, c; those of other mini-batches are a, b"):
+        ColumnNames(tmp_path).agreed(["a", "c"])
+
+
+def rows(folder: Path, form: str) -> list[dict[str, Any]]:
+    """The rows of the only file, with ids as texts."""
+    (path,) = (path for path in folder.iterdir() if path.is_file())
+    if form == "parquet":
+        return [{**row, "id": row["id"]} for row in pq.read_table(path).to_pylist()]
+    if form == "jsonl":
+        told = [json.loads(line) for line in path.read_text().splitlines()]
+        return [{"id": None, "note": None, **row, **({"id": str(row["id"])} if "id" in row else {})} for row in told]
+    header, *lines = path.read_text().splitlines()
+    assert header == "id,prediction,note"
+    found = [line.split(",", 2) for line in lines]
+    return [{"id": i or None, "prediction": float(p), "note": n.strip('"') or None} for i, p, n in found]
