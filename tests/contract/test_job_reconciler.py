@@ -8,8 +8,11 @@ import pytest
 from support.job_bench import ME, JobBench
 
 from penstock.batch.crew import LONGEST_START
+from penstock.batch.transfers import MOVER
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.job import JobState
+from penstock_worker import batch_contract
+from penstock_worker.batch_contract import NO_SPACE, Result, result_path, stored_mark
 
 _LATE = LONGEST_START.total_seconds() + 1
 
@@ -77,6 +80,19 @@ def _scored_in_part(bench: JobBench) -> None:
     bench.step("job")
 
 
+def _waiting_for_a_full_disk(bench: JobBench) -> None:
+    _running(bench)
+    worker = bench.running("job")[0]
+    bench.answer("job", worker, bench.folder("job").tasks(worker)[0], reason=NO_SPACE)
+    bench.step("job")
+    assert bench.status("job").message == "the disk is full"
+
+
+def _preparing(bench: JobBench) -> None:
+    bench.bench.environments.seconds = 0.3  # which the build takes
+    bench.until("job", JobState.PREPARING)
+
+
 def _finalizing(bench: JobBench) -> None:
     bench.until("job", JobState.FINALIZING, lambda: bench.work("job"))
 
@@ -93,7 +109,9 @@ STATES: Mapping[str, Callable[[JobBench], object]] = {
     "not looked at": lambda bench: None,
     "queued": lambda bench: bench.step("job"),
     "starting": lambda bench: bench.until("job", JobState.STARTING),
+    "preparing": _preparing,
     "running": _running,
+    "waiting for a full disk": _waiting_for_a_full_disk,
     "scored in part": _scored_in_part,
     "finalizing": _finalizing,
     "its final files made": _published,
@@ -123,9 +141,34 @@ def test_a_job_is_canceled_in_every_state_and_leaves_the_output_as_it_was(
     assert (output / "predictions.csv").read_text().split() == [f"{n}.csv" for n in range(6)]
 
 
-def test_a_job_without_a_seat_is_canceled_at_once_and_a_full_disk_keeps_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("answers", [True, False], ids=["the other machine answers", "it does not"])
+def test_what_the_mover_has_stored_is_taken_back_when_the_job_is_canceled(bench: JobBench, *, answers: bool) -> None:
+    bench.invoke("job", output_path="s3://bucket/scores")
+    bench.until("job", JobState.FINALIZING, lambda: bench.work("job"))
+    folder = bench.folder("job")
+    while "z-store" not in folder.tasks(MOVER):
+        bench.step("job")
+        bench.work("job")
+    mark = stored_mark(folder.path, "z-store")
+    mark.parent.mkdir()
+    mark.write_text('["predictions.csv"]')
+    bench.jobs.cancel("job", actor=ME)
+
+    def withdraw() -> None:
+        if "z-withdraw" in folder.tasks(MOVER) and answers:
+            mark.unlink()
+            batch_contract.write(result_path(folder.path, "z-withdraw", 1), Result("z-withdraw", 1, MOVER))
+            folder.withdraw(MOVER, "z-withdraw")
+        bench.clock.advance(timedelta(seconds=5))
+
+    status = bench.until("job", JobState.CANCELED, withdraw)
+    assert mark.exists() is not answers
+    assert ("Files of it may be left at s3://bucket/scores" in status.message) is not answers
+    bench.settled("job")
+    assert bench.processes("job") == []
+
+
+def test_a_job_without_a_seat_is_canceled_at_once(tmp_path: Path) -> None:
     bench = JobBench(tmp_path, seats=1)
     _queued(bench)
     bench.jobs.cancel("job", actor=ME)

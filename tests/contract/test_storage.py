@@ -16,7 +16,7 @@ from penstock.domain.datastore import Credentials, Datastore
 from penstock.domain.errors import Code, PenstockError
 from penstock.storage.fetching import PIECE_BYTES
 from penstock_worker import batch_contract as contract
-from penstock_worker.batch_contract import Result
+from penstock_worker.batch_contract import Remote, Result, Task
 
 # The library below adlfs says so of every large body, its own included.
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
@@ -241,6 +241,21 @@ def test_files_of_others_at_the_destination_are_never_replaced(far: Lake, tmp_pa
     assert result.reason == contract.OUTPUT_EXISTS
     assert "predictions.csv" in result.message
     assert far.content("results/predictions.csv") == b"results/predictions.csv"
+
+
+def test_what_was_stored_is_withdrawn_and_nothing_of_others(far: Lake, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "day=1").mkdir(parents=True)
+    for name in ("predictions.csv", "day=1/rejects.jsonl"):
+        (out / name).write_bytes(b"new")
+    _fill(far, "results/other.csv")
+    far.move(a_store(out, uri("results")))
+    task = Task("w1", contract.WITHDRAW, 1, remotes=(Remote(uri("results")),), folder="s1")
+
+    first, again = far.move(task), far.move(replace(task, attempt=2))
+
+    assert (first.reason, again.reason) == ("", "")
+    assert far.listed("results") == ["other.csv"]
 
 
 def test_credentials_that_do_not_open_it_fail_the_task_at_once(far: Lake, tmp_path: Path) -> None:

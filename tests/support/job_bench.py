@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from penstock.batch.launch import Launches
 from penstock.batch.leftovers import Leftovers
 from penstock.batch.places import JobPlaces
 from penstock.batch.seating import Seating
+from penstock.batch.transfers import MOVER
 from penstock.batch.work_folder import WorkFolder
 from penstock.control.resources import Resources
 from penstock.domain.batch_deployment import BatchDeployment
@@ -35,6 +36,7 @@ from penstock.domain.resource import Key, Resource
 from penstock.domain.samples import SKIP_PROPERTY
 from penstock.preparation.defaults import Defaults
 from penstock.storage.anywhere import Anywhere
+from penstock.storage.base import StoredFile
 from penstock.storage.connections import Connection
 from penstock.testing.ledger import MemoryLedger
 from penstock_worker import batch_contract, contract
@@ -57,7 +59,7 @@ class JobBench:
         self.resources = Resources(self.bench.store, self.clock, lambda key: self.enqueued.append(key.name))
         self.places = JobPlaces(folder / "home" / "jobs")
         self.ledger = MemoryLedger()
-        storage = Anywhere(_nowhere, _nothing)
+        storage = _Data(_nowhere, _nothing)
         self.jobs = Jobs(self.resources, storage)
         defaults = Defaults(base_environment={}, memory_bytes=2**30, max_body_bytes=2**20, log_bytes=2**20)
         crew = Crew(self.engine, self.places, defaults, lambda _: {})
@@ -122,12 +124,15 @@ class JobBench:
         mine = (p for p in self.engine.inspect() if p.name.startswith(f"job.{name}.") and p.running)
         return sorted(p.name.rpartition(".")[2] for p in mine)
 
+    def workers(self, name: str) -> list[str]:
+        return [worker for worker in self.running(name) if worker != MOVER]
+
     def engine_names(self, name: str) -> list[str]:
         return [p.name for p in self.engine.inspect() if p.name.startswith(f"job.{name}.")]
 
     def load(self, name: str) -> None:
         """Have all workers of a job ready."""
-        for worker in self.running(name):
+        for worker in self.workers(name):
             path = self.folder(name).report_path(worker)
             if not path.exists():
                 contract.write_report(path, contract.Report(phase=contract.READY, pid=1))
@@ -136,11 +141,11 @@ class JobBench:
         """Have the workers of a job ready, and each do all its tasks; `unanswered` is a file that the script has not
         answered for."""
         self.load(name)
-        for worker in self.running(name):
+        for worker in self.workers(name):
             for task in self.folder(name).tasks(worker):
                 self.answer(name, worker, task, unanswered=unanswered)
 
-    def answer(self, name: str, worker: str, task: str, *, unanswered: int = 0) -> None:
+    def answer(self, name: str, worker: str, task: str, *, unanswered: int = 0, reason: str = "") -> None:
         folder = self.folder(name)
         given = folder.task(worker, task)
         assert given is not None
@@ -150,7 +155,8 @@ class JobBench:
             result = finish(folder.path, given, order, lambda: None)
         else:
             assert given.kind == SCORE
-            result = _scored(folder.path, given, unanswered)
+            failed = Result(task, given.attempt, "", reason=reason, message="the disk is full")
+            result = failed if reason else _scored(folder.path, given, unanswered)
         text = json.dumps(asdict(result) | {"worker": worker})
         result_path(folder.path, task, given.attempt).write_text(text)
         folder.withdraw(worker, task)
@@ -174,6 +180,15 @@ class JobBench:
         deployments = BatchDeployments(self.resources, self.bench.preparation)
         deployments.apply("sizes", "first", parse(BatchDeployment, spec, "test"), actor=ME)
         deployments.set_default("sizes", "first", actor=ME)
+
+
+class _Data(Anywhere):
+    """Of this machine; buckets are empty."""
+
+    def list(self, uri: str, kind: str) -> Sequence[StoredFile]:
+        if uri.startswith("s3://"):
+            raise not_found(f"{uri} does not exist")
+        return super().list(uri, kind)
 
 
 def _scored(folder: Path, task: Task, unanswered: int) -> Result:

@@ -17,6 +17,7 @@ from penstock.batch.launch import Launch, Launches
 from penstock.batch.leftovers import expired_message
 from penstock.batch.orders import order_of
 from penstock.batch.seating import Seating
+from penstock.batch.withdrawal import Withdrawal
 from penstock.batch.work_folder import WorkFolder
 from penstock.control.clock import Clock
 from penstock.control.resources import Resources
@@ -54,6 +55,7 @@ class JobReconciler:
         self._statuses = JobStatuses(resources, parts.places, clock)
         self._listings: Background[Sequence[LedgerFile]] = Background("listing")
         self._active: dict[str, ActiveJob] = {}
+        self._withdrawal = Withdrawal(parts.crew, parts.places, clock)
         self._beginning = threading.Lock()  # one job at a time looks who writes where
 
     def reconcile(self, key: Key) -> timedelta | None:
@@ -72,6 +74,7 @@ class JobReconciler:
     def _tidy(self, name: str, job: JobResource | None) -> timedelta | None:
         """Nothing of a job that is over goes on. Of a completed one only logs and outputs are kept."""
         self._leave(name)
+        self._withdrawal.forget(name)
         if not self._crew.disband(name):
             return _SOON
         if job is None or job.status.state is JobState.COMPLETED:
@@ -97,16 +100,26 @@ class JobReconciler:
 
     def _cancel(self, job: JobResource) -> timedelta | None:
         self._leave(job.name)
-        if not self._crew.disband(job.name):
+        left = self._withdrawn(job)
+        if left is None or not self._crew.disband(job.name):
             self._statuses.tell(job, state=JobState.CANCEL_REQUESTED, message="", workers=0)
             return _SOON
-        message = "canceled; `penstock job resume` goes on where it was"
+        message = f"canceled; `penstock job resume` goes on where it was. {left}".rstrip(". ")
         try:
             self._leftovers.take_back(job.name)
         except OSError as err:
             message = f"{message}. Files of it may be left in the output: {err.strerror}: {err.filename}"
         self._end(job, JobState.CANCELED, message)
         return None
+
+    def _withdrawn(self, job: JobResource) -> str | None:
+        """What is left of the job on another machine; None while that is being taken back, or storing ends."""
+        destination = self._parts.input.destination(job.spec)
+        if destination is None:
+            return ""
+        if not self._withdrawal.going_on(job.name) and not self._crew.disband(job.name):
+            return None
+        return self._withdrawal.step(job.name, destination, job.spec.attempt)
 
     def _leave(self, name: str) -> None:
         """The job does not go on: whoever waited for its seats looks again."""

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from penstock.batch.planning import file_of
 from penstock.store.ledger import LedgerFile
-from penstock_worker.batch_contract import FETCH, STORE, Remote, Segment, Task
+from penstock_worker.batch_contract import FETCH, STORE, WITHDRAW, Remote, Segment, Task
 
 MOVER = "m0"  # its name among the job's workers
 STORING = "z-store"  # id of the task that takes the final files away
+WITHDRAWING = "z-withdraw"
 
 _MOST_FILES = 64
 _MOST_BYTES = 256 * 1024 * 1024
@@ -38,3 +39,8 @@ def fetches(files: Iterable[LedgerFile], paths: Mapping[int, str], attempt: int)
 def storing(folder: str, uri: str, attempt: int) -> Task:
     """The task that takes the final files to where the caller wants them."""
     return Task(id=STORING, kind=STORE, attempt=attempt, remotes=(Remote(uri=uri),), folder=folder)
+
+
+def withdrawing(uri: str, attempt: int) -> Task:
+    """The task that removes there again what `storing` has brought."""
+    return Task(id=WITHDRAWING, kind=WITHDRAW, attempt=attempt, remotes=(Remote(uri=uri),), folder=STORING)

@@ -102,7 +102,7 @@ class Mover:
     def _result(self, task: Task) -> Result:
         start = time.monotonic()
         try:
-            result = self._store(task) if task.kind == contract.STORE else self._fetch(task)
+            result = self._fetch(task) if task.kind == contract.FETCH else self._store(task)
         except PenstockError as err:
             result = self._failed(task, _reason(task, err), err.message)
         except OSError as err:
@@ -134,6 +134,9 @@ class Mover:
         if len(task.remotes) != 1:
             return self._failed(task, contract.STORAGE_DENIED, f"task {task.id} names no destination")
         place = self._place(task.remotes[0].uri)
+        if task.kind == contract.WITHDRAW:
+            self._storing.withdraw(task.folder, place, self._beat)
+            return Result(id=task.id, attempt=task.attempt, worker=self._worker)
         count = self._storing.store(task.id, Path(task.folder), place, self._beat)
         return Result(id=task.id, attempt=task.attempt, worker=self._worker, bytes_in=count)
 
@@ -170,7 +173,7 @@ class Mover:
 
     @cached_property
     def _storing(self) -> Storing:
-        return Storing(self._folder / "stores", self._ending)
+        return Storing(self._folder, self._ending)
 
 
 def _reason(task: Task, error: PenstockError) -> str:

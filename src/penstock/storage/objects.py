@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
-from penstock.domain.errors import invalid
+from penstock.domain.errors import Code, PenstockError, invalid
 from penstock.storage.connections import Connection, extra_of
 from penstock.storage.failures import failure
 
@@ -69,6 +69,15 @@ class Objects:
         }[self._protocol]
         with self._translated(path):
             self._fs.put_file(local, path, **options)
+
+    def remove(self, path: str) -> None:
+        """Fine if it is not there."""
+        try:
+            with self._translated(path):
+                self._fs.rm_file(path)
+        except PenstockError as err:
+            if err.code is not Code.NOT_FOUND:
+                raise
 
     @contextmanager
     def _translated(self, path: str) -> Generator[None]:

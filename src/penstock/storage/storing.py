@@ -1,5 +1,6 @@
 """Copies the files of a folder to another machine, so that each is there whole, and nobody else's is replaced."""
 
+import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from penstock.storage.anywhere import Place
 from penstock.storage.objects import Info
 from penstock.storage.persistence import patiently
 from penstock.storage.uris import joined
+from penstock_worker.batch_contract import stored_mark
 
 STREAMS = 4  # uploads at a time, each with two parts of 8 MiB in memory
 _NAMED = 3  # files in a message
@@ -20,10 +22,10 @@ _BEAT_SECONDS = 1.0
 
 
 class Storing:
-    """`notes` is a folder for marks that say which stores have begun: what is at their destination is theirs."""
+    """In the job's `folder` are marks that say which stores have begun: what is at their destination is theirs."""
 
-    def __init__(self, notes: Path, ending: threading.Event) -> None:
-        self._notes = notes
+    def __init__(self, folder: Path, ending: threading.Event) -> None:
+        self._folder = folder
         self._ending = ending
 
     def store(self, task: str, folder: Path, place: Place, beat: Callable[[], None]) -> int:
@@ -35,7 +37,7 @@ class Storing:
         Raises EndedError when the process is to end.
         """
         files = _files(folder)
-        mark = self._notes / f"{task}.stored"
+        mark = stored_mark(self._folder, task)
         present = patiently(lambda: _present(place, files), self._ending)
         if not mark.exists():
             taken = [name for name in files if name in present]
@@ -45,12 +47,26 @@ class Storing:
                     f"{place.uri(place.path)} holds {', '.join(taken[:_NAMED])}{more} already: give another output "
                     "path, or remove what is there"
                 )
-            self._notes.mkdir(mode=0o700, parents=True, exist_ok=True)
-            durable.replace(mark, b"")
-            durable.sync_folder(self._notes)
+            mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.replace(mark, json.dumps(list(files)).encode())
+            durable.sync_folder(mark.parent)
         missing = [name for name, size in files.items() if present.get(name) != size]
         self._upload(missing, files, folder, place, beat)
         return sum(files.values())
+
+    def withdraw(self, task: str, place: Place, beat: Callable[[], None]) -> int:
+        """Remove what the store of that task has put below `place`; how many files. It may be repeated.
+
+        Raises EndedError when the process is to end.
+        """
+        mark = stored_mark(self._folder, task)
+        names: list[str] = json.loads(mark.read_bytes() or b"[]") if mark.exists() else []
+        for name in names:
+            path = joined(place.path, name)
+            patiently(lambda path=path: place.objects.remove(path), self._ending)
+            beat()
+        mark.unlink(missing_ok=True)
+        return len(names)
 
     def _upload(
         self, names: Sequence[str], sizes: Mapping[str, int], folder: Path, place: Place, beat: Callable[[], None]

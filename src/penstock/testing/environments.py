@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,11 +22,13 @@ _JUST_USED = timedelta(minutes=10)
 class FakeEnvironments:
     """Everything builds, in no time, unless `failures` has an error for one of its packages.
 
-    `curated_names` are the curated names and images that are known; `ensured` lists the fingerprints really built.
+    A build takes `seconds`. `curated_names` are the curated names and images that are known; `ensured` lists the
+    fingerprints really built.
     """
 
     def __init__(self, folder: Path, clock: ManualClock | None = None) -> None:
         self.failures: dict[str, PenstockError] = {}
+        self.seconds = 0.0
         self.curated_names: dict[str, Requirements] = {}
         self.ensured: list[str] = []
         self._folder = folder
@@ -76,6 +79,7 @@ class FakeEnvironments:
     def ensure(self, build: Build) -> BuiltEnvironment:
         if build.fingerprint in self._failed:
             raise self._failed[build.fingerprint]
+        time.sleep(self.seconds)
         log = self.log(build.fingerprint)
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         log.write_text(f"creating environment {build.fingerprint}\n")

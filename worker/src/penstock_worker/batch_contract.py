@@ -32,7 +32,7 @@ OUTPUT_PATH = "AZUREML_BI_OUTPUT_PATH"  # Azure's: where scripts with summary_on
 
 USUAL = "usual"
 CUT, SCORE, FINISH = "cut", "score", "finish"  # kinds of tasks of workers
-FETCH, STORE = "fetch", "store"  # and of those that move files from and to other machines
+FETCH, STORE, WITHDRAW = "fetch", "store", "withdraw"  # and of those that move files from and to other machines
 WHOLE, ROWS, BYTES = "whole", "rows", "bytes"  # units of segments
 
 IDLE_SECONDS = 60.0  # a worker that has no task for so long ends; the coordinator starts it again when it is needed
@@ -94,7 +94,8 @@ class Task:
     not known if its `first_row` is -1. `score`: the mini-batch that the segments make, in their order. `finish`: make
     the final files out of the parts that the file `manifest` names.
     `fetch`: have the file of each segment at its `path`, from the remote of the same place in `remotes`. `store`: have
-    all files of the local `folder` below the only remote, which must not hold files of these names.
+    all files of the local `folder` below the only remote, which must not hold files of these names. `withdraw`: remove
+    there what the `store` of task `folder` has put there.
     `limit`: at most so many rows (a dry run); -1: all.
     """
 
@@ -261,6 +262,11 @@ _INNER: dict[Any, dict[str, Any]] = {
 
 def result_path(folder: Path, task: str, attempt: int) -> Path:
     return folder / "results" / f"{task}-{attempt}.json"
+
+
+def stored_mark(folder: Path, task: str) -> Path:
+    """There once the `store` of that task has begun: a list of the names of its files in JSON."""
+    return folder / "stores" / f"{task}.stored"
 
 
 def part_name(task: Task, segment: int, suffix: str) -> str:
