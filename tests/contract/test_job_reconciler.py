@@ -12,7 +12,7 @@ from penstock.batch.transfers import MOVER
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.job import JobState
 from penstock_worker import batch_contract
-from penstock_worker.batch_contract import NO_SPACE, Result, result_path, stored_mark
+from penstock_worker.batch_contract import NO_SPACE, RUN_FAILED, Result, result_path, stored_mark
 
 _LATE = LONGEST_START.total_seconds() + 1
 
@@ -132,13 +132,28 @@ def test_a_job_is_canceled_in_every_state_and_leaves_the_output_as_it_was(
     before = bench.clock.now()
     bench.until("job", JobState.CANCELED)
     assert bench.clock.now() - before < timedelta(seconds=7)
+    assert [path.name for path in output.iterdir()] == ["other.csv"]
     bench.settled("job")
     assert bench.processes("job") == []
-    assert [path.name for path in output.iterdir()] == ["other.csv"]
     bench.jobs.resume("job", actor=ME)
     bench.engine.stubborn.clear()
     bench.until("job", JobState.COMPLETED, lambda: bench.work("job"))
     assert (output / "predictions.csv").read_text().split() == [f"{n}.csv" for n in range(6)]
+
+
+def test_a_resumed_job_does_not_go_on_with_the_final_files_before_it_has_tried_what_had_failed(bench: JobBench) -> None:
+    bench.invoke("job", instance_count=1, overrides={"retry_settings.max_retries": 0})
+    _running(bench)
+    bench.answer("job", "w0", bench.folder("job").tasks("w0")[0], reason=RUN_FAILED)
+    bench.step("job")
+    bench.until("job", JobState.FINALIZING, lambda: bench.work("job"))
+    while "z-finish" not in bench.folder("job").tasks("w0"):
+        bench.step("job")
+    bench.jobs.cancel("job", actor=ME)
+    bench.until("job", JobState.CANCELED)
+    bench.jobs.resume("job", actor=ME)
+    status = bench.until("job", JobState.COMPLETED, lambda: bench.work("job"))
+    assert (status.progress.files_done, status.progress.files_failed) == (6, 0)
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["the other machine answers", "it does not"])
