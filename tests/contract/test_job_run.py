@@ -135,7 +135,7 @@ def test_a_file_of_whose_cutting_workers_die_again_and_again_fails_at_last(world
     for _ in range(RULES.max_retries + 1):
         run.cut([File(0, "/d/0", "0", 1, 1)])
         run.hand_out(["w0"])
-        world.start("c00000000")
+        world.start(world.folder.tasks("w0")[0])
         run.bury("w0", "its worker ended with exit code 7", by_itself=True)
     (file,) = world.ledger.files(JOB)
     assert (file.state, file.reason) == (FileState.FAILED, "it cannot be cut: its worker ended with exit code 7")

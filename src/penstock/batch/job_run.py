@@ -188,8 +188,9 @@ class JobRun:
             attempt = self._handed[task].attempt if task in self._handed else 0
             self._try_again(mini_batch_id(task), attempt % ATTEMPTS, why, found, failed=failed)
         elif task.startswith("c") and failed:
-            reason = f"it cannot be cut: {why}"
-            self._ledger.set_aside(self._job, int(task[1:]), FileState.FAILED, reason[:2000])
+            number, _ = numbers_of(task)
+            self._queue.cuts.drop(number)
+            self._ledger.set_aside(self._job, number, FileState.FAILED, f"it cannot be cut: {why}"[:2000])
 
     def _try_again(self, id_: MiniBatchId, attempt: int, why: str, found: Collected, *, failed: bool) -> None:
         state = MiniBatchState.FAILED if failed else MiniBatchState.TODO
