@@ -58,6 +58,7 @@ class Fetching:
         folders = {Path(file.path).parent for file in files}
         for folder in folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o755)  # workers in containers may be other users; the home folder keeps the others out
             _remove_remains(folder)
         with ThreadPoolExecutor(STREAMS, thread_name_prefix="fetch") as pool:
             try:
@@ -194,6 +195,7 @@ class _Copy:
             raise conflict(f"{self.remote.uri}: {size} bytes were to come")
         if self.file.modified_ns >= 0:
             os.utime(descriptor, ns=(self.file.modified_ns, self.file.modified_ns))
+        os.fchmod(descriptor, 0o644)
         os.fsync(descriptor)
         os.replace(self._temporary, self.file.path)
         self._close()

@@ -21,10 +21,12 @@ import psutil
 from penstock.domain.errors import Code, PenstockError
 from penstock.settings import MoverSettings, mover_from_environment
 from penstock.storage.anywhere import Place, place_of
+from penstock.storage.delivering import deliver
 from penstock.storage.fetching import Fetching, with_sizes
 from penstock.storage.openings import Openings
 from penstock.storage.persistence import EndedError
 from penstock.storage.storing import Storing
+from penstock.storage.uris import is_local, local_path
 from penstock.storage.web import Web
 from penstock_worker import batch_contract as contract
 from penstock_worker.batch_contract import FileFault, Result, Segment, Task, result_path
@@ -133,8 +135,12 @@ class Mover:
     def _store(self, task: Task) -> Result:
         if len(task.remotes) != 1:
             return self._failed(task, contract.STORAGE_DENIED, f"task {task.id} names no destination")
-        place = self._place(task.remotes[0].uri)
-        count = self._storing.store(task.id, Path(task.folder), place, self._beat)
+        uri = task.remotes[0].uri
+        if is_local(uri):
+            mark, job = self._folder / "stores" / f"{task.id}.stored", self._folder.parent.name
+            count = deliver(Path(task.folder), Path(local_path(uri)), mark, job, self._beat)
+        else:
+            count = self._storing.store(task.id, Path(task.folder), self._place(uri), self._beat)
         return Result(id=task.id, attempt=task.attempt, worker=self._worker, bytes_in=count)
 
     def _failed(self, task: Task, reason: str, message: str) -> Result:
