@@ -27,17 +27,19 @@ def check_inputs(files: Iterable[LedgerFile], reads: Sequence[Path], reader: int
         _check_place(str(path).rstrip("/"))
     roots = tuple(os.path.realpath(path) for path in reads)
     folders: dict[str, str] = {}
+    open_folders: set[str] = set()
     for file in files:
         if not file.uri.startswith("/"):
             continue
         real = _real(file.uri, folders)
-        if not any(real == root or real.startswith(f"{root.rstrip('/')}/") for root in roots):
+        root = next((root for root in roots if real == root or real.startswith(f"{root.rstrip('/')}/")), None)
+        if root is None:
             raise invalid(
                 f"{file.uri} leads to {real}, which a container of the job does not see, as no input names it: put a "
                 "copy where the link is, or name the folder where the file lies"
             )
-        if reader is not None and not _may_read(os.stat(real), reader):
-            raise _closed(real, reader)
+        if reader is not None:
+            _check_open(real, root, reader, open_folders)
 
 
 def reader_of(user: str, platform: int) -> int | None:
@@ -57,14 +59,25 @@ def _check_place(path: str) -> None:
         )
 
 
-def _may_read(found: os.stat_result, reader: int) -> bool:
-    return bool(found.st_mode & (stat.S_IRUSR if found.st_uid == reader else stat.S_IROTH))
+def _check_open(path: str, root: str, reader: int, open_folders: set[str]) -> None:
+    """Raise `invalid` for a file that the user may not read, or a folder from `root` on that he may not enter."""
+    if not _may(path, reader, stat.S_IRUSR, stat.S_IROTH):
+        raise _closed(path, "read", reader, "r")
+    while path != root and (path := os.path.dirname(path)) not in open_folders:
+        if not _may(path, reader, stat.S_IXUSR, stat.S_IXOTH):
+            raise _closed(path, "entered", reader, "x")
+        open_folders.add(path)
 
 
-def _closed(path: str, reader: int) -> PenstockError:
+def _may(path: str, reader: int, owner: int, others: int) -> bool:
+    found = os.stat(path)
+    return bool(found.st_mode & (owner if found.st_uid == reader else others))
+
+
+def _closed(path: str, verb: str, reader: int, letter: str) -> PenstockError:
     return invalid(
-        f"{path} may not be read by user {reader}, as which containers of the job run: open it to others (chmod o+r), "
-        "or run the platform as a user of its own who may read it, whose containers may too"
+        f"{path} may not be {verb} by user {reader}, as which containers of the job run: open it to others (chmod "
+        f"o+{letter}), or run the platform as a user who may do so, whose containers may too"
     )
 
 

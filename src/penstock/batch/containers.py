@@ -20,7 +20,9 @@ from penstock_worker import contract
 
 _LAST_WORDS = 4000  # characters
 _NO_PROGRAM = 127  # exit code of the tools
-_NO_WORKER = re.compile("No module named '?penstock_worker|failed to exec pid1: No such file")  # of python; of catatonit
+_NO_WORKER = re.compile(
+    "No module named '?penstock_worker|failed to exec pid1: No such file"
+)  # of python; of catatonit
 _CLOSED = Path("/root")  # of images: to every user but root, whom containers do not run as
 
 
@@ -36,7 +38,7 @@ class Seen:
 
 def seen_by(job: str, places: JobPlaces, reads: Iterable[Path]) -> Seen:
     writes = (places.work(job), places.outputs(job), places.logs(job) / "user")
-    return Seen(reads=tuple(reads), writes=writes, closed=places.folder(job) / "closed")
+    return Seen(reads=tuple(reads), writes=writes, closed=places.work(job) / "closed")
 
 
 def in_container(

@@ -63,6 +63,7 @@ class JobInput:
             if path is None:
                 path = self._places.inputs(job)
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.chmod(0o755)  # as those in it; see storage/fetching.py
             found.append(path if path.exists() else Path(split(str(path))[0] or "/"))
         return tuple(found)
 
