@@ -76,8 +76,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     return the_files(tmp_path / "data", [(f"{n % 3}/file-{n:02d}.txt", "x" * n) for n in range(FILES)])
 
 

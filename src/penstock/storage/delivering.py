@@ -36,29 +36,32 @@ def deliver(source: Path, target: Path, mark: Path, job: str, beat: Callable[[],
         mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         durable.replace(mark, b"")
         durable.sync_folder(mark.parent)
-    total = 0
-    for name in names:
-        try:
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            total += _copy(source / name, target / name, target / f".penstock-{job}", beat)
-        except (PermissionError, FileExistsError, NotADirectoryError) as err:
-            raise PenstockError(
-                Code.DENIED, f"{err.filename} cannot be written ({err.strerror}): give another output path"
-            ) from err
-        durable.sync_folder((target / name).parent)
-        (source / name).unlink()
-    return total
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        return sum(_move(source / name, target / name, target / f".penstock-{job}", beat) for name in names)
+    except (PermissionError, FileExistsError, NotADirectoryError) as err:
+        raise PenstockError(
+            Code.DENIED, f"{err.filename} cannot be written ({err.strerror}): give another output path"
+        ) from err
+
+
+def _move(source: Path, final: Path, aside: Path, beat: Callable[[], None]) -> int:
+    final.parent.mkdir(parents=True, exist_ok=True)
+    size = _copy(source, final, aside, beat)
+    durable.sync_folder(final.parent)
+    source.unlink()
+    return size
 
 
 def _copy(source: Path, final: Path, aside: Path, beat: Callable[[], None]) -> int:
     """Bytes of the file, which has its name then. One that has it already is ours if it is of the same size."""
+    aside.unlink(missing_ok=True)  # of an earlier process that was killed
     with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as reading:
         size = os.fstat(reading.fileno()).st_size
         if os.path.lexists(final):
             if os.lstat(final).st_size == size:
                 return size
             raise conflict(f"{final} was put there by somebody else meanwhile: remove it, and resume the job")
-        aside.unlink(missing_ok=True)  # of an earlier process that was killed
         try:
             with open(aside, "xb") as writing:
                 while chunk := reading.read(_CHUNK):
