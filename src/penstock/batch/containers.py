@@ -18,7 +18,7 @@ from penstock.preparation.container_layout import app_mounts, app_variables
 from penstock.preparation.revisions import ONE_THREAD, Ingredients
 from penstock_worker import contract
 
-_LAST_WORDS = 4000  # characters
+_LAST_WORDS = 4000  # bytes
 _NO_PROGRAM = 127  # exit code of the tools
 _NO_WORKER = re.compile(
     "No module named '?penstock_worker|failed to exec pid1: No such file"
@@ -98,10 +98,7 @@ def let_in(worker: str, folder: WorkFolder, seen: Seen) -> None:
 def unready_image(failure: Failure, process: Process | None, log: Path) -> Failure:
     """`failure` of a container that ended before its worker could say why: with its last words, and with what is wrong
     if the image is not made for batch jobs."""
-    try:
-        told = log.read_text(errors="replace")[-_LAST_WORDS:].strip()
-    except FileNotFoundError:
-        told = ""
+    told = last_words(log)
     failure = replace(failure, detail=told or None)
     if (process is not None and process.exit_code == _NO_PROGRAM) or _NO_WORKER.search(told):
         message = (
@@ -110,6 +107,16 @@ def unready_image(failure: Failure, process: Process | None, log: Path) -> Failu
         )
         return replace(failure, message=message)
     return failure
+
+
+def last_words(log: Path) -> str:
+    """The end of what a worker's process, or the tool that runs its container, has said."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_WORDS))
+            return file.read().decode(errors="replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _open_up(path: Path, mode: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from penstock.batch.containers import in_container, let_in, seen_by
+from penstock.batch.containers import in_container, last_words, let_in, seen_by
 from penstock.batch.launch import Launch
 from penstock.batch.places import JobPlaces
 from penstock.batch.work_folder import WorkFolder
@@ -106,6 +106,10 @@ class Crew:
     def forget(self, job: str, worker: str) -> None:
         """Drop an ended worker."""
         self._engine.forget(f"job.{job}.{worker}")
+
+    def last_words(self, job: str, worker: str) -> str:
+        """The end of what the platform's part of a worker has said."""
+        return last_words(self._log(job, worker))
 
     def disband(self, job: str, *, at_once: bool = False) -> bool:
         """End all processes of a job; True when there are none. Call again until then."""
