@@ -11,6 +11,7 @@ from pathlib import Path
 
 from penstock.batch.places import JobPlaces
 from penstock.batch.work_folder import WorkFolder
+from penstock.domain.job import SCORE
 from penstock.engines.base import Container, Mount, Process, ProcessSpec
 from penstock.preparation.building import Failure
 from penstock.preparation.container_images import ReadyImage
@@ -20,9 +21,7 @@ from penstock_worker import contract
 
 _LAST_WORDS = 4000  # bytes
 _NO_PROGRAM = 127  # exit code of the tools
-_NO_WORKER = re.compile(
-    "No module named '?penstock_worker|failed to exec pid1: No such file"
-)  # of python; of catatonit
+_NO_WORKER = re.compile("No module named '?penstock_worker|failed to exec pid1: No such file")  # python; catatonit
 _CLOSED = Path("/root")  # of images: to every user but root, whom containers do not run as
 
 
@@ -32,7 +31,7 @@ class Seen:
     write to."""
 
     reads: tuple[Path, ...]
-    writes: tuple[Path, ...]
+    writes: tuple[Path, Path, Path]  # the work folder, outputs, and the users' logs
     closed: Path  # an empty folder of the job's, which stands for root's home where something below that is seen
 
 
@@ -82,16 +81,17 @@ def mounts_of(seen: Seen) -> tuple[Mount, ...]:
 
 
 def let_in(worker: str, folder: WorkFolder, seen: Seen) -> None:
-    """Let the image's user, whoever that is, write to the job's own folders; the home folder keeps others out."""
-    for path in (*seen.writes, seen.closed):
+    """Let the image's user, whoever that is, write to the job's own folders; the home folder keeps others out.
+
+    What the platform has made in them cannot be replaced by a link that leads elsewhere.
+    """
+    _, outputs, logs = seen.writes
+    for path, mode in ((outputs, 0o1777), (outputs / SCORE, 0o777), (logs, 0o1777), (seen.closed, 0o755)):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in seen.writes[1:]:
-        for inner in (path, *(entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink())):
-            _open_up(inner, 0o777)
-    errors = seen.writes[-1] / "error.txt"
-    os.close(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
-    _open_up(errors, 0o666)
-    _open_up(seen.closed, 0o755)
+        path.chmod(mode)
+    errors = os.open(logs / "error.txt", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    os.fchmod(errors, 0o666)
+    os.close(errors)
     folder.let_in(worker)
 
 
@@ -117,8 +117,3 @@ def last_words(log: Path) -> str:
             return file.read().decode(errors="replace").strip()
     except FileNotFoundError:
         return ""
-
-
-def _open_up(path: Path, mode: int) -> None:
-    if path.stat().st_mode & 0o777 != mode:
-        path.chmod(mode)

@@ -151,7 +151,7 @@ def _limits(container: Container, tool: Tool) -> list[str]:
     arguments = [*tool.limits, "--pids-limit", str(_PROCESSES), "--memory", memory, "--memory-swap", memory]
     if container.cpus is not None:
         arguments += ["--cpus", f"{container.cpus:g}"]
-    if container.gives_way:
+    if container.gives_way and not tool.rootless:  # most systems let users divide memory, and not CPU, among their own
         arguments += ["--cpu-shares", _LESSER_SHARE]
     return [*arguments, *gpu_arguments(tool, container.gpus)]
 

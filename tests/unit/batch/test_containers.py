@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from penstock.batch.containers import Seen, in_container, mounts_of, seen_by
+from penstock.batch.containers import in_container, mounts_of, seen_by
 from penstock.batch.places import JobPlaces
 from penstock.domain.environment import USUAL_ROUTES, Requirements
 from penstock.engines.base import Mount, ProcessSpec
@@ -38,16 +38,15 @@ def test_a_container_reads_the_inputs_and_writes_to_its_jobs_folders_at_the_path
 def test_an_input_that_is_a_link_is_also_seen_where_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    seen = Seen(reads=(tmp_path / "link",), writes=(), closed=tmp_path)
     real = tmp_path / "real"
-    assert mounts_of(seen) == tuple(Mount(source=real, target=str(tmp_path / name)) for name in ("link", "real"))
+    mounts = mounts_of(seen_by("april", PLACES, [tmp_path / "link"]))
+    assert {Mount(source=real, target=str(tmp_path / name)) for name in ("link", "real")} <= set(mounts)
 
 
 def test_what_lies_in_roots_home_is_seen_by_other_users_too() -> None:
     """Images keep /root from everybody but root."""
-    seen = Seen(reads=(Path("/root/data"),), writes=(), closed=Path("/srv/empty"))
-    assert mounts_of(seen) == (
-        Mount(source=Path("/srv/empty"), target="/root", read_only=False),
+    assert mounts_of(seen_by("april", PLACES, [Path("/root/data")]))[:2] == (
+        Mount(source=PLACES.work("april") / "closed", target="/root", read_only=False),
         Mount(source=Path("/root/data"), target="/root/data"),
     )
 

@@ -77,6 +77,7 @@ def test_a_container_gets_no_more_than_it_needs(tool: Tool) -> None:
 
 def test_a_container_that_gives_way_gets_a_third_of_what_others_get() -> None:
     assert after(command(gives_way=True), "--cpu-shares") == [str(1024 // 3)]
+    assert not after(command(replace(PODMAN, rootless=True), gives_way=True), "--cpu-shares")
 
 
 def test_gpus_are_asked_for_in_the_tools_own_words() -> None:
