@@ -13,7 +13,7 @@ from penstock.domain.batch_deployment import (
 )
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT, BatchDefaults, BatchEndpoint, BatchEndpointStatus
 from penstock.domain.compute import COMPUTE, LOCAL, compute_name
-from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found
+from penstock.domain.errors import Code, PenstockError, conflict, not_found
 from penstock.domain.resource import Resource, provisioning_state
 from penstock.preparation.membership import check_room, named
 from penstock.preparation.preparation import Preparation

@@ -56,14 +56,14 @@ class JobInput:
         return files
 
     def reads(self, job: str, spec: Job) -> tuple[Path, ...]:
-        """The files and folders of this machine in which all of the input is, or will be."""
+        """The files and folders of this machine in which all of the input is, or will be: open to containers then."""
         found: list[Path] = []
         for each in spec.inputs.values():
             path = self._storage.local_path(each.path)
             if path is None:
                 path = self._places.inputs(job)
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.chmod(0o755)  # as those in it; see storage/fetching.py
+                path.chmod(0o755)  # what is fetched is as open
             found.append(path if path.exists() else Path(split(str(path))[0] or "/"))
         return tuple(found)
 

@@ -122,8 +122,9 @@ class JobReconciler:
         if not self._ledger.opened(job.name):
             return self._open(job, launch)
         self._launches.use(launch)
-        reads = self._parts.input.reads(job.name, job.spec)
-        self._active[job.name] = self._activated(job, replace(launch, reads=reads))
+        if launch.image is not None:
+            launch = replace(launch, reads=self._parts.input.reads(job.name, job.spec))
+        self._active[job.name] = self._activated(job, launch)
         return timedelta(0)
 
     def _go_on(self, job: JobResource, active: ActiveJob, seats: int) -> timedelta | None:
