@@ -176,7 +176,7 @@ class ActiveJob:
     def finish(self, room: int) -> Step:
         """Have one worker make the final files, and the mover take them away if that is wanted; `done` at the end."""
         found, living = self._look()
-        destination = self._input.destination(self.spec)
+        destination = self._input.destination(self.spec, apart=self._launch.image is not None)
         if found.stop or found.waiting:
             return found
         if FINISHING not in self._settled:

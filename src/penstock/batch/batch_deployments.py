@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from penstock.batch.activity import check_idle
-from penstock.batch.parts import parts_of
+from penstock.batch.parts import check_scores, parts_of
 from penstock.control.resources import Change, Edit, Resources
 from penstock.domain.batch_deployment import (
     BATCH_DEPLOYMENT,
@@ -13,7 +13,7 @@ from penstock.domain.batch_deployment import (
 )
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT, BatchDefaults, BatchEndpoint, BatchEndpointStatus
 from penstock.domain.compute import COMPUTE, LOCAL, compute_name
-from penstock.domain.errors import Code, PenstockError, conflict, invalid, not_found
+from penstock.domain.errors import Code, PenstockError, conflict, not_found
 from penstock.domain.resource import Resource, provisioning_state
 from penstock.preparation.membership import check_room, named
 from penstock.preparation.preparation import Preparation
@@ -45,11 +45,7 @@ class BatchDeployments:
         spec = self._pinned(spec)
         parts = parts_of(spec)
         try:
-            if self._preparation.ingredients(f"{endpoint}/{name}", parts).image is not None:
-                raise invalid(
-                    f"deployment {name!r}: environment is a container's image, in which batch jobs do not run yet: "
-                    "give conda_file or requirements (beside an image, that is not used then)"
-                )
+            check_scores(f"{endpoint}/{name}", self._preparation.ingredients(f"{endpoint}/{name}", parts))
             self._preparation.advice(f"{endpoint}/{name}", parts)
         except PenstockError as err:
             # The controller waits for what is on its way, and says what this machine lacks.

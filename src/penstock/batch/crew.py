@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from penstock.batch.containers import in_container, last_words, let_in, seen_by
 from penstock.batch.launch import Launch
 from penstock.batch.places import JobPlaces
 from penstock.batch.work_folder import WorkFolder
 from penstock.engines.base import Engine, Process, ProcessSpec
+from penstock.preparation.container_images import ReadyImage
 from penstock.preparation.defaults import Defaults
 from penstock.preparation.revisions import process_environment, worker_variables
 from penstock_worker import batch_contract, contract
@@ -55,24 +58,26 @@ class Crew:
         folder.seat(worker)
         log = self._log(job, worker)
         variables = {
-            **worker_variables(launch.app, launch.ingredients),
             contract.MEMORY_BYTES: str(max(256 * 2**20, self._memory_bytes // max(1, share))),
             contract.REPORT: str(folder.report_path(worker)),
-            contract.LOG: str(log),
-            contract.LOG_BYTES: str(self._log_bytes),
             batch_contract.FOLDER: str(folder.path),
             batch_contract.WORKER: worker,
             batch_contract.OUTPUT_PATH: str(self._places.outputs(job) / "score"),
             **({batch_contract.PRIORITY: batch_contract.USUAL} if hurried else {}),
         }
-        python = launch.environment.python
         spec = ProcessSpec(
             name=f"job.{job}.{worker}",
-            argv=(str(python), "-m", "penstock_worker.batch", "--logging_level", level),
-            environment=process_environment(self._base_environment, launch.ingredients, python, variables),
-            folder=Path(variables[contract.APP_ROOT]),
+            argv=("python", "-m", "penstock_worker.batch", "--logging_level", level),
+            environment=variables,
+            folder=launch.app,
             log=log,
         )
+        if isinstance(launch.environment, ReadyImage):
+            seen = seen_by(job, self._places, launch.reads)
+            let_in(worker, folder, seen)
+            spec = in_container(spec, launch.environment, launch.ingredients, launch.app, seen)
+        else:
+            spec = self._beside(spec, launch, launch.environment.python)
         self._engine.start(spec)
 
     def start_mover(self, job: str, worker: str, uris: Iterable[str]) -> None:
@@ -103,6 +108,10 @@ class Crew:
         """Drop an ended worker."""
         self._engine.forget(f"job.{job}.{worker}")
 
+    def last_words(self, job: str, worker: str) -> str:
+        """The end of what the platform's part of a worker has said."""
+        return last_words(self._log(job, worker))
+
     def disband(self, job: str, *, at_once: bool = False) -> bool:
         """End all processes of a job; True when there are none. Call again until then."""
         members = self.members(job)
@@ -112,6 +121,21 @@ class Crew:
             else:
                 self.forget(job, worker)
         return not any(process.running for process in members.values())
+
+    def _beside(self, spec: ProcessSpec, launch: Launch, python: Path) -> ProcessSpec:
+        """The worker as a process beside the platform's own, in its deployment's Python."""
+        variables = {
+            **worker_variables(launch.app, launch.ingredients),
+            contract.LOG: str(spec.log),
+            contract.LOG_BYTES: str(self._log_bytes),
+            **spec.environment,
+        }
+        return replace(
+            spec,
+            argv=(str(python), *spec.argv[1:]),
+            environment=process_environment(self._base_environment, launch.ingredients, python, variables),
+            folder=Path(variables[contract.APP_ROOT]),
+        )
 
     def _log(self, job: str, worker: str) -> Path:
         path = self._places.logs(job) / "workers" / f"{worker}.txt"

@@ -11,6 +11,7 @@ from penstock.domain.errors import invalid, not_found
 from penstock.domain.job import SCORE, Job, JobStatus
 from penstock.domain.resource import Resource
 from penstock.storage.base import Storage
+from penstock.storage.patterns import split
 from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatchState
 
 _MOST_EARLIER = 10_000  # jobs in a chain of `since`
@@ -56,6 +57,18 @@ class JobInput:
             raise not_found(f"job {job!r}: there are no files at {', '.join(i.path for i in spec.inputs.values())}")
         return files
 
+    def reads(self, job: str, spec: Job) -> tuple[Path, ...]:
+        """The files and folders of this machine in which all of the input is, or will be: open to containers then."""
+        found: list[Path] = []
+        for each in spec.inputs.values():
+            path = self._storage.local_path(each.path)
+            if path is None:
+                path = self._places.inputs(job)
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.chmod(0o755)  # what is fetched is as open
+            found.append(path if path.exists() else Path(split(str(path))[0] or "/"))
+        return tuple(found)
+
     def check_output(self, job: str, spec: Job) -> None:
         """Raises `conflict` if what the job would write is there already; it may ask another machine."""
         path = spec.output_path if spec.output_path is not None else str(self._places.outputs(job) / SCORE)
@@ -72,8 +85,13 @@ class JobInput:
             return local
         return self._places.inputs(job) / f"{file.number:08d}" / Path(file.name).name
 
-    def output_folder(self, job: str, spec: Job) -> Path:
-        """Where the final files are made: where the caller wants them, or in a folder of the job."""
+    def output_folder(self, job: str, spec: Job, *, apart: bool) -> Path:
+        """Where the final files are made: where the caller wants them, or in a folder of the job.
+
+        `apart`: workers write to nothing but the job's own folders.
+        """
+        if apart:
+            return self._places.outputs(job) / SCORE
         local = self._storage.local_path(spec.output_path) if spec.output_path is not None else None
         return local or self._places.outputs(job) / SCORE
 
@@ -84,13 +102,17 @@ class JobInput:
     def elsewhere(self, job: str, spec: Job) -> Sequence[str]:
         """The URIs of other machines that the job reads, and writes to."""
         read = [f.uri for f in self._ledger.files(job) if self._storage.local_path(f.uri) is None]
-        destination = self.destination(spec)
+        destination = self.destination(spec, apart=False)
         return read if destination is None else [*read, destination]
 
-    def destination(self, spec: Job) -> str | None:
-        """The URI of another machine that the final files are to go to; None if they stay on this one."""
-        if spec.output_path is None or self._storage.local_path(spec.output_path) is not None:
-            return None
+    def destination(self, spec: Job, *, apart: bool) -> str | None:
+        """The path, or URI of another machine, that the final files are to be taken to; None if they stay.
+
+        `apart`: as in `output_folder`.
+        """
+        local = self._storage.local_path(spec.output_path) if spec.output_path is not None else None
+        if local is not None:
+            return str(local) if apart else None
         return spec.output_path
 
     def _known(self, job: str | None) -> frozenset[Version]:

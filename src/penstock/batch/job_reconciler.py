@@ -4,12 +4,15 @@ The decisions are in `scheduling.py`, `planning.py` and `job_progress.py`; the s
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from penstock.batch.active_job import ActiveJob, JobParts, Step
+from penstock.batch.container_inputs import check_inputs, reader_of
 from penstock.batch.job_progress import dry_run_message, estimate, hopeless, over_threshold, progress, verdict
 from penstock.batch.job_retry import unanswered
 from penstock.batch.job_statuses import JobResource, JobStatuses
@@ -114,7 +117,7 @@ class JobReconciler:
 
     def _withdrawn(self, job: JobResource) -> str | None:
         """What is left of the job on another machine; None while that is being taken back, or storing ends."""
-        destination = self._parts.input.destination(job.spec)
+        destination = self._parts.input.destination(job.spec, apart=True)
         if destination is None:
             return ""
         if not self._withdrawal.going_on(job.name) and not self._crew.disband(job.name):
@@ -188,8 +191,10 @@ class JobReconciler:
             return self._fail(job, launch.message, launch.detail)
         self._seating.contend(job.name)
         if not self._ledger.opened(job.name):
-            return self._open(job)
+            return self._open(job, launch)
         self._launches.use(launch)
+        if launch.image is not None:
+            launch = replace(launch, reads=self._parts.input.reads(job.name, job.spec))
         self._active[job.name] = self._activated(job, launch)
         return timedelta(0)
 
@@ -201,11 +206,11 @@ class JobReconciler:
             return self._fail(job, step.stop, step.traceback or None)
         return self._report(job, active, step)
 
-    def _open(self, job: JobResource) -> timedelta | None:
+    def _open(self, job: JobResource, launch: Launch) -> timedelta | None:
         """List the input, and write it down."""
         self._statuses.tell(job, state=JobState.STARTING, message="the input is being listed")
         done: Callable[[], None] = lambda: self._resources.enqueue(job.key)  # noqa: E731
-        files = self._listings.outcome(job.name, lambda: self._listed(job), done, patience=0.2)
+        files = self._listings.outcome(job.name, lambda: self._listed(job, launch), done, patience=0.2)
         if files is None:
             return _SLOWLY
         if isinstance(files, PenstockError):
@@ -217,18 +222,22 @@ class JobReconciler:
         self._ledger.open(job.name, files)
         return timedelta(0)
 
-    def _listed(self, job: JobResource) -> Sequence[LedgerFile]:
+    def _listed(self, job: JobResource, launch: Launch) -> Sequence[LedgerFile]:
         self._parts.input.check_output(job.name, job.spec)
-        return self._parts.input.listed(job.name, job.spec)
+        files = self._parts.input.listed(job.name, job.spec)
+        if launch.image is not None:
+            reads = self._parts.input.reads(job.name, job.spec)
+            check_inputs(files, reads, reader_of(launch.image.user, os.getuid()))
+        return files
 
     def _activated(self, job: JobResource, launch: Launch) -> ActiveJob:
-        order = batch_contract.read(self._places.work(job.name) / "order.json", Order) or self._order(job)
+        order = batch_contract.read(self._places.work(job.name) / "order.json", Order) or self._order(job, launch)
         Path(order.output_path).mkdir(mode=0o700, parents=True, exist_ok=True)
         (self._places.logs(job.name) / "user").mkdir(mode=0o700, parents=True, exist_ok=True)
         return ActiveJob(job.name, job.spec, order, self._parts, launch)
 
-    def _order(self, job: JobResource) -> Order:
-        folder = self._parts.input.output_folder(job.name, job.spec)
+    def _order(self, job: JobResource, launch: Launch) -> Order:
+        folder = self._parts.input.output_folder(job.name, job.spec, apart=launch.image is not None)
         return order_of(job.name, job.spec, self._places, folder)
 
     def _report(self, job: JobResource, active: ActiveJob, step: Step) -> timedelta | None:

@@ -111,6 +111,7 @@ class JobWorkers:
             killed = process.exit_code < 0
             if self._failed_starts >= (_MOST_KILLED_STARTS if killed else _MOST_FAILED_STARTS):
                 found.stop = f"workers end before they are ready; the last one {_ending(process)}"
+                found.traceback = self._crew.last_words(self._job, worker)
 
     def _watch(self, worker: str, found: Look) -> None:
         """Count who is ready, and kill who has given no sign of life for too long."""

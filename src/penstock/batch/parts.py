@@ -3,7 +3,9 @@
 from penstock.domain.batch_deployment import BatchDeployment
 from penstock.domain.deployment import OnlineDeployment
 from penstock.domain.environment import Requirements
+from penstock.domain.errors import invalid
 from penstock.domain.samples import SKIP_PROPERTY, is_skipped
+from penstock.preparation.revisions import Ingredients
 
 # MLflow's smaller distributions come without what reads and writes tables.
 _TABLES = ("pandas", "pyarrow")
@@ -20,6 +22,15 @@ def parts_of(spec: BatchDeployment) -> OnlineDeployment:
         environment_variables=spec.settings.environment_variables,
         properties={SKIP_PROPERTY: "true"} if is_skipped(spec) else {},
     )
+
+
+def check_scores(name: str, ingredients: Ingredients) -> None:
+    """Raises `invalid` if nothing of it scores files: an image's own server is not asked."""
+    if ingredients.code is None and ingredients.model is not None and not ingredients.model.mlflow:
+        raise invalid(
+            f"deployment {name!r}: model {ingredients.model.basename!r} is not an MLflow model, so it needs "
+            "code_configuration with a batch script, also in an image of one's own"
+        )
 
 
 def with_tables(requirements: Requirements) -> Requirements:

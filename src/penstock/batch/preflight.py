@@ -1,6 +1,7 @@
 """Before a batch deployment is ready, one worker loads its model or script: what cannot be loaded never gets a job."""
 
 from penstock import durable
+from penstock.batch.containers import unready_image
 from penstock.batch.crew import LONGEST_START, PREFLIGHT, Crew
 from penstock.batch.launch import Launch
 from penstock.batch.orders import order_of_preflight
@@ -13,6 +14,7 @@ from penstock_worker import contract
 
 _WORKER = "w0"
 _STEP = "Preflight"
+_ENDED = "LoadFailed"
 
 
 class Preflight:
@@ -39,6 +41,8 @@ class Preflight:
             self._end(name)
             return None
         failure = _failure(revision, report, process, self._overdue(process))
+        if failure is not None and failure.reason == _ENDED and launch.image is not None:
+            failure = unready_image(failure, process, self._places.logs(job) / "workers" / f"{_WORKER}.txt")
         if failure is None:
             return _waiting()
         self._end(name)
@@ -76,7 +80,7 @@ def _failure(revision: str, report: contract.Report | None, process: Process | N
     if process is None or not process.running:
         code = process.exit_code if process is not None else None
         message = f"the process that was to load it has ended (exit code {'not known' if code is None else code})"
-        return Failure(revision=revision, step=_STEP, reason="LoadFailed", message=message)
+        return Failure(revision=revision, step=_STEP, reason=_ENDED, message=message)
     return None
 
 

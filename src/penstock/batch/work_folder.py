@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 from penstock_worker import batch_contract as contract
 from penstock_worker.batch_contract import ManifestLine, Order, Result, Task
@@ -36,13 +38,25 @@ class WorkFolder:
         """Make room for the tasks of a worker, and forget what is said of an earlier one of that name."""
         (self.path / "tasks" / worker).mkdir(mode=0o700, exist_ok=True)
         self.report_path(worker).unlink(missing_ok=True)
-        (self.path / "current" / worker).write_text("")
+        self._write(self.path / "current" / worker, "")
+
+    def let_in(self, worker: str) -> None:
+        """Let the user of a container be this worker, whoever that is; the home folder above keeps others out.
+
+        Where the platform writes, nobody but the platform puts something else in the place of what there is.
+        """
+        for path in (self.path, self.path / "tasks", self.path / "current"):
+            path.chmod(0o1777)
+        for path in (*(self.path / name for name in ("results", "parts", "reports")), self.path / "tasks" / worker):
+            path.chmod(0o777)
+        (self.path / "order.json").chmod(0o644)
+        (self.path / "current" / worker).chmod(0o666)
 
     def give(self, worker: str, task: Task) -> None:
         """Have the worker do it. A loss of power may lose the task: its ledger does not say that it was done."""
         path = self._task(worker, task.id)
         temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(json.dumps(asdict(task)))
+        self._write(temporary, json.dumps(asdict(task)))
         os.replace(temporary, path)
 
     def tasks(self, worker: str) -> Sequence[str]:
@@ -109,7 +123,7 @@ class WorkFolder:
         """The list of all parts, for who makes the final files."""
         path = self.path / "manifest.jsonl"
         temporary = path.with_name(".manifest.new")
-        with temporary.open("w", encoding="utf-8") as file:
+        with self._opened(temporary) as file:
             for line in lines:
                 file.write(json.dumps(asdict(line), separators=(",", ":")) + "\n")
         os.replace(temporary, path)
@@ -117,6 +131,17 @@ class WorkFolder:
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _write(self, path: Path, text: str) -> None:
+        with self._opened(path) as file:
+            file.write(text)
+
+    def _opened(self, path: Path) -> TextIO:
+        """A file to write anew, readable by the workers. No link is followed: containers may write here too."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        if self.path.stat().st_mode & stat.S_IXOTH:
+            os.fchmod(descriptor, 0o644)
+        return open(descriptor, "w", encoding="utf-8")
 
     def _task(self, worker: str, task: str) -> Path:
         return self.path / "tasks" / worker / f"{task}.json"

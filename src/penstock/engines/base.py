@@ -31,6 +31,7 @@ class Container:
     memory_bytes: int
     cpus: float | None = None  # None: all
     gpus: int = 0
+    gives_way: bool = False  # to other containers, where there is too little CPU for all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class ProcessSpec:
     """What to run. `name` is unique among the engine's processes and derived from what the process is for."""
 
     name: str
-    argv: tuple[str, ...]  # in a container: empty for what the image runs by itself
+    argv: tuple[str, ...]  # in a container: instead of what the image runs by itself, which empty means
     environment: Mapping[str, str]  # all of it; nothing of the platform's own environment is added
     folder: Path  # working directory
     log: Path  # stdout and stderr are appended here, readable by their owner only

@@ -16,6 +16,7 @@ NOBODY = "65534:65534"
 
 _OWNER_LABEL, _INSTANCE_LABEL = "penstock.owner", "penstock.instance"
 _PROCESSES = 4096  # and threads, of one container
+_LESSER_SHARE = "341"  # of CPU, for who gives way: a third of what containers have by themselves, as for processes
 _LONGEST_LINE = 60_000  # bytes of a variable; the tools stop reading such a file at a longer line
 _NO_NAME = frozenset("=\n\r \t")
 _HOME = "/tmp"  # noqa: S108 - of the container: the only place where libraries may keep their caches
@@ -70,7 +71,9 @@ def client_command(spec: ProcessSpec, container: Container, operator: Operator, 
         *_network(container, tool),
         *(word for mount in container.mounts for word in ("--mount", _mount(mount))),
     ]
-    run = shlex.join(tool.argv("run", *arguments, container.image, *spec.argv))
+    if spec.argv:
+        arguments += ["--entrypoint", spec.argv[0]]
+    run = shlex.join(tool.argv("run", *arguments, container.image, *spec.argv[1:]))
     return f"cd {shlex.quote(str(files.folder))} && {remove} >/dev/null 2>&1; rm -f {shlex.quote(files.id)}; exec {run}"
 
 
@@ -148,6 +151,8 @@ def _limits(container: Container, tool: Tool) -> list[str]:
     arguments = [*tool.limits, "--pids-limit", str(_PROCESSES), "--memory", memory, "--memory-swap", memory]
     if container.cpus is not None:
         arguments += ["--cpus", f"{container.cpus:g}"]
+    if container.gives_way and not tool.rootless:  # most systems let users divide memory, and not CPU, among their own
+        arguments += ["--cpu-shares", _LESSER_SHARE]
     return [*arguments, *gpu_arguments(tool, container.gpus)]
 
 

@@ -17,13 +17,12 @@ from penstock.online.places import Places
 from penstock.online.samples import sample_variables
 from penstock.online.whereabouts import note
 from penstock.preparation.background import Background
-from penstock.preparation.building import Failure, Waiting, built_for, reason_of, retry_build
+from penstock.preparation.building import Failure, Waiting, built_for, reason_of, retry_build, waiting_for
 from penstock.preparation.container_images import ReadyImage
 from penstock.preparation.defaults import Defaults
 from penstock.preparation.preparation import Preparation, read_build, write_build
 from penstock.preparation.revisions import (
     Ingredients,
-    PlacedImage,
     process_environment,
     protocol_variables,
     worker_variables,
@@ -196,16 +195,9 @@ class Assembly:
         """The environment, or why there is none, or what it waits for."""
         image = ingredients.image
         if image is not None:
-            return self._images.ready(image, app, done) or _waiting_for(image)
+            return self._images.ready(image, app, done) or waiting_for(image)
         noted = read_build(app)
         built = self._environments.built(noted) if noted is not None else None
         if built is not None:
             return built
         return built_for(ingredients.requirements, self._environments, self._builds, done)
-
-
-def _waiting_for(image: PlacedImage) -> Waiting:
-    if image.context:
-        message = f"image {image.fingerprint} is being built from {image.dockerfile}"
-        return Waiting(step="Environment", reason="Building", message=message)
-    return Waiting(step="Environment", reason="Pulling", message=f"image {image.reference} is being fetched")

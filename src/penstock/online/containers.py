@@ -7,10 +7,10 @@ from penstock.domain.environment import InferenceConfig, Route
 from penstock.engines.base import Mount
 from penstock.online.places import CONTRACTS_FILE, SHARED_MEASURES, SHARED_REPORT
 from penstock.online.whereabouts import Question, Whereabouts
-from penstock.preparation.revisions import Ingredients, PlacedImage, PlacedModel, code_folder, model_folder
+from penstock.preparation.container_layout import app_mounts, app_variables
+from penstock.preparation.revisions import Ingredients, PlacedImage
 from penstock_worker import contract
 
-APP = PurePosixPath("/var/azureml-app")  # Azure's place for code and models
 CONTRACTS = PurePosixPath("/var/penstock-contracts")
 SHARED = PurePosixPath("/var/penstock")  # where the container may leave its report
 
@@ -40,15 +40,11 @@ def mounts_of(
     app: Path, ingredients: Ingredients, image: PlacedImage, shared: Path, contracts: Path
 ) -> tuple[Mount, ...]:
     """What the container sees of this host: model and code, to read, contracts, and the folder for its report."""
-    mounts = [Mount(source=shared, target=str(SHARED), read_only=False)]
-    if ingredients.model is not None:
-        source = model_folder(app, ingredients.model)
-        mounts.append(Mount(source=source, target=str(_model_place(ingredients.model, image))))
-    if ingredients.code is not None:
-        basename = ingredients.code.basename
-        mounts.append(Mount(source=code_folder(app) / basename, target=str(APP / basename)))
-    mounts.append(Mount(source=contracts.parent, target=str(CONTRACTS)))
-    return tuple(mounts)
+    return (
+        Mount(source=shared, target=str(SHARED), read_only=False),
+        *app_mounts(app, ingredients, image),
+        Mount(source=contracts.parent, target=str(CONTRACTS)),
+    )
 
 
 def container_variables(ingredients: Ingredients, image: PlacedImage, listen: str) -> dict[str, str]:
@@ -56,24 +52,12 @@ def container_variables(ingredients: Ingredients, image: PlacedImage, listen: st
 
     They are those that Azure ML's local endpoints set, the user's, and the contract's.
     """
-    variables = {"PYTHONUNBUFFERED": "1", **ingredients.environment_variables}
-    variables |= {contract.LISTEN: listen, contract.REPORT: str(SHARED / SHARED_REPORT)}
-    variables |= {contract.MEASURES: str(SHARED / SHARED_MEASURES)}
-    variables[contract.CONTRACT] = str(CONTRACTS / CONTRACTS_FILE)
-    if ingredients.code is not None:
-        script = PurePosixPath(ingredients.code.scoring_script)
-        variables[contract.APP_ROOT] = str(APP / ingredients.code.basename / script.parent)
-        variables[contract.ENTRY_SCRIPT] = script.name
-    if ingredients.model is not None:
-        folder = _model_place(ingredients.model, image)
-        variables[contract.MODEL_DIR] = str(folder)
-        if ingredients.model.mlflow and ingredients.code is None:
-            variables[contract.MLFLOW_MODEL] = str(folder / ingredients.model.basename)
-    return variables
-
-
-def _model_place(model: PlacedModel, image: PlacedImage) -> PurePosixPath:
-    """`AZUREML_MODEL_DIR`."""
-    if image.model_mount_path is not None:
-        return PurePosixPath(image.model_mount_path)
-    return APP / "azureml-models" / model.name / model.version
+    return {
+        "PYTHONUNBUFFERED": "1",
+        **ingredients.environment_variables,
+        contract.LISTEN: listen,
+        contract.REPORT: str(SHARED / SHARED_REPORT),
+        contract.MEASURES: str(SHARED / SHARED_MEASURES),
+        contract.CONTRACT: str(CONTRACTS / CONTRACTS_FILE),
+        **app_variables(ingredients, image),
+    }

@@ -7,6 +7,7 @@ from penstock.domain.environment import Requirements
 from penstock.domain.errors import Code, PenstockError
 from penstock.environments.base import BuiltEnvironment, Environments
 from penstock.preparation.background import Background
+from penstock.preparation.revisions import PlacedImage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,14 @@ def built_for(
         message = f"environment {build.fingerprint} is being built"
         return Waiting(step="Environment", reason="Building", message=message)
     return outcome
+
+
+def waiting_for(image: PlacedImage) -> Waiting:
+    """That an image is being fetched or built."""
+    if image.context:
+        message = f"image {image.fingerprint} is being built from {image.dockerfile}"
+        return Waiting(step="Environment", reason="Building", message=message)
+    return Waiting(step="Environment", reason="Pulling", message=f"image {image.reference} is being fetched")
 
 
 def retry_build(requirements: Requirements, environments: Environments, builds: Background[BuiltEnvironment]) -> None:

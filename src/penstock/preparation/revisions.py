@@ -16,7 +16,7 @@ from penstock.domain.resource import Frozen
 from penstock.preparation.collection import collector_file
 from penstock_worker import contract
 
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class PlacedModel(Frozen):
@@ -139,7 +139,7 @@ def process_environment(
 def one_thread(base: Mapping[str, str], python: Path) -> dict[str, str]:
     """The environment of a process of an environment's interpreter, whose numeric libraries get one thread."""
     path = f"{python.parent}:{base.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-    return {**base, **_ONE_THREAD, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**base, **ONE_THREAD, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def basename_of(reference: ArtifactReference) -> str:

@@ -1,6 +1,7 @@
 """Copies files from other machines here: several at once, large ones in pieces, each whole or not there."""
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -58,6 +59,8 @@ class Fetching:
         folders = {Path(file.path).parent for file in files}
         for folder in folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _is_open(folder.parent):
+                folder.chmod(0o755)
             _remove_remains(folder)
         with ThreadPoolExecutor(STREAMS, thread_name_prefix="fetch") as pool:
             try:
@@ -194,6 +197,8 @@ class _Copy:
             raise conflict(f"{self.remote.uri}: {size} bytes were to come")
         if self.file.modified_ns >= 0:
             os.utime(descriptor, ns=(self.file.modified_ns, self.file.modified_ns))
+        if _is_open(Path(self.file.path).parent):
+            os.fchmod(descriptor, 0o644)
         os.fsync(descriptor)
         os.replace(self._temporary, self.file.path)
         self._close()
@@ -222,6 +227,11 @@ class _Copy:
 def with_sizes(files: Sequence[File], sizes: Mapping[int, int]) -> Sequence[File]:
     """The files that were fetched, with their sizes."""
     return [replace(file, size=sizes[number]) for number, file in enumerate(files) if number in sizes]
+
+
+def _is_open(folder: Path) -> bool:
+    """True if all users may see what lies there, as those of containers do; a folder above keeps others out."""
+    return bool(folder.stat().st_mode & stat.S_IXOTH)
 
 
 def _remove_remains(folder: Path) -> None:

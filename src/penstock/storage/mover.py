@@ -21,10 +21,12 @@ import psutil
 from penstock.domain.errors import Code, PenstockError
 from penstock.settings import MoverSettings, mover_from_environment
 from penstock.storage.anywhere import Place, place_of
+from penstock.storage.delivering import deliver, take_back
 from penstock.storage.fetching import Fetching, with_sizes
 from penstock.storage.openings import Openings
 from penstock.storage.persistence import EndedError
 from penstock.storage.storing import Storing
+from penstock.storage.uris import is_local, local_path
 from penstock.storage.web import Web
 from penstock_worker import batch_contract as contract
 from penstock_worker.batch_contract import FileFault, Result, Segment, Task, result_path
@@ -133,12 +135,23 @@ class Mover:
     def _store(self, task: Task) -> Result:
         if len(task.remotes) != 1:
             return self._failed(task, contract.STORAGE_DENIED, f"task {task.id} names no destination")
-        place = self._place(task.remotes[0].uri)
+        uri = task.remotes[0].uri
         if task.kind == contract.WITHDRAW:
-            self._storing.withdraw(task.folder, place, self._beat)
+            self._withdraw(task.folder, uri)
             return Result(id=task.id, attempt=task.attempt, worker=self._worker)
-        count = self._storing.store(task.id, Path(task.folder), place, self._beat)
+        if is_local(uri):
+            mark, job = contract.stored_mark(self._folder, task.id), self._folder.parent.name
+            count = deliver(Path(task.folder), Path(local_path(uri)), mark, job, self._beat)
+        else:
+            count = self._storing.store(task.id, Path(task.folder), self._place(uri), self._beat)
         return Result(id=task.id, attempt=task.attempt, worker=self._worker, bytes_in=count)
+
+    def _withdraw(self, store: str, uri: str) -> None:
+        """Take back what the task `store` has stored there."""
+        if is_local(uri):
+            take_back(Path(local_path(uri)), contract.stored_mark(self._folder, store))
+        else:
+            self._storing.withdraw(store, self._place(uri), self._beat)
 
     def _failed(self, task: Task, reason: str, message: str) -> Result:
         return Result(id=task.id, attempt=task.attempt, worker=self._worker, reason=reason, message=message)

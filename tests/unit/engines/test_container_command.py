@@ -71,7 +71,13 @@ def test_a_container_gets_no_more_than_it_needs(tool: Tool) -> None:
     assert after(words, "--publish") == ["127.0.0.1:40001:8000"]
     assert after(words, "--network") == [tool.network]
     assert after(words, "--mount") == ['type=bind,"source=/ho me,1/""apps""",target=/models,readonly']
-    assert words[-2:] == ["registry/fraud@sha256:00", "serve"]
+    assert (after(words, "--entrypoint"), words[-1]) == (["serve"], "registry/fraud@sha256:00")
+    assert not after(words, "--cpu-shares")
+
+
+def test_a_container_that_gives_way_gets_a_third_of_what_others_get() -> None:
+    assert after(command(gives_way=True), "--cpu-shares") == [str(1024 // 3)]
+    assert not after(command(replace(PODMAN, rootless=True), gives_way=True), "--cpu-shares")
 
 
 def test_gpus_are_asked_for_in_the_tools_own_words() -> None:

@@ -204,7 +204,8 @@ def write(path: Path, value: Any, *, safe: bool = True) -> None:
 def write_text(path: Path, text: str, *, safe: bool = True) -> None:
     """Put `text` at `path` in one step, on disk when this returns; not `safe`: a loss of power may lose or empty it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         if safe:
             file.flush()
