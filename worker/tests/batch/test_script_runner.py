@@ -41,7 +41,7 @@ def scored(task: Task, returned: Any, output_format: str = "azure") -> Result:
     parts = PartFiles(folder)
     rows = ScriptRows(output_format, ColumnNames(folder))
     result = ScriptRunner(lambda _: returned, parts, rows).score(task, beat)
-    parts.flush()
+    parts.flush(parts.taken())
     return result
 
 

@@ -7,12 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from penstock_worker.batch.row_files import JSONL, SUFFIXES, RowFile, row_file
-from penstock_worker.batch_contract import Part, flush_folder, part_name
+from penstock_worker.batch_contract import Part, part_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from penstock_worker.batch.column_names import ColumnNames
+    from penstock_worker.batch.part_files import PartFiles
     from penstock_worker.batch_contract import Order, Task
 
 ROWS, REJECTS = "rows", "rejects"
@@ -22,8 +21,8 @@ _PER_INPUT = "per_input"
 class Parts:
     """The parts of one task. What fails here raises OSError; then, as after any other failure, `discard`."""
 
-    def __init__(self, folder: Path, task: Task, order: Order, names: ColumnNames) -> None:
-        self._folder = folder / "parts"
+    def __init__(self, files: PartFiles, task: Task, order: Order, names: ColumnNames) -> None:
+        self._files = files
         self._names = names
         self._task = task
         self._order = order
@@ -39,13 +38,11 @@ class Parts:
         self._add(REJECTS, -1, JSONL, f".{REJECTS}{SUFFIXES[JSONL]}", table)
 
     def place(self) -> tuple[Part, ...]:
-        """Have all of them on disk and under their names."""
+        """Have all of them complete and under their names."""
         for part in self._parts.values():
             part.close()
         for part in self._parts.values():
             part.place()
-        if self._parts:
-            flush_folder(self._folder)
         return tuple(part.told() for part in self._parts.values())
 
     def discard(self) -> None:
@@ -56,16 +53,17 @@ class Parts:
     def _add(self, kind: str, segment: int, form: str, suffix: str, table: Any) -> None:
         part = self._parts.get((kind, segment))
         if part is None:
-            path = self._folder / part_name(self._task, segment, suffix)
-            part = self._parts[kind, segment] = _PartInMaking(path, kind, segment)
+            name = part_name(self._task, segment, suffix)
+            part = self._parts[kind, segment] = _PartInMaking(self._files, name, kind, segment)
             part.open(form, self._order.mini_batch_rows, self._names)
         part.write(table)
 
 
 class _PartInMaking:
-    def __init__(self, path: Path, kind: str, segment: int) -> None:
-        self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    def __init__(self, files: PartFiles, name: str, kind: str, segment: int) -> None:
+        self._files = files
+        self._name = name
+        self._temporary = files.temporary(name)
         self._kind = kind
         self._segment = segment
         self._file: RowFile | None = None
@@ -81,26 +79,19 @@ class _PartInMaking:
             self._rows += table.num_rows
 
     def close(self) -> None:
-        """Have the content on disk."""
         if self._file is not None:
             self._file.close()
-        descriptor = os.open(self._temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-            self._bytes = os.fstat(descriptor).st_size
-        finally:
-            os.close(descriptor)
 
     def place(self) -> None:
-        os.replace(self._temporary, self._path)
+        self._bytes = self._files.place(self._name)
 
     def discard(self) -> None:
         with suppress(Exception):  # closing may write, to a disk that is full
             if self._file is not None:
                 self._file.close()
-        for path in (self._temporary, self._path):
+        for path in (self._temporary, self._files.folder / self._name):
             with suppress(OSError):
                 path.unlink()
 
     def told(self) -> Part:
-        return Part(self._path.name, self._kind, self._rows, self._bytes, self._segment)
+        return Part(self._name, self._kind, self._rows, self._bytes, self._segment)
