@@ -159,6 +159,16 @@ def test_a_full_disk_leaves_no_part(task: Task, monkeypatch: pytest.MonkeyPatch)
     assert left(task) == []
 
 
+def test_an_item_that_cannot_be_written_leaves_no_part_of_those_before_it(task: Task) -> None:
+    class Secret:
+        def __str__(self) -> str:
+            raise ValueError("not for you")
+
+    with pytest.raises(TaskFailedError, match="what run\\(\\) returned cannot be written: ValueError: not for you"):
+        scored(task, ["a", Secret()])
+    assert left(task) == []
+
+
 FRAME = polars.DataFrame({"n": ["a,b", "c", None], "p": [0.1, None, 2.0]})
 RECORDS = [{"n": "a,b", "p": 0.1}, {"n": "c", "p": None}, {"n": None, "p": 2.0}]
 
