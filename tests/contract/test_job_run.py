@@ -89,6 +89,20 @@ def test_a_task_that_was_answered_but_not_deleted_is_not_done_again(world: World
     assert mini_batch_id(first).file not in world.given()
 
 
+def test_a_mini_batch_is_not_given_again_before_its_worker_has_deleted_the_task(world: World) -> None:
+    """Who deletes it would delete the new one."""
+    run = world.begin()
+    run.hand_out(["w0"])
+    first, *_ = world.folder.tasks("w0")
+    world.answer(first, and_delete=False, reason="RunFailed")
+    assert run.collect().errors == []
+    world.folder.withdraw("w0", first)
+    [error] = run.collect().errors
+    assert error.id == first
+    run.hand_out(["w0"])
+    assert mini_batch_id(first).file in world.given()
+
+
 def test_a_result_that_outlives_its_commit_changes_nothing(world: World) -> None:
     """As after a kill between the two steps."""
     run = world.begin()

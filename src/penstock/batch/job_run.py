@@ -92,7 +92,8 @@ class JobRun:
     def collect(self) -> Collected:
         """Put what has come into the ledger. A result's file goes only when the ledger has it."""
         found = Collected()
-        results = self._folder.results()
+        # A worker deletes a task after it has told the result: given to it again before that, the task would be lost.
+        results = [(p, r) for p, r in self._folder.results() if r is None or not self._folder.has_task(r.worker, r.id)]
         told = [result for _, result in results if result is not None]
         for result in told:
             self._take(result, found)

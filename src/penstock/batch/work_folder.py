@@ -77,6 +77,9 @@ class WorkFolder:
     def task(self, worker: str, task: str) -> Task | None:
         return contract.read(self._task(worker, task), Task)
 
+    def has_task(self, worker: str, task: str) -> bool:
+        return self._task(worker, task).exists()
+
     def withdraw(self, worker: str, task: str) -> None:
         """Take a task back from a worker that does not run any more."""
         self._task(worker, task).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ A job's work folder (`PENSTOCK_BATCH_FOLDER`):
     order.json                   what the job is, for every worker (`Order`)
     tasks/WORKER/ID.json         what a worker is to do, written by the coordinator (`Task`); the lowest ID comes first
     results/ID-ATTEMPT.json      what came of it (`Result`), written by the worker once all that it tells of is on
-                                 disk; the worker then deletes the task
+                                 disk; the worker then deletes the task, and only then it counts
     parts/                       what mini-batches came to: files named by `part_name`, never changed afterwards
     reports/WORKER.json          how the worker's start went (`contract.Report`)
     current/WORKER               the ID of the task that was begun last; touched then, and with each slice of rows: ages

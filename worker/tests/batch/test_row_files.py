@@ -10,6 +10,7 @@ import pytest
 
 from penstock_worker.batch.column_names import ColumnNames
 from penstock_worker.batch.finishing import finish
+from penstock_worker.batch.part_files import PartFiles
 from penstock_worker.batch.parts import Parts
 from penstock_worker.batch_contract import FINISH, ManifestLine, Order, Task
 
@@ -48,7 +49,7 @@ def test_the_output_has_the_columns_of_all_files_and_no_value_where_one_has_none
     lines: list[ManifestLine] = []
     for number, tables in enumerate([(FIRST, MORE, FEWER), (TEXTS, LAST)]):
         # Another worker each.
-        parts = Parts(tmp_path, Task(f"m{number}", "score", 1), order, ColumnNames(tmp_path, grow=True))
+        parts = Parts(PartFiles(tmp_path), Task(f"m{number}", "score", 1), order, ColumnNames(tmp_path, grow=True))
         for table in tables:
             parts.write(0, table)
         lines += [ManifestLine(part.name, part.kind, "", part.rows) for part in parts.place()]

@@ -41,7 +41,7 @@ def scored(task: Task, returned: Any, output_format: str = "azure") -> Result:
     parts = PartFiles(folder)
     rows = ScriptRows(output_format, ColumnNames(folder))
     result = ScriptRunner(lambda _: returned, parts, rows).score(task, beat)
-    parts.flush()
+    parts.flush(parts.taken())
     return result
 
 
@@ -156,6 +156,16 @@ def test_a_full_disk_leaves_no_part(task: Task, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(TaskFailedError, match="its output cannot be written: no space left") as caught:
         scored(task, ["a"])
     assert caught.value.reason == NO_SPACE
+    assert left(task) == []
+
+
+def test_an_item_that_cannot_be_written_leaves_no_part_of_those_before_it(task: Task) -> None:
+    class Secret:
+        def __str__(self) -> str:
+            raise ValueError("not for you")
+
+    with pytest.raises(TaskFailedError, match="what run\\(\\) returned cannot be written: ValueError: not for you"):
+        scored(task, ["a", Secret()])
     assert left(task) == []
 
 

@@ -47,7 +47,7 @@ class Loop:
         self._do = do
         self._ending = ending
         self._logs = logs
-        self._outbox = Outbox(seat.folder, loaded.flush, self._failed, self._goes_on)
+        self._outbox = Outbox(seat.folder, loaded.parts, self._failed, self._goes_on)
         self._tasks = seat.folder / "tasks" / seat.worker
         self._current = seat.folder / "current" / seat.worker
         self._seen: deque[str] = deque()  # names of files of tasks, the lowest first

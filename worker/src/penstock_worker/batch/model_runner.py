@@ -15,21 +15,21 @@ from penstock_worker.batch.frames import Frames
 from penstock_worker.batch.freed_memory import keep_freed_memory
 from penstock_worker.batch.mini_batch import MiniBatch, Tools
 from penstock_worker.batch.output_rows import ALL, OutputRows
+from penstock_worker.batch.part_files import PartFiles
 from penstock_worker.batch.parts import Parts
 from penstock_worker.batch.predictions import Predictions, ResultError
 from penstock_worker.batch.row_files import OtherColumnsError
+from penstock_worker.batch.runner import Loaded
 from penstock_worker.batch_contract import RUN_FAILED
 from penstock_worker.failure import failure_of
 from penstock_worker.inputs import Inputs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from penstock_worker.batch.variables import BatchVariables
     from penstock_worker.batch_contract import Order, Result, Task
 
 
-def load_model_runner(variables: BatchVariables, order: Order) -> ModelRunner:
+def load_model_runner(variables: BatchVariables, order: Order) -> Loaded:
     """Load the model that `variables` name. Raises `LoadError`."""
     folder = variables.mlflow_model or variables.app_root
     place = ModelPlace(folder, variables.app_root, variables.memory_bytes, variables.fast_path)
@@ -53,17 +53,19 @@ def load_model_runner(variables: BatchVariables, order: Order) -> ModelRunner:
         OutputRows(order, arrow, compute),
         order.slice_rows,
     )
-    return ModelRunner(tools, variables.folder, order)
+    files = PartFiles(variables.folder)
+    runner = ModelRunner(tools, files, ColumnNames(variables.folder, grow=ALL in order.keep_columns), order)
+    return Loaded(runner, f"predict() of model {folder.name}", files)
 
 
 class ModelRunner:
     """A `Runner` (see `runner.py`)."""
 
-    def __init__(self, tools: Tools, folder: Path, order: Order) -> None:
+    def __init__(self, tools: Tools, files: PartFiles, names: ColumnNames, order: Order) -> None:
         self._tools = tools
-        self._folder = folder
+        self._files = files
+        self._names = names
         self._order = order
-        self._names = ColumnNames(folder, grow=ALL in order.keep_columns)
 
     def score(self, task: Task, beat: Callable[[], None]) -> Result:
         if task.limit >= 0:
@@ -71,7 +73,7 @@ class ModelRunner:
         return self._run(task, beat)
 
     def _run(self, task: Task, beat: Callable[[], None]) -> Result:
-        parts = Parts(self._folder, task, self._order, self._names)
+        parts = Parts(self._files, task, self._order, self._names)
         try:
             return MiniBatch(self._tools, task, parts, beat).run()
         except BaseException as error:

@@ -7,12 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from penstock_worker.batch.row_files import JSONL, SUFFIXES, RowFile, row_file
-from penstock_worker.batch_contract import Part, flush_folder, part_name
+from penstock_worker.batch_contract import Part, part_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from penstock_worker.batch.column_names import ColumnNames
+    from penstock_worker.batch.part_files import PartFiles
     from penstock_worker.batch_contract import Order, Task
 
 ROWS, REJECTS = "rows", "rejects"
@@ -22,8 +21,8 @@ _PER_INPUT = "per_input"
 class Parts:
     """The parts of one task. What fails here raises OSError; then, as after any other failure, `discard`."""
 
-    def __init__(self, folder: Path, task: Task, order: Order, names: ColumnNames) -> None:
-        self._folder = folder / "parts"
+    def __init__(self, files: PartFiles, task: Task, order: Order, names: ColumnNames) -> None:
+        self._files = files
         self._names = names
         self._task = task
         self._order = order
@@ -45,13 +44,11 @@ class Parts:
         self._add(REJECTS, -1, JSONL, f".{REJECTS}{SUFFIXES[JSONL]}", table)
 
     def place(self) -> tuple[Part, ...]:
-        """Have all of them on disk and under their names."""
+        """Have all of them complete and under their names."""
         for part in self._parts:
             part.close()
         for part in self._parts:
             part.place()
-        if self._parts:
-            flush_folder(self._folder)
         return tuple(part.told() for part in self._parts)
 
     def discard(self) -> None:
@@ -63,23 +60,24 @@ class Parts:
         part = self._open.get((kind, segment))
         if part is None or not part.takes(table):
             number = 0 if part is None else part.number + 1
-            path = self._folder / part_name(self._task, segment, f".{number}" if number else "")
+            name = part_name(self._task, segment, f".{number}" if number else "")
             if part is not None:
                 part.close()  # not many of them are open at a time
-            part = self._open[kind, segment] = _PartInMaking(path, suffix, kind, segment, number)
+            part = self._open[kind, segment] = _PartInMaking(self._files, (name, suffix), kind, segment, number)
             self._parts.append(part)
             part.open(form, self._order.mini_batch_rows, self._names)
         part.write(table)
 
 
 class _PartInMaking:
-    """A file of rows; `number` counts those of the same segment. Its name is `path`, a mark of what it holds, and
-    `suffix`."""
+    """A file of rows; `number` counts those of the same segment. Between the two halves of its `name` comes a mark of
+    what it holds."""
 
-    def __init__(self, path: Path, suffix: str, kind: str, segment: int, number: int) -> None:
-        self._path = path.with_name(f"{path.name}{suffix}")
-        self._suffix = suffix
-        self._temporary = path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+    def __init__(self, files: PartFiles, name: tuple[str, str], kind: str, segment: int, number: int) -> None:
+        self._files = files
+        self._stem, self._suffix = name
+        self._name = "".join(name)
+        self._temporary = files.temporary(self._name)
         self.number = number
         self._kind = kind
         self._segment = segment
@@ -99,29 +97,22 @@ class _PartInMaking:
             self._rows += table.num_rows
 
     def close(self) -> None:
-        """Have the content on disk. May be repeated."""
+        """Have the content complete. May be repeated."""
         if self._file is not None:
             self._file.close()
-            marked = f"{self._path.name.removesuffix(self._suffix)}{self._file.mark}{self._suffix}"
-            self._path = self._path.with_name(marked)
+            self._name = f"{self._stem}{self._file.mark}{self._suffix}"
             self._file = None
-        descriptor = os.open(self._temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-            self._bytes = os.fstat(descriptor).st_size
-        finally:
-            os.close(descriptor)
 
     def place(self) -> None:
-        os.replace(self._temporary, self._path)
+        self._bytes = self._files.place(self._name, self._temporary)
 
     def discard(self) -> None:
         with suppress(Exception):  # closing may write, to a disk that is full
             if self._file is not None:
                 self._file.close()
-        for path in (self._temporary, self._path):
+        for path in (self._temporary, self._files.folder / self._name):
             with suppress(OSError):
                 path.unlink()
 
     def told(self) -> Part:
-        return Part(self._path.name, self._kind, self._rows, self._bytes, self._segment)
+        return Part(self._name, self._kind, self._rows, self._bytes, self._segment)

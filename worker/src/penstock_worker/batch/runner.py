@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from penstock_worker.batch.part_files import PartFiles
     from penstock_worker.batch.variables import BatchVariables
     from penstock_worker.batch_contract import Order, Result, Task
 
 
 class Runner(Protocol):
     def score(self, task: Task, beat: Callable[[], None]) -> Result:
-        """Score a mini-batch. All parts that the result names are on disk, at the latest after `flush`.
+        """Score a mini-batch. All parts that the result names are on disk once `Loaded.parts` were flushed.
 
         `beat` is called when something was done. Raises `TaskFailedError`, or what the user's code raises; then it has
         left nothing in `parts/`.
@@ -22,13 +23,13 @@ class Runner(Protocol):
 class Loaded(NamedTuple):
     """`what` names the user's function in messages: `run() in score.py`.
 
-    `flush` is called before anything is told of mini-batches, and may raise OSError: then their parts may be lost.
+    `parts` knows what mini-batches have come to, which is flushed before anything is told of them.
     `close` is called when no mini-batch comes any more, and may raise what the user's code raises.
     """
 
     runner: Runner
     what: str
-    flush: Callable[[], None] = lambda: None
+    parts: PartFiles
     close: Callable[[], object] = lambda: None
 
 
@@ -40,4 +41,4 @@ def load_runner(variables: BatchVariables, order: Order) -> Loaded:
         return load_script_runner(variables, order)
     from penstock_worker.batch.model_runner import load_model_runner
 
-    return Loaded(load_model_runner(variables, order), f"predict() of model {variables.mlflow_model.name}")
+    return load_model_runner(variables, order)

@@ -14,7 +14,7 @@ import csv
 import io
 import json
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from penstock_worker.batch.returned import is_frame, is_polars, is_row
 from penstock_worker.kinds import is_object
@@ -35,40 +35,44 @@ class ScriptRows:
         self._columns = columns
         self.suffix = _SUFFIXES[output_format]
 
-    def encoded(self, returned: Any) -> bytes:
-        """The rows of anything that `count_of` counts. Raises whatever comes of what cannot be written so."""
-        if self._format == "azure":
-            return _azure(returned)
-        if self._format == "csv":
-            return _csv(returned, self._columns)
-        return _parquet(returned) if self._format == "parquet" else _json_lines(returned)
+    def write(self, returned: Any, file: BinaryIO) -> None:
+        """Write the rows of anything that `count_of` counts. Raises OSError of `file`, and whatever comes of what
+        cannot be written so."""
+        if self._format == "parquet":
+            file.write(_parquet(returned))
+        elif self._format == "jsonl":
+            file.write(_json_lines(returned))
+        else:
+            # Half a character, from the name of a file that is no UTF-8, must not make the whole output unreadable.
+            text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+            if self._format == "azure":
+                _azure(returned, text)
+            else:
+                _csv(returned, self._columns, text)
+            text.detach()
 
 
-def _azure(returned: Any) -> bytes:
-    out = io.StringIO()
+def _azure(returned: Any, out: TextIO) -> None:
     rows = csv.writer(out, lineterminator="\n")
     for item in (returned,) if is_frame(returned) else returned:
         if is_frame(item):
-            out.write(_frame_text(item))
+            _frame(item, out)
         elif is_row(item):
             rows.writerow(item)
         elif is_object(item):
             out.write(f"{ {name: _scalar(value) for name, value in item.items()} }\n")
         else:
             out.write(f"{item!s}\n")
-    return _bytes(out.getvalue())
 
 
-def _csv(returned: Any, columns: ColumnNames) -> bytes:
+def _csv(returned: Any, columns: ColumnNames, out: TextIO) -> None:
     if is_frame(returned):
         names = list(returned.columns)
         agreed = columns.agreed([str(name) for name in names])
-        return _bytes(_frame_text(returned if agreed == names else returned[agreed]))
+        _frame(returned if agreed == names else returned[agreed], out)
+        return
     records = _records(returned)
-    out = io.StringIO()
-    rows = csv.DictWriter(out, columns.agreed(list(records[0])), lineterminator="\n")
-    rows.writerows(records)
-    return _bytes(out.getvalue())
+    csv.DictWriter(out, columns.agreed(list(records[0])), lineterminator="\n").writerows(records)
 
 
 def _json_lines(returned: Any) -> bytes:
@@ -92,8 +96,11 @@ def _parquet(returned: Any) -> bytes:
     return out.getvalue()
 
 
-def _frame_text(frame: Any) -> str:
-    return frame.write_csv(include_header=False) if is_polars(frame) else frame.to_csv(header=False, index=False)
+def _frame(frame: Any, out: TextIO) -> None:
+    if is_polars(frame):
+        out.write(frame.write_csv(include_header=False))
+    else:
+        frame.to_csv(out, header=False, index=False)
 
 
 def _records(items: Iterable[Any]) -> list[dict[str, Any]]:
@@ -129,5 +136,4 @@ def _scalar(value: Any) -> Any:
 
 
 def _bytes(text: str) -> bytes:
-    # Half a character, from the name of a file that is no UTF-8, must not make the whole output unreadable.
     return text.encode("utf-8", "backslashreplace")

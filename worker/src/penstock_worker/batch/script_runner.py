@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from penstock_worker.advice import advice
 from penstock_worker.batch.column_names import ColumnNames
 from penstock_worker.batch.failing import TaskFailedError, not_stored
+from penstock_worker.batch.freed_memory import keep_freed_memory
 from penstock_worker.batch.part_files import PartFiles
 from penstock_worker.batch.returned import count_of
 from penstock_worker.batch.runner import Loaded
@@ -34,11 +35,12 @@ _UNANSWERED_REASON = "NotAnswered"
 def load_script_runner(variables: BatchVariables, order: Order) -> Loaded:
     """Import the script and call its init(). Raises `LoadError`."""
     place = ScriptPlace(variables.app_root, variables.entry, variables.source_directory)
+    keep_freed_memory()
     module, run = load_module(place, variables.memory_bytes)
     parts = PartFiles(variables.folder)
     rows = ScriptRows(order.output_format, ColumnNames(variables.folder))
     runner = ScriptRunner(run, parts, rows if order.output_action == _APPEND_ROW else None)
-    loaded = Loaded(runner, f"run() in {place.name}", parts.flush)
+    loaded = Loaded(runner, f"run() in {place.name}", parts)
     shutdown = getattr(module, "shutdown", None)
     return loaded._replace(close=shutdown) if callable(shutdown) else loaded
 
@@ -75,18 +77,17 @@ class ScriptRunner:
         )
 
     def _store(self, task: Task, rows: ScriptRows, returned: Any, items: int) -> Part:
-        part = Part(part_name(task, -1, rows.suffix), _ROWS, items, 0)
+        name = part_name(task, -1, rows.suffix)
         try:
-            data = rows.encoded(returned)
-        except (MemoryError, OSError):
+            size = self._parts.write(name, lambda file: rows.write(returned, file))
+        except MemoryError:
             raise
+        except OSError as error:
+            raise not_stored(error) from error
         except Exception as error:
             message = f"what run() returned cannot be written: {summary(error)}{advice(error)}"
             raise TaskFailedError(RUN_FAILED, message) from error
-        try:
-            return self._parts.write(part, data)
-        except OSError as error:
-            raise not_stored(error) from error
+        return Part(name, _ROWS, items, size)
 
 
 def _check_unchanged(files: Sequence[File]) -> None:
