@@ -58,6 +58,9 @@ def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     gc.freeze()
     ending.begin()
     progress.ready()
+    if order.preflight:
+        loaded.rehearse()
+        os._exit(contract.EXIT_OK)  # nothing was scored, and nobody is to be told of an end
     root = variables.mlflow_model or variables.app_root
     seat = Seat(variables.folder, variables.worker, root, variables.memory_bytes)
     Loop(seat, loaded, Tasks(loaded.runner, order, variables.folder).do, ending, logs).run()

@@ -23,13 +23,15 @@ class Loaded(NamedTuple):
     """`what` names the user's function in messages: `run() in score.py`.
 
     `flush` is called before anything is told of mini-batches, and may raise OSError: then their parts may be lost.
-    `close` is called when no mini-batch comes any more, and may raise what the user's code raises.
+    `close` is called when no mini-batch comes any more, and may raise what the user's code raises. `rehearse` is called
+    at a preflight, once all is loaded.
     """
 
     runner: Runner
     what: str
     flush: Callable[[], None] = lambda: None
     close: Callable[[], object] = lambda: None
+    rehearse: Callable[[], None] = lambda: None
 
 
 def load_runner(variables: BatchVariables, order: Order) -> Loaded:
@@ -40,4 +42,5 @@ def load_runner(variables: BatchVariables, order: Order) -> Loaded:
         return load_script_runner(variables, order)
     from penstock_worker.batch.model_runner import load_model_runner
 
-    return Loaded(load_model_runner(variables, order), f"predict() of model {variables.mlflow_model.name}")
+    runner = load_model_runner(variables, order)
+    return Loaded(runner, f"predict() of model {variables.mlflow_model.name}", rehearse=runner.rehearse)
