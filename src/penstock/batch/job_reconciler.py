@@ -188,18 +188,23 @@ class JobReconciler:
             return self._fail(job, launch.message, launch.detail)
         self._seating.contend(job.name)
         if not self._ledger.opened(job.name):
-            return self._open(job)
+            again = self._open(job)
+            if not self._ledger.opened(job.name):
+                return again
         self._launches.use(launch)
         self._active[job.name] = self._activated(job, launch)
         return timedelta(0)
 
     def _go_on(self, job: JobResource, active: ActiveJob, seats: int) -> timedelta | None:
-        if active.finishing or (active.run.drained and active.plan()):
+        if active.finishing:
             return self._finish(job, active)
         step = active.step(seats, self._seating.room(self._crew.workers))
         if step.stop:
             return self._fail(job, step.stop, step.traceback or None)
-        return self._report(job, active, step)
+        if step.settled and (job.status.scoring_since is not None or not step.ready):
+            return self._finish(job, active)
+        again = self._report(job, active, step)
+        return timedelta(0) if step.settled else again
 
     def _open(self, job: JobResource) -> timedelta | None:
         """List the input, and write it down."""
