@@ -44,7 +44,7 @@ TRAIN = """
     words = OneHotEncoder(handle_unknown="ignore")
     mixed = ColumnTransformer([("n", SimpleImputer(), ["x", "n"]), ("s", words, ["s"])])
     model = make_pipeline(mixed, LogisticRegression()).fit(table, table.x + table.n > 4)
-    inputs = Schema([ColSpec("double", "x"), ColSpec("long", "n"), ColSpec("string", "s")])
+    inputs = Schema([ColSpec("double", "x", required=False), ColSpec("long", "n"), ColSpec("string", "s")])
     mlflow.sklearn.save_model(
         model, root / "mixed", signature=ModelSignature(inputs=inputs), pip_requirements=[],
         pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",
