@@ -45,6 +45,7 @@ class Step:
     stop: str = ""
     traceback: str = ""
     waiting: str = ""
+    settled: bool = False  # there are no mini-batches to do any more
     done: bool = False  # the final files are where they belong
 
 
@@ -166,6 +167,9 @@ class ActiveJob:
         there is to do."""
         found, living = self._look()
         if found.stop or found.waiting:
+            return found
+        if self.run.drained and self.plan():
+            found.settled = True
             return found
         living = self.workers.have(living, min(seats, len(living) + room))
         self.run.hand_out(living[:seats])

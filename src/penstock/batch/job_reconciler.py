@@ -191,7 +191,9 @@ class JobReconciler:
             return self._fail(job, launch.message, launch.detail)
         self._seating.contend(job.name)
         if not self._ledger.opened(job.name):
-            return self._open(job, launch)
+            again = self._open(job, launch)
+            if not self._ledger.opened(job.name):
+                return again
         self._launches.use(launch)
         if launch.image is not None:
             launch = replace(launch, reads=self._parts.input.reads(job.name, job.spec))
@@ -199,12 +201,15 @@ class JobReconciler:
         return timedelta(0)
 
     def _go_on(self, job: JobResource, active: ActiveJob, seats: int) -> timedelta | None:
-        if active.finishing or (active.run.drained and active.plan()):
+        if active.finishing:
             return self._finish(job, active)
         step = active.step(seats, self._seating.room(self._crew.workers))
         if step.stop:
             return self._fail(job, step.stop, step.traceback or None)
-        return self._report(job, active, step)
+        if step.settled and (job.status.scoring_since is not None or not step.ready):
+            return self._finish(job, active)
+        again = self._report(job, active, step)
+        return timedelta(0) if step.settled else again
 
     def _open(self, job: JobResource, launch: Launch) -> timedelta | None:
         """List the input, and write it down."""

@@ -39,4 +39,5 @@ def order_of_preflight(name: str, places: JobPlaces, job: str) -> Order:
         output_folder=str(places.outputs(job)),
         logs_folder=str(places.logs(job)),
         output_path=str(places.outputs(job)),
+        preflight=True,
     )

@@ -1,5 +1,7 @@
 """Before a batch deployment is ready, one worker loads its model or script: what cannot be loaded never gets a job."""
 
+from datetime import datetime, timedelta
+
 from penstock import durable
 from penstock.batch.containers import unready_image
 from penstock.batch.crew import LONGEST_START, PREFLIGHT, Crew
@@ -13,6 +15,7 @@ from penstock.preparation.building import Failure, Waiting
 from penstock_worker import contract
 
 _WORKER = "w0"
+_LONGEST_REHEARSAL = timedelta(seconds=30)  # that a loaded worker may take to find out how later ones start faster
 _STEP = "Preflight"
 _ENDED = "LoadFailed"
 
@@ -25,6 +28,7 @@ class Preflight:
         self._places = places
         self._clock = clock
         self._begun: dict[str, str] = {}  # deployment -> revision that is being tried
+        self._ready_since: dict[str, datetime] = {}  # deployments whose worker has loaded, and is not at its end yet
 
     def outcome(self, name: str, launch: Launch) -> Failure | Waiting | None:
         """One step; None once the deployment has been loaded."""
@@ -38,6 +42,8 @@ class Preflight:
             return _waiting()
         report = WorkFolder(self._places.work(job)).report(_WORKER)
         if report is not None and report.phase == contract.READY:
+            if process is not None and process.running and not self._dawdles(name):
+                return _waiting()
             self._end(name)
             return None
         failure = _failure(revision, report, process, self._overdue(process))
@@ -57,8 +63,14 @@ class Preflight:
     def _end(self, name: str) -> None:
         job = _job(name)
         self._begun.pop(name, None)
+        self._ready_since.pop(name, None)
         self._crew.disband(job, at_once=True)
         durable.remove_tree(self._places.folder(job))
+
+    def _dawdles(self, name: str) -> bool:
+        """True if a loaded worker takes too long for what does not decide about its deployment."""
+        now = self._clock.now()
+        return now - self._ready_since.setdefault(name, now) > _LONGEST_REHEARSAL
 
     def _overdue(self, process: Process | None) -> bool:
         return process is not None and self._clock.now() - process.started_at > LONGEST_START

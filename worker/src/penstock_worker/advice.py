@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import platform
 from contextlib import suppress
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from penstock_worker.kinds import is_object
@@ -87,6 +86,8 @@ def _differences(flavors: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # rarely needed, and 15 ms of each start
+
     with suppress(metadata.PackageNotFoundError):
         return metadata.version(package)
     return ""

@@ -180,6 +180,7 @@ class Order:
     logging_level: str = "info"
     logs_folder: str = ""  # Azure's layout below it: user/error.txt, user/stdout/...
     output_path: str = ""  # AZUREML_BI_OUTPUT_PATH
+    preflight: bool = False  # there is no job: load, find out what later starts may rely on, and end
 
 
 @dataclass(frozen=True)

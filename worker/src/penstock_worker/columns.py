@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Callable
 
 from penstock_worker.nested import with_fractions
-from penstock_worker.signature import ANY
+from penstock_worker.signature import ANY, EXPECTED
 from penstock_worker.table import ABSENT
 
 if TYPE_CHECKING:
@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 # How numpy holds a column without nulls; all others are held as objects.
 DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool"}
 
-EXPECTED = {
-    "double": "a number (double)",
-    "float": "a number (float)",
-    "long": "a whole number (long)",
-    "integer": "a whole number (integer) of at most 32 bits",
-    "boolean": "true or false (boolean)",
-    "string": "a string",
-    "binary": "a string of base64 (binary)",
-    "datetime": "a date and time in ISO 8601 (datetime)",
-}
 _AS_THEY_ARE = {"double": float, "float": float, "string": str, "boolean": bool}
 
 

@@ -6,11 +6,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from penstock_worker.infer_request import HEAD_LENGTH, infer_request_of
-from penstock_worker.messages import Request, Response
+from penstock_worker.messages import NOT_FAILED, Request, Response
 from penstock_worker.open_inference import OpenInference
 from penstock_worker.outputs import encode, model_answer
 from penstock_worker.payload import parse
-from penstock_worker.script_answers import NOT_FAILED
 from penstock_worker.signature import signature_of
 from penstock_worker.tensor_inputs import TensorInputs
 from penstock_worker.tensor_outputs import TensorOutputs, describe

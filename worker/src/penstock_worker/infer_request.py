@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from penstock_worker.fast_json import dumps
 from penstock_worker.kinds import is_list, is_object, kind_of
-from penstock_worker.messages import JSON_LINE, Response
+from penstock_worker.messages import JSON_LINE, NOT_FAILED, Response
 from penstock_worker.payload import parsed
-from penstock_worker.script_answers import NOT_FAILED
 from penstock_worker.tensors_wire import SIZE, Tensor, fault, listed, packed, tensors_in
 
 if TYPE_CHECKING:

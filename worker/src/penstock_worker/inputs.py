@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Hashable, NamedTuple
 from penstock_worker.columns import DTYPES, converted
 from penstock_worker.faults import Faults, FaultyInputError
 from penstock_worker.guarding import Guarding, Policy
+from penstock_worker.instants import instant
 from penstock_worker.kinds import is_list, is_object
 from penstock_worker.matrix import Matrices
 from penstock_worker.payload import RECORDS_KEY, SPLIT_KEY, Payload
@@ -95,12 +96,7 @@ class Inputs:
 
     def instant(self, text: str) -> Any:
         """The time that `text` spells, in UTC and without a zone; raises ValueError."""
-        time = self._pandas.Timestamp(text)
-        if time.tzinfo is not None:
-            time = time.tz_convert("UTC").tz_localize(None)
-        if not self._pandas.Timestamp.min <= time <= self._pandas.Timestamp.max:
-            raise ValueError(text)
-        return time.to_datetime64()
+        return instant(text, self._pandas)
 
     def joined(self, inputs: Sequence[Input]) -> Input:
         """Inputs of one group as one, row below row."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 JSON_LINE = b"content-type: application/json\r\n"
+NOT_FAILED = b"x-ms-run-function-failed: False\r\n"
 
 
 class Request(NamedTuple):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock_worker import contract
 from penstock_worker.kinds import is_object
-from penstock_worker.messages import BadInputError, Request, Response, json_response
-from penstock_worker.script_answers import NOT_FAILED
+from penstock_worker.messages import NOT_FAILED, BadInputError, Request, Response, json_response
 from penstock_worker.tensors_wire import fault
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import Any, Callable
 
 from penstock_worker.fast_json import dumps
 from penstock_worker.kinds import is_list, is_object
-from penstock_worker.messages import JSON_LINE, Response
-from penstock_worker.script_answers import NOT_FAILED
+from penstock_worker.messages import JSON_LINE, NOT_FAILED, Response
 
 _NULLS = ("NaTType", "NAType")  # of pandas
 _DEEPEST_PLACE = 20

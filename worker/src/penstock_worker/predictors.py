@@ -11,8 +11,8 @@ import warnings
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from penstock_worker.equality import equal_results
 from penstock_worker.inputs import ARRAY, COLUMNS, MATRIX, Input
-from penstock_worker.kinds import is_list
 from penstock_worker.lean import is_plain, lean_function
 from penstock_worker.logs import log
 from penstock_worker.trace import summary
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _LEAN_ROWS = 256
 _PROOF_SECONDS = 2.0  # no more rows are tried after this; two are in any case
-_TOLERANCE = {"f8": (1e-9, 1e-12), "f4": (1e-5, 1e-7)}  # relative, absolute: sums may be made in another order
 _NO_NAMES = "X does not have valid feature names"  # scikit-learn's warning for arrays where there were tables
 
 
@@ -159,25 +158,6 @@ class Predictor:
         except Exception as error:  # noqa: BLE001 - a way that is not open to this model
             log.info("a shorter way to predictions is not taken: %s", summary(error))
             return False
-
-
-def equal_results(found: Any, expected: Any, numpy: Any) -> bool:
-    """Equal in form and value; floats within what another order of summing makes of them. May raise anything."""
-    if hasattr(expected, "to_numpy"):
-        same = type(found) is type(expected) and list(getattr(found, "columns", ())) == list(
-            getattr(expected, "columns", ())
-        )
-        return same and equal_results(found.to_numpy(), expected.to_numpy(), numpy)
-    if not isinstance(expected, numpy.ndarray):
-        return found.__class__ is expected.__class__ and bool(found == expected)
-    if is_list(found):
-        found = numpy.array(found, dtype=expected.dtype)  # what `split` has made of an array
-    if getattr(found, "dtype", None) != expected.dtype or found.shape != expected.shape:
-        return False
-    if expected.dtype.kind != "f":
-        return bool(numpy.array_equal(found, expected))
-    relative, absolute = _TOLERANCE.get(expected.dtype.str[1:], (0.0, 0.0))
-    return bool(numpy.allclose(found, expected, rtol=relative, atol=absolute, equal_nan=True))
 
 
 def _matrix_function(pyfunc: Any) -> Callable[[Any], Any] | None:

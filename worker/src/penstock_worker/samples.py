@@ -53,7 +53,7 @@ def find_sample(variables: Variables, example: Mapping[str, Any] | None) -> Samp
                 return Sample(what, _read(folder / name, variables.max_body_bytes, what))
     if variables.mlflow_model is None or example is None:
         return None
-    return Sample(_EXAMPLE, _example(variables.mlflow_model, example, variables.max_body_bytes), from_model=True)
+    return Sample(_EXAMPLE, example_body(variables.mlflow_model, example, variables.max_body_bytes), from_model=True)
 
 
 def sample_body(variables: Variables, example: Mapping[str, Any] | None) -> bytes | None:
@@ -96,8 +96,11 @@ def _read(path: Path, limit_bytes: int, what: str) -> bytes:
     return content
 
 
-def _example(model: Path, info: Mapping[str, Any], limit_bytes: int) -> bytes:
-    """The body of a request with the model's input example."""
+def example_body(model: Path, info: Mapping[str, Any], limit_bytes: int) -> bytes:
+    """The body of a request with the model's input example; `info` is what MLmodel says of it.
+
+    Raises `UnusableSampleError`.
+    """
     serving = model / str(info.get("serving_input_path") or _SERVING_EXAMPLE)
     try:
         if serving.is_file():

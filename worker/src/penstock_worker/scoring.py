@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Callable
 from penstock_worker.batching import Pace, batch_of
 from penstock_worker.inflight import Inflight, Verdict, poison_response
 from penstock_worker.logs import log, write_error
-from penstock_worker.messages import BadInputError, Request, Response, json_response, message_response
+from penstock_worker.messages import NOT_FAILED, BadInputError, Request, Response, json_response, message_response
 from penstock_worker.scoring_timeout import ScoringTimeoutError
-from penstock_worker.script_answers import FAILED, NOT_FAILED
+from penstock_worker.script_answers import FAILED
 from penstock_worker.stages import Stages
 from penstock_worker.trace import summary, user_traceback
 

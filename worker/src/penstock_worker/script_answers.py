@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from penstock_worker.aml_response import AMLResponse
 from penstock_worker.kinds import is_object
-from penstock_worker.messages import Response, json_response
+from penstock_worker.messages import NOT_FAILED, Response, json_response
 from penstock_worker.wire import close_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 FAILED = b"x-ms-run-function-failed: True\r\n"
-NOT_FAILED = b"x-ms-run-function-failed: False\r\n"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Headers that say how the answer travels, or that are ours to give.

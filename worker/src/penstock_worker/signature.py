@@ -6,6 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 ANY = "any"  # a type that is left to MLflow: arrays, objects, maps
+# Types in words for callers.
+EXPECTED = {
+    "double": "a number (double)",
+    "float": "a number (float)",
+    "long": "a whole number (long)",
+    "integer": "a whole number (integer) of at most 32 bits",
+    "boolean": "true or false (boolean)",
+    "string": "a string",
+    "binary": "a string of base64 (binary)",
+    "datetime": "a date and time in ISO 8601 (datetime)",
+}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import shutil
 import struct
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,18 @@ TRAIN = """
     words = OneHotEncoder(handle_unknown="ignore")
     mixed = ColumnTransformer([("n", SimpleImputer(), ["x", "n"]), ("s", words, ["s"])])
     model = make_pipeline(mixed, LogisticRegression()).fit(table, table.x + table.n > 4)
-    inputs = Schema([ColSpec("double", "x"), ColSpec("long", "n"), ColSpec("string", "s")])
+    inputs = Schema([ColSpec("double", "x", required=False), ColSpec("long", "n"), ColSpec("string", "s")])
     mlflow.sklearn.save_model(
         model, root / "mixed", signature=ModelSignature(inputs=inputs), pip_requirements=[],
         pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",
     )
+    strict = make_pipeline(ColumnTransformer([("s", OneHotEncoder(), ["s"])]), LogisticRegression())
+    strict.fit(table, table.x + table.n > 4)
+    for name, example in (("strict", None), ("shown", table.head(3))):
+        mlflow.sklearn.save_model(
+            strict, root / name, signature=ModelSignature(inputs=inputs), pip_requirements=[], input_example=example,
+            serialization_format="cloudpickle",
+        )
     table.insert(0, "id", range(200))
     table.to_parquet(root / "rows.parquet")
     np.save(root / "expected.npy", model.predict_proba(table))
@@ -87,9 +95,9 @@ class Scoring:
         self.job = job
         self._model = model
 
-    def start(self, **more: str) -> Any:
+    def start(self, *, ready: bool = True, **more: str) -> Any:
         variables = {contract.ENTRY_SCRIPT: "", contract.MLFLOW_MODEL: str(self._model), **more}
-        return self.job.start(python=str(python_with(NEEDED)), **variables)
+        return self.job.start(ready=ready, python=str(python_with(NEEDED)), **variables)
 
     def input(self, name: str, content: str | bytes | pa.Table, number: int = 0) -> File:
         path = self.job.root / "input" / name
@@ -123,6 +131,14 @@ def scoring(make_job: MakeJob, models: Path, tmp_path: Path) -> Callable[..., Sc
     return make
 
 
+def without_mlflow(job: Scoring) -> dict[str, str]:
+    """Variables of a process in which MLflow cannot be imported."""
+    trap = job.job.root / "trap"
+    trap.mkdir()
+    (trap / "mlflow.py").write_text("raise ImportError('MLflow is not to be imported')")
+    return {"PYTHONPATH": os.pathsep.join((str(trap), job.job.environment()["PYTHONPATH"]))}
+
+
 def test_key_columns_stand_beside_predictions_with_mlflow_and_without_it(
     scoring: Callable[..., Scoring], models: Path
 ) -> None:
@@ -138,14 +154,34 @@ def test_key_columns_stand_beside_predictions_with_mlflow_and_without_it(
     expected = np.load(models / "expected.npy")
     assert np.array_equal(np.column_stack([found["prediction_0"], found["prediction_1"]]), expected)
 
-    # Without MLflow: that cannot be imported any more, and is not missed.
-    trap = job.job.root / "trap"
-    trap.mkdir()
-    (trap / "mlflow.py").write_text("raise ImportError('MLflow is not to be imported')")
-    job.start(PYTHONPATH=os.pathsep.join((str(trap), job.job.environment()["PYTHONPATH"])))
+    job.start(**without_mlflow(job))
     again = job.score(file, number=1, limit=150)
     assert again.rows_in == again.rows_out == 150
     assert pq.read_table(job.part(again)).equals(found.slice(0, 150))
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [
+        pytest.param("mixed", True, id="on made-up rows"),
+        pytest.param("shown", True, id="on its input example, as it takes no others"),
+        pytest.param("strict", False, id="not at all where it has none and takes no others"),
+        pytest.param("picky", False, id="not at all where it is code of the author's"),
+    ],
+)
+def test_a_preflight_shows_that_a_model_needs_no_mlflow(
+    scoring: Callable[..., Scoring], models: Path, model: str, shown: bool
+) -> None:
+    job = scoring(model, preflight=True)
+    assert job.start(ready=False).wait(timeout=60) == contract.EXIT_OK
+    assert job.job.report().phase == contract.READY
+    batch_contract.write(job.job.folder / "order.json", replace(job.job.order, preflight=False))
+    process = job.start(ready=False, **without_mlflow(job))
+    if not shown:
+        assert process.wait(timeout=60) == contract.EXIT_CANNOT_LOAD
+        return
+    result = job.score(job.input("rows.parquet", pq.read_table(models / "rows.parquet")))
+    assert (result.rows_out, result.rows_rejected) == (200, 0), result
 
 
 def test_rows_that_break_the_signature_are_set_aside_with_the_reason(scoring: Callable[..., Scoring]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from support.trained import REQUIREMENTS, python_with
 
 from penstock_worker import batch_contract, contract
-from penstock_worker.batch_contract import INPUT_CHANGED, RUN_FAILED
+from penstock_worker.batch_contract import INPUT_CHANGED, RUN_FAILED, File, Segment, Task
 
 MakeJob = Callable[..., Any]  # the fixture in conftest.py
 
@@ -275,3 +275,23 @@ def test_a_job_without_an_order_is_a_failure_to_load(make_job: MakeJob) -> None:
     assert process.wait(timeout=20) == contract.EXIT_CANNOT_LOAD
     assert job.report().reason == contract.SETTING_INVALID
     assert batch_contract.read(job.folder / "order.json", batch_contract.Order) is None
+
+
+def test_files_are_cut_before_the_model_is_loaded(make_job: MakeJob) -> None:
+    job = make_job("", mini_batch_bytes=100)
+    rows = job.root / "input" / "rows.csv"
+    rows.write_text("a,b\n" + "1,2\n" * 100)
+    (job.root / "model").mkdir()
+    found = rows.stat()
+    file = File(0, str(rows), rows.name, found.st_size, found.st_mtime_ns)
+    task = Task("c0", batch_contract.CUT, 1, (Segment(file, batch_contract.BYTES, 0, found.st_size),))
+    batch_contract.write(job.task_path(task), task)
+    later = Task("m1", batch_contract.SCORE, 1)
+    batch_contract.write(job.task_path(later), later)
+    variables = {contract.ENTRY_SCRIPT: "", contract.MLFLOW_MODEL: str(job.root / "model")}
+    assert job.start(ready=False, **variables).wait(timeout=30) == contract.EXIT_CANNOT_LOAD
+    segments = job.finished(task).segments
+    assert len(segments) > 1
+    assert sum(segment.rows for segment in segments) == 100
+    assert job.result(later) is None
+    assert job.task_path(later).exists()

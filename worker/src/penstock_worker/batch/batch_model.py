@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
-from penstock_worker.batch.native_model import load_native, recipe_of
+from penstock_worker.batch.native_model import Recipe, load_native, recipe_of
 from penstock_worker.batch.native_verdict import (
     NativeVerdict,
     expressible,
@@ -16,13 +16,14 @@ from penstock_worker.batch.native_verdict import (
     verdict_path,
     write_verdict,
 )
+from penstock_worker.equality import equal_results
 from penstock_worker.logs import log
-from penstock_worker.predictors import equal_results
 from penstock_worker.trace import summary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from penstock_worker.model import Model
     from penstock_worker.signature import Signature
 
 _PROOF_ROWS = 512
@@ -43,13 +44,14 @@ class ModelPlace:
 class BatchModel:
     """`predict` takes a DataFrame, or whatever else the model takes, and raises whatever the model raises.
 
-    `way` is `native`, `frame` (the flavour's own function) or `pyfunc`.
+    `way` is `native`, `frame` (the flavour's own function) or `pyfunc`. `proving`: a shorter one may still be found.
     """
 
     def __init__(self, signature: Signature | None, predict: Callable[[Any], Any], way: str) -> None:
         self.signature = signature
         self.predict = predict
         self.way = way
+        self.proving: Proving | None = None
 
 
 def load_batch_model(place: ModelPlace) -> BatchModel:
@@ -66,7 +68,7 @@ def load_batch_model(place: ModelPlace) -> BatchModel:
     model = load_model(place.folder, place.memory_bytes)
     found = BatchModel(model.signature, model.pyfunc.predict, "pyfunc")
     if place.shorter and (found.signature is None or not found.signature.tensors) and not _has_params(model.pyfunc):
-        found.predict = _Proving(found, model.pyfunc, place)
+        found.predict = found.proving = Proving(found, model, place)
     return found
 
 
@@ -75,22 +77,31 @@ def _has_params(pyfunc: Any) -> bool:
     return getattr(pyfunc.metadata, "get_params_schema", lambda: None)() is not None
 
 
-class _Proving:
+class Proving:
     """Predicts by pyfunc, until rows of the data have shown which shorter ways give the same."""
 
-    def __init__(self, model: BatchModel, pyfunc: Any, place: ModelPlace) -> None:
+    def __init__(self, model: BatchModel, loaded: Model, place: ModelPlace) -> None:
+        self.loaded = loaded
+        self.folder = place.folder
         self._model = model
-        self._pyfunc = pyfunc
+        self._pyfunc = loaded.pyfunc
         self._place = place
         self._proofs = 0
 
+    @property
+    def recipe(self) -> Recipe | None:
+        """How the model may be loaded without MLflow, which is still to be shown; None: it may not be."""
+        if not expressible(self._model.signature) or model_bytes(self.folder) > _LARGEST_PROVEN:
+            return None
+        return recipe_of(getattr(self._pyfunc.metadata, "flavors", None))
+
     def __call__(self, table: Any) -> Any:
         if hasattr(table, "head") and len(table):
-            self._prove(table.head(_PROOF_ROWS))
+            self.prove(table.head(_PROOF_ROWS))
         return self._pyfunc.predict(table)
 
-    def _prove(self, rows: Any) -> None:
-        """Raises what the model raises."""
+    def prove(self, rows: Any) -> None:
+        """Find out on `rows`, a DataFrame. Raises what the model raises."""
         self._proofs += 1
         if self._proofs >= _MOST_PROOFS:
             self._model.predict = self._pyfunc.predict
@@ -105,19 +116,18 @@ class _Proving:
 
     def _prove_native(self, expected: list[tuple[Any, Any]]) -> None:
         """For the next start."""
-        place, signature = self._place, self._model.signature
-        if not expressible(signature) or model_bytes(place.folder) > _LARGEST_PROVEN:
-            return
-        recipe = recipe_of(getattr(self._pyfunc.metadata, "flavors", None))
+        recipe = self.recipe
         if recipe is None:
             return
         try:
-            native = load_native(place.folder, recipe)
+            native = load_native(self.folder, recipe)
         except Exception as error:  # noqa: BLE001 - then MLflow loads it the next time, too
             log.info("the model cannot be loaded without MLflow: %s", summary(error))
             return
         if _gives(native, expected):
-            write_verdict(verdict_path(place.app_root), key_of(place.folder), NativeVerdict(recipe, signature))
+            verdict = NativeVerdict(recipe, self._model.signature)
+            write_verdict(verdict_path(self._place.app_root), key_of(self.folder), verdict)
+            log.info("the next process loads the model without MLflow")
 
 
 def _gives(way: Callable[[Any], Any], expected: list[tuple[Any, Any]]) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from penstock_worker.columns import EXPECTED
 from penstock_worker.kinds import kind_of
+from penstock_worker.signature import EXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

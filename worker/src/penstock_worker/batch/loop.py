@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Do = Callable[[Task, Callable[[], None]], Result]
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05  # seconds between two looks for a task
+_PAUSE_SHARE = 0.1  # of the time without a task: so much longer than needed it may become
 _SUFFIX = ".json"
 
 
@@ -60,22 +61,29 @@ class Loop:
         except FileNotFoundError:
             log.info("the job's folder is gone")
 
+    def run_ahead(self, kind: str) -> None:
+        """Do the tasks of this kind that are there now, before any others."""
+        with suppress(FileNotFoundError):
+            path = self._next()
+            while path is not None and getattr(batch_contract.read(path, Task), "kind", "") == kind:
+                self._take(path)
+                path = self._next()
+            self._outbox.send()
+
     def _run(self, idle_seconds: float) -> None:
-        pause = _SHORTEST_PAUSE
-        idle_at = time.monotonic() + idle_seconds
+        idle_since = time.monotonic()
         while not self._ending.asked:
             path = self._next()
             if path is not None:
                 self._take(path)
-                pause = _SHORTEST_PAUSE
-                idle_at = time.monotonic() + idle_seconds
+                idle_since = time.monotonic()
                 continue
             self._outbox.send()
-            if time.monotonic() >= idle_at:
+            idle = time.monotonic() - idle_since
+            if idle >= idle_seconds:
                 log.info("there was no task for %g s", idle_seconds)
                 return
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            time.sleep(min(max(_SHORTEST_PAUSE, _PAUSE_SHARE * idle), _LONGEST_PAUSE))
         self._outbox.send()
 
     def _next(self) -> Path | None:

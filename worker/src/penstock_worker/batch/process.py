@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock_worker import batch_contract, contract, memory
+from penstock_worker.batch.ahead import cut_ahead
 from penstock_worker.batch.ending import Ending
 from penstock_worker.batch.entry_script import take_place
 from penstock_worker.batch.loop import Loop, Seat
@@ -45,9 +46,11 @@ def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     seal_environment()
     memory.offer_to_kernel()
     progress, ending = Progress(variables.report), Ending()
+    seat = _seat(variables)
     ending.listen()
     try:
-        loaded, order = _load(variables, order, arguments)
+        order = _prepared(variables, order, arguments)
+        loaded = _load(variables, order, seat, ending)
     except LoadError as failure:
         if logs is not None:
             logs.not_loaded(failure)
@@ -58,8 +61,9 @@ def work(variables: BatchVariables, arguments: Sequence[str]) -> int:
     gc.freeze()
     ending.begin()
     progress.ready()
-    root = variables.mlflow_model or variables.app_root
-    seat = Seat(variables.folder, variables.worker, root, variables.memory_bytes)
+    if order.preflight:
+        loaded.rehearse()
+        os._exit(contract.EXIT_OK)  # nothing was scored, and nobody is to be told of an end
     Loop(seat, loaded, Tasks(loaded.runner, order, variables.folder).do, ending, logs).run()
     _close(loaded, logs)
     _end_within(_LAST_SECONDS_WHEN_TOLD if ending.asked else _LAST_SECONDS)
@@ -88,13 +92,24 @@ def _begin_logs(variables: BatchVariables, order: Order | None) -> UserLogs | No
     return logs
 
 
-def _load(variables: BatchVariables, order: Order | None, arguments: Sequence[str]) -> tuple[Loaded, Order]:
+def _seat(variables: BatchVariables) -> Seat:
+    root = variables.mlflow_model or variables.app_root
+    return Seat(variables.folder, variables.worker, root, variables.memory_bytes)
+
+
+def _prepared(variables: BatchVariables, order: Order | None, arguments: Sequence[str]) -> Order:
     if order is None:
         raise LoadError(contract.SETTING_INVALID, f"{variables.folder / 'order.json'} is no order of a job")
     if variables.memory_bytes is not None:
         memory.limit_memory(variables.memory_bytes)
     sys.argv = [str(variables.app_root / (variables.entry or "main.py")), *arguments]
-    return load_runner(variables, order), order
+    return order
+
+
+def _load(variables: BatchVariables, order: Order, seat: Seat, ending: Ending) -> Loaded:
+    if variables.entry is None:
+        cut_ahead(seat, order, ending)
+    return load_runner(variables, order)
 
 
 def _close(loaded: Loaded, logs: UserLogs | None) -> None:

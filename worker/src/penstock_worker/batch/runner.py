@@ -23,14 +23,16 @@ class Runner(Protocol):
 class Loaded(NamedTuple):
     """`what` names the user's function in messages: `run() in score.py`.
 
-    `parts` knows what mini-batches have come to, which is flushed before anything is told of them.
-    `close` is called when no mini-batch comes any more, and may raise what the user's code raises.
+    `parts` knows what mini-batches have come to, which is flushed before anything is told of them. `close` is called
+    when no mini-batch comes any more, and may raise what the user's code raises. `rehearse` is called at a preflight,
+    once all is loaded.
     """
 
     runner: Runner
     what: str
     parts: PartFiles
     close: Callable[[], object] = lambda: None
+    rehearse: Callable[[], None] = lambda: None
 
 
 def load_runner(variables: BatchVariables, order: Order) -> Loaded:
