@@ -141,7 +141,7 @@ def everything_goes_back_to_an_event(platform: Platform, caller: Caller, files: 
     assert served(caller) == "blue"
     endpoint = platform.json("online-endpoint", "show", "-n", "prices")
     assert (endpoint["traffic"], endpoint["tags"]) == ({"blue": 100}, {})
-    wait_until(lambda: len(platform.json("online-deployment", "list", "-e", "prices")) == 2)
+    wait_until(lambda: len(platform.seen("online-endpoints/prices/deployments")["items"]) == 2)
     assert platform.json("rollback", "--to-event", event, "--prune") == []
     assert platform.json("contract", "list") == []
 
