@@ -42,8 +42,9 @@ setup: .venv/setup.done
 demo: .venv/run.done
 	@.venv/bin/python examples/demo/demo.py
 
+# Each of the processes reads all files of tests, so what pytest makes of them is kept for the next run.
 test: .venv/setup.done system
-	@.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The tests say which of them were skipped, and why, where this could not be done.
 system:
