@@ -4,6 +4,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo test check lint fuzz bench bench-batch soak clean
 
+# Byte-code is kept, also where that is not usual: else each process of the tests makes it anew of all their files.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The interpreter of the platform; by default the first of these that is new enough.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
 
@@ -42,9 +45,8 @@ setup: .venv/setup.done
 demo: .venv/run.done
 	@.venv/bin/python examples/demo/demo.py
 
-# Each of the processes reads all files of tests, so what pytest makes of them is kept for the next run.
 test: .venv/setup.done system
-	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The tests say which of them were skipped, and why, where this could not be done.
 system:
