@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 from support.running import Platform
-from support.trained import MODEL_PACKAGES
 
 ENDED = ("Completed", "Failed", "Canceled")
 
@@ -94,7 +93,7 @@ def a_loader_model(folder: Path, code: str, columns: Sequence[tuple[str, str]]) 
     """An MLflow model without MLflow: `code` has `_load_pyfunc`; columns are (name, MLflow's type)."""
     (folder / "code").mkdir(parents=True)
     (folder / "code" / "the_loader.py").write_text(code)
-    (folder / "requirements.txt").write_text("\n".join(MODEL_PACKAGES))
+    (folder / "requirements.txt").write_text("mlflow-skinny>=3\npandas\n")
     inputs = json.dumps([{"type": kind, "name": name, "required": True} for name, kind in columns])
     outputs = json.dumps([{"type": "double", "required": True}])
     model = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REQUIREMENTS = ("mlflow-skinny>=3", "pandas", "scikit-learn", "httptools", "orjson")
-# What the tests' own models ask for, be it more than they need: the environments of all platforms are then one.
+# What models that tests deploy online ask for, be it more than they need: they share one environment then.
 MODEL_PACKAGES = ("mlflow-skinny>=3", "pandas", "scikit-learn")
 
 
