@@ -181,7 +181,8 @@ def asking(caller: Caller) -> Generator[None]:
         number = 0
         while not ended.wait(0.01):
             number += 1
-            caller.score(json.dumps({"x": number / 8, "email": f"{number}@example.com"}))
+            x = number % 2 * 3 + 1 / number  # high and low by turns
+            caller.score(json.dumps({"x": x, "email": f"{number}@example.com"}))
 
     thread = threading.Thread(target=ask)
     thread.start()
