@@ -4,6 +4,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo test check lint fuzz bench bench-batch soak clean
 
+# Byte-code is kept, also where that is not usual: else each process of the tests makes it anew of all their files.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The interpreter of the platform; by default the first of these that is new enough.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)
 

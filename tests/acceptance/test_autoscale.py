@@ -58,7 +58,7 @@ def shown(platform: Platform, name: str) -> dict[str, Any]:
 
 
 def test_files_say_it_and_what_was_decided_is_shown_with_its_reason(platform: Platform, folder: Path) -> None:
-    wait_until(lambda: shown(platform, "fraud/blue")["reason"] != "", timeout=20)
+    wait_until(lambda: platform.seen("autoscales/fraud/blue")["status"]["reason"], timeout=20)
     blue = shown(platform, "fraud/blue")
     assert (blue["provisioning_state"], blue["wanted"], blue["profile"]) == ("Succeeded", 1, "default")
     assert blue["reason"].startswith("1 instance")

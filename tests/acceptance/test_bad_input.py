@@ -10,6 +10,7 @@ import pytest
 from support.bystander import Bystander
 from support.callers import Caller, a_caller, an_api, at_once
 from support.running import ECHO, Platform, write_deployment
+from support.trained import MODEL_PACKAGES
 
 pytestmark = pytest.mark.usefixtures("steady", "dawdlers")
 
@@ -251,6 +252,6 @@ def refused(platform: Platform, *arguments: object, code: int = 2) -> str:
 def write_corrupt_mlflow_model(folder: Path) -> None:
     folder.mkdir()
     (folder / "python_model.pkl").write_bytes(b"\x80\x05 this is no pickle")
-    (folder / "requirements.txt").write_text("mlflow-skinny\npandas\n")
+    (folder / "requirements.txt").write_text("\n".join(MODEL_PACKAGES))
     flavor = "loader_module: mlflow.pyfunc.model\n    python_model: python_model.pkl\n    cloudpickle_version: 3.1.0"
     (folder / "MLmodel").write_text(f"flavors:\n  python_function:\n    {flavor}\nmodel_uuid: '1'\n")

@@ -28,7 +28,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
     while len(str(home)) < 150:
         home /= "long" * 5
     files = folder / "files"
-    with a_platform(home) as platform:
+    with a_platform(home, typed=True) as platform:
         write_yaml(files / "endpoint.yml", {"name": "fraud", "auth_mode": "key", "traffic": {"blue": 100}})
         for name in ("blue", "green"):
             write_deployment(files, "fraud", name, script=DYING, variables={"VERSION": name})
@@ -173,7 +173,7 @@ def test_logs_of_a_dead_instance_are_kept(platform: Platform, fraud: Caller) -> 
     wait_until(
         lambda: (
             ("InstanceDied", True)
-            in [(e["reason"], "exit code 7" in e["message"]) for e in platform.json("events", "-n", "fraud/green")]
+            in [(e["reason"], "exit code 7" in e["message"]) for e in platform.seen("events?name=fraud/green")["items"]]
         )
     )
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -199,17 +200,18 @@ def run_with_a_crash(platform: Platform, doomed: Doomed, point: str, *command: o
     """Run a command against a control plane that dies at `point`; the command goes through once it is back."""
     armed = platform.home / "armed"
     durable.replace(armed, point.encode())
-    running = platform.begin(*command)
-    try:
-        assert doomed.death() == -signal.SIGKILL
-    finally:
-        armed.unlink()
-        doomed.start()
-        said = running.communicate(timeout=60)[1]
-    if "no platform answers" in said:  # it died before the command's first call, which then has nobody to wait for
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(platform.run, *command, check=False)
+        try:
+            assert doomed.death() == -signal.SIGKILL
+        finally:
+            armed.unlink()
+            doomed.start()
+            done = running.result(timeout=60)
+    if "no platform answers" in done.stderr:  # it died before the command's first call, which then waits for nobody
         platform.run(*command)
     else:
-        assert running.returncode == 0, said
+        assert done.returncode == 0, done.stderr
 
 
 def assert_serving(platform: Platform, count: int) -> None:

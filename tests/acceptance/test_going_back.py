@@ -141,7 +141,7 @@ def everything_goes_back_to_an_event(platform: Platform, caller: Caller, files: 
     assert served(caller) == "blue"
     endpoint = platform.json("online-endpoint", "show", "-n", "prices")
     assert (endpoint["traffic"], endpoint["tags"]) == ({"blue": 100}, {})
-    wait_until(lambda: len(platform.json("online-deployment", "list", "-e", "prices")) == 2)
+    wait_until(lambda: len(platform.seen("online-endpoints/prices/deployments")["items"]) == 2)
     assert platform.json("rollback", "--to-event", event, "--prune") == []
     assert platform.json("contract", "list") == []
 
@@ -181,7 +181,8 @@ def asking(caller: Caller) -> Generator[None]:
         number = 0
         while not ended.wait(0.01):
             number += 1
-            caller.score(json.dumps({"x": number / 8, "email": f"{number}@example.com"}))
+            x = number % 2 * 3 + 1 / number  # high and low by turns
+            caller.score(json.dumps({"x": x, "email": f"{number}@example.com"}))
 
     thread = threading.Thread(target=ask)
     thread.start()

@@ -2,10 +2,8 @@
 
 import json
 import re
-import shutil
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +12,14 @@ import polars as pl
 import psutil
 import pytest
 from support.callers import Caller, a_caller, an_api, write_yaml
+from support.lab import deploy_lab
 from support.load import Load
-from support.running import Platform, a_platform, wait_until, write_deployment
+from support.mlflow_bodies import FORMS, NOT_UNDERSTOOD, Diabetes
+from support.running import Platform, a_platform, wait_until
 from support.trained import EXAMPLES, a_trained_example
+from support.triton import asked_by_triton
 
 pytestmark = pytest.mark.timeout(300)
-
-# Answers by the first word of the body.
-LAB = """
-import json, os, sys
-from azureml.contrib.services.aml_response import AMLResponse
-import beside
-
-seen = 0
-
-def init():
-    pass
-
-def run(raw_data, request_headers):
-    global seen
-    seen += 1
-    if raw_data == "own":
-        return AMLResponse("a,b", 201, {"content-type": "text/csv", "x-mine": "1"})
-    if raw_data == "headers":
-        return request_headers
-    if raw_data == "place":
-        names = ("AZUREML_MODEL_DIR", "AML_APP_ROOT", "AZUREML_ENTRY_SCRIPT")
-        root = os.environ["AZUREML_MODEL_DIR"]
-        files = [os.path.relpath(os.path.join(f, n), root) for f, _, names_ in os.walk(root) for n in names_]
-        return {"variables": {n: os.environ[n] for n in names}, "files": sorted(files), "module": __name__}
-    if raw_data == "seen":
-        return seen
-    return {"raw": raw_data, "type": type(raw_data).__name__, "of": os.environ["VERSION"]}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -58,24 +31,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Ge
 
 @pytest.fixture(scope="module")
 def lab(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Generator[Caller]:
-    """Endpoint `lab`: blue and green by a script in a folder below its code, with a model; `dark` on the side."""
-    folder = tmp_path_factory.mktemp("lab")
-    extra = {
-        "model": {"path": "./weights"},
-        "code_configuration": {"code": "./code-lab", "scoring_script": "scoring/score.py"},
-    }
-    for name in ("blue", "green", "dark"):
-        write_deployment(folder, "lab", name, variables={"VERSION": name}, extra=extra)
-        shutil.rmtree(folder / f"code-{name}")
-    for path, text in {
-        "weights/layers/one.bin": "1",
-        "code-lab/scoring/score.py": LAB,
-        "code-lab/scoring/beside.py": "",
-    }.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-    write_yaml(folder / "endpoint.yml", {"name": "lab", "auth_mode": "key", "traffic": {"blue": 100}})
-    platform.run("apply", "-f", folder)
+    deploy_lab(platform, tmp_path_factory.mktemp("lab"))
     with a_caller(platform, "lab") as caller:
         yield caller
 
@@ -91,23 +47,11 @@ def examples(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def diabetes(platform: Platform, examples: Path) -> Generator["Diabetes"]:
+def diabetes(platform: Platform, examples: Path) -> Generator[Diabetes]:
     test = json.loads((examples / "mlflow" / "test.json").read_text())
+    platform.run("online-endpoint", "update", "-n", "diabetes", "--traffic", "blue=100")
     with a_caller(platform, "diabetes") as caller:
         yield Diabetes(caller, test["data"], test["predictions"])
-
-
-@dataclass(frozen=True)
-class Diabetes:
-    """The MLflow model's caller, and rows with what the training process predicted for them."""
-
-    caller: Caller
-    rows: Mapping[str, Any]
-    predictions: Sequence[float]
-
-    def score(self, body: object) -> httpx.Response:
-        text = body if isinstance(body, str) else json.dumps(body)
-        return self.caller.score(text, azureml_model_deployment="blue")
 
 
 # What a scoring script is given, and what it may give back.
@@ -240,31 +184,6 @@ def test_a_scikit_learn_model_predicts_what_it_predicts_in_process(platform: Pla
             assert answer.json() == {"predictions": test["predictions"][name]}
 
 
-def split(data: Mapping[str, Any]) -> Any:
-    return {"columns": data["columns"], "data": data["data"]}
-
-
-def records(data: Mapping[str, Any]) -> Any:
-    return [dict(zip(data["columns"], row, strict=True)) for row in data["data"]]
-
-
-def columns(data: Mapping[str, Any]) -> Any:
-    return {name: [row[n] for row in data["data"]] for n, name in enumerate(data["columns"])}
-
-
-FORMS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {
-    "Azure's, with an index": ("input_data", lambda data: data),
-    "Azure's, with columns in another order": (
-        "input_data",
-        lambda data: {"columns": data["columns"][::-1], "data": [row[::-1] for row in data["data"]]},
-    ),
-    "dataframe_split": ("dataframe_split", split),
-    "dataframe_records": ("dataframe_records", records),
-    "inputs": ("inputs", columns),
-    "instances": ("instances", records),
-}
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_an_mlflow_model_understands_every_form(diabetes: Diabetes, form: str) -> None:
     key, shape = FORMS[form]
@@ -274,15 +193,6 @@ def test_an_mlflow_model_understands_every_form(diabetes: Diabetes, form: str) -
     assert predictions == pytest.approx(diabetes.predictions, rel=1e-12)
 
 
-NOT_UNDERSTOOD = {
-    "no JSON": ('{"input_data": [', "the body is not JSON"),
-    "no known key": ('{"rows": []}', "'rows'"),
-    "a column that is missing": ('{"input_data": {"columns": ["age"], "data": [[1]]}}', "bmi"),
-    "a value of another type": ('{"dataframe_records": [{"age": "old"}]}', ""),
-    "rows of uneven length": ('{"input_data": {"columns": ["age", "bmi"], "data": [[1]]}}', ""),
-}
-
-
 @pytest.mark.parametrize("what", NOT_UNDERSTOOD)
 def test_an_mlflow_model_says_what_it_does_not_understand(diabetes: Diabetes, what: str) -> None:
     body, words = NOT_UNDERSTOOD[what]
@@ -290,6 +200,17 @@ def test_an_mlflow_model_says_what_it_does_not_understand(diabetes: Diabetes, wh
     assert answer.status_code == 400, answer.text
     assert words in answer.json()["error"]["message"]
     assert "Traceback" not in answer.text
+
+
+def test_tritons_client_and_v1_predict_through_the_gateway_as_score_does(diabetes: Diabetes) -> None:
+    caller, rows = diabetes.caller, diabetes.rows["data"]
+    binary, plain, refusal = asked_by_triton(caller, rows)
+    assert binary == plain == pytest.approx(diabetes.predictions)
+    assert "inputs lacks" in refusal
+    predict = f"{caller.url}/v1/models/blue:predict"
+    answer = httpx.post(predict, json={"instances": rows}, headers=caller.headers(), trust_env=False)
+    assert answer.json()["predictions"] == pytest.approx(diabetes.predictions)
+    assert httpx.get(f"{caller.url}/v2/models/blue", trust_env=False).status_code == 401
 
 
 # Registered models and environments.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.running import Platform, write_deployment, write_endpoint
+from support.trained import MODEL_PACKAGES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -56,7 +57,7 @@ def write_model(folder: Path, *, column: str = "x", named: str = "code") -> Path
     (folder / "code").mkdir(parents=True)
     (folder / "code" / "doubling.py").write_text(LOADER % column)
     (folder / "input_example.json").write_text(json.dumps({"columns": ["x"], "data": [[1.5]]}))
-    (folder / "requirements.txt").write_text("mlflow-skinny>=3\npandas\nscikit-learn\n")
+    (folder / "requirements.txt").write_text("\n".join(MODEL_PACKAGES))
     (folder / "MLmodel").write_text(json.dumps(model))
     return folder
 

@@ -47,7 +47,7 @@ class Registry:
         for process in platform.processes():
             if process.is_running() and any("mlflow" in part for part in process.cmdline()):
                 process.send_signal(signal.SIGKILL)
-        wait_until(lambda: "failed" in platform.run("status").stdout)
+        wait_until(lambda: "failed" in platform.seen("status")["mlflow"])
 
     def come_back(self) -> None:
         self.broken.unlink()
@@ -146,6 +146,5 @@ def test_what_is_deployed_serves_and_starts_again_while_the_registry_is_down(pla
 
 
 def shown(platform: Platform, deployment: str, condition: str) -> dict[str, str]:
-    found = platform.json("online-deployment", "show", "-e", "threshold", "-n", deployment)
-    conditions = found["status"]["conditions"] if "status" in found else found["conditions"]
+    conditions = platform.seen(f"online-endpoints/threshold/deployments/{deployment}")["status"]["conditions"]
     return next((c for c in conditions if c["name"] == condition), {"message": "", "reason": "", "truth": ""})

@@ -135,7 +135,7 @@ def test_who_sleeps_is_not_woken_by_requests_that_were_answered_before(
     assert {score(caller, "lazy", b"{}").status_code for _ in range(20)} == {200}
     wait_until(lambda: asleep(platform, "lazy"), timeout=30)
     before = {e.id for e in scalings(platform, "lazy")}
-    time.sleep(12)  # several decisions, while the requests are still in the stable window of a minute
+    time.sleep(7)  # three decisions, while the requests are still in the stable window of a minute
     assert [e.message for e in scalings(platform, "lazy") if e.id not in before] == []
     assert asleep(platform, "lazy")
 

@@ -21,7 +21,7 @@ def test_no_request_is_lost_or_answered_wrongly_whatever_is_killed_or_changed(
     tmp_path: Path, environments: Path
 ) -> None:
     output = tmp_path / "soak.json"
-    command = [sys.executable, SOAK, "--each-once", "--every", "0", "--rate", "300", "--output", output]
+    command = [sys.executable, SOAK, "--each-once", "--every", "0", "--rate", "150", "--output", output]
     fewer = ["--without", "kill -9 of MLflow", "--without", "rollout", "--environments", environments]
     done = subprocess.run([*command, *fewer], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

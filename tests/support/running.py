@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx
 import psutil
+from support import commands
 
 ECHO = """
 import json, os
@@ -26,10 +26,14 @@ def run(raw_data):
 
 
 class Platform:
-    """`penstock` as a user has it; every command runs in a process of its own."""
+    """`penstock` as a user has it; every command runs in a process of its own.
 
-    def __init__(self, home: Path, variables: Mapping[str, str] | None = None) -> None:
+    With `typed` it is started as a shell starts it, else forked from one that has imported what it needs.
+    """
+
+    def __init__(self, home: Path, variables: Mapping[str, str] | None = None, *, typed: bool = False) -> None:
         self.home = home
+        self._typed = typed
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PENSTOCK_", "PYTHON"))},
             "PENSTOCK_HOME": str(home),
@@ -40,15 +44,19 @@ class Platform:
 
     def run(self, *arguments: object, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `penstock ARGUMENTS`."""
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("penstock")), *map(str, arguments)],
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        words = [str(argument) for argument in arguments]
+        if self._typed:
+            done = subprocess.run(
+                [commands.PROGRAM, *words],
+                env=self.environment,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+        else:
+            done = commands.run(words, self.environment, stdin)
         assert not check or done.returncode == 0, (
             f"penstock {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
@@ -57,7 +65,7 @@ class Platform:
     def begin(self, *arguments: object) -> subprocess.Popen[str]:
         """Start `penstock ARGUMENTS` and do not wait for it."""
         return subprocess.Popen(
-            [str(Path(sys.executable).with_name("penstock")), *map(str, arguments)],
+            [commands.PROGRAM, *map(str, arguments)],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -114,8 +122,15 @@ class Platform:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
+    def seen(self, path: str) -> Any:
+        """What the REST API shows at `path`. For looking often: a command takes half a second of a processor."""
+        sent = {"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}"}
+        url = f"{self.server['url']}/api/v1/{path}"
+        answer = httpx.get(url, headers=sent, timeout=30, trust_env=False, verify=False)  # loads no certificates
+        return answer.raise_for_status().json()
+
     def key(self, endpoint: str, which: str = "primaryKey") -> str:
-        return self.json("online-endpoint", "get-credentials", "--name", endpoint)[which]
+        return self.seen(f"online-endpoints/{endpoint}/credentials")[which]
 
     def score(self, endpoint: str, body: str = "{}", **headers: str) -> httpx.Response:
         sent = {"Authorization": f"Bearer {self.key(endpoint)}", **{k.replace("_", "-"): v for k, v in headers.items()}}
@@ -125,13 +140,17 @@ class Platform:
 
 @contextmanager
 def a_platform(
-    home: Path, variables: Mapping[str, str] | None = None, *, environments: Path | None = None
+    home: Path,
+    variables: Mapping[str, str] | None = None,
+    *,
+    environments: Path | None = None,
+    typed: bool = False,
 ) -> Generator[Platform]:
     """A platform that is up, and down with nothing left at the end.
 
     `environments` is a folder in which several platforms have theirs, so that each is built once.
     """
-    platform = Platform(home, variables)
+    platform = Platform(home, variables, typed=typed)
     if environments is not None:
         environments.mkdir(mode=0o700, exist_ok=True)
         home.mkdir(mode=0o700, exist_ok=True)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REQUIREMENTS = ("mlflow-skinny>=3", "pandas", "scikit-learn", "httptools", "orjson")
+# What models that tests deploy online ask for, be it more than they need: they share one environment then.
+MODEL_PACKAGES = ("mlflow-skinny>=3", "pandas", "scikit-learn")
 
 
 def a_trained_example(name: str, folder: Path) -> Path:

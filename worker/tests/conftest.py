@@ -118,6 +118,16 @@ def read_to_end(client: Socket) -> bytes:
 @pytest.fixture
 def start_worker() -> Iterator[StartWorker]:
     """Starts workers: `start_worker(script, ready=True, python=..., NAME=value, ...)`."""
+    yield from starting()
+
+
+@pytest.fixture(scope="module")
+def start_lasting_worker() -> Iterator[StartWorker]:
+    """The same for workers that several tests ask."""
+    yield from starting()
+
+
+def starting() -> Iterator[StartWorker]:
     started: list[Worker] = []
 
     def start(script: str | None = None, *, ready: bool = True, python: str = sys.executable, **more: str) -> Worker:

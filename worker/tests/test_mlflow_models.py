@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,10 @@ def models() -> Path:
     return made_by(textwrap.dedent(TRAIN), REQUIREMENTS)
 
 
-@pytest.fixture
-def serve(start_worker: Callable[..., Any], python: str, models: Path) -> Callable[[str], Any]:
-    return lambda name: start_worker(python=python, **{contract.MLFLOW_MODEL: str(models / name)})
+@pytest.fixture(scope="module")
+def serve(start_lasting_worker: Callable[..., Any], python: str, models: Path) -> Callable[[str], Any]:
+    """One worker for each model, as loading MLflow takes longer than most tests."""
+    return cache(lambda name: start_lasting_worker(python=python, **{contract.MLFLOW_MODEL: str(models / name)}))
 
 
 def records(answer: Any) -> Any:

@@ -8,6 +8,7 @@ import subprocess
 import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +166,13 @@ def models() -> Path:
     return made_by(textwrap.dedent(TRAIN), REQUIREMENTS)
 
 
-@pytest.fixture
-def serve(start_worker: Callable[..., Any], python: str, models: Path) -> Callable[..., Any]:
+@pytest.fixture(scope="module")
+def serve(start_lasting_worker: Callable[..., Any], python: str, models: Path) -> Callable[..., Any]:
+    """One worker for each model and its settings."""
+
+    @cache
     def start(name: str, **more: str) -> Any:
-        return start_worker(python=python, **{contract.MLFLOW_MODEL: str(models / name)}, **more)
+        return start_lasting_worker(python=python, **{contract.MLFLOW_MODEL: str(models / name)}, **more)
 
     return start
 

@@ -48,7 +48,7 @@ class Coordination(RuleBasedStateMachine):
         files = [LedgerFile(number=n, uri=f"/d/{n}", name=str(n), size=1, version="1") for n in range(count)]
         self.ledger.open(JOB, files)
         self.ledger.cut(JOB, range(count), by_count(files, {n: f"/d/{n}" for n in range(count)}, 2))
-        self.rules = Rules(attempt=1, max_retries=retries, dry_run=False)
+        self.job_rules = Rules(attempt=1, max_retries=retries, dry_run=False)
         self.start_coordinator()
         for worker in WORKERS:
             self.folder.seat(worker)
@@ -56,7 +56,7 @@ class Coordination(RuleBasedStateMachine):
     @rule()
     def start_coordinator(self) -> None:
         """Also after a kill: nothing but ledger and folder is known."""
-        self.run = JobRun(JOB, self.rules, ORDER, self.ledger, self.folder)
+        self.run = JobRun(JOB, self.job_rules, ORDER, self.ledger, self.folder)
 
     @rule(living=st.sets(workers, min_size=1))
     def step(self, living: set[str]) -> None:
