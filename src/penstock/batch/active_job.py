@@ -251,8 +251,9 @@ class ActiveJob:
             self._note_other(result, found)
         if collected.outcomes:
             self.workers.succeeded()
-        settled = [each.id for each in collected.outcomes if each.state is not MiniBatchState.TODO]
-        self._remote.settled(settled, collected.aside)
+        if collected.outcomes or collected.aside:
+            settled = [each.id for each in collected.outcomes if each.state is not MiniBatchState.TODO]
+            self._remote.settled(settled, collected.aside)
 
     def _note_other(self, result: Result, found: Step) -> None:
         """What has come of a task that is no mini-batch: files were fetched, final files made, or taken away."""

@@ -22,13 +22,15 @@ def following(
 
     `needs` are what workers read next, in their order, each the files that they read together; `here` are the numbers
     of files that are here or on their way, `kept_bytes` what those take. What is needed first comes first, so that
-    whatever is kept is read and goes away. `starving`: workers have nothing to read: then the first need comes anyway.
+    whatever is kept is read and goes away. `starving`: nobody does anything: then, unless there is a need that is here,
+    the first one comes anyway.
     """
     taken: dict[int, File] = {}
     bytes_ = 0
     for need in needs:
         missing = {file.number: file for file in need if file.number not in here and file.number not in taken}
         if not missing:
+            starving = False  # that can be read
             continue
         if kept_bytes + bytes_ >= most_bytes and (taken or not starving):
             break
