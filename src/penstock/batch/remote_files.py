@@ -71,7 +71,7 @@ class RemoteFiles:
         return found
 
     def look(self, held: Collection[str], told: Callable[[str], Task | None]) -> None:
-        """The mover has these tasks: what it has lost is asked for again; `told` is what a task of before a restart is."""
+        """The mover has these tasks: what it has lost is asked for again. `told` tells what a task is."""
         for id_ in [*self._coming]:
             if id_ not in held:  # it died, or could not do it now
                 del self._coming[id_]

@@ -155,8 +155,12 @@ def _opened(connection: Connection) -> Any:
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
     try:
         fsspec: Any = import_module("fsspec")
+        if scheme == "gs":  # its other class asks each bucket's kind by gRPC, for a minute where an endpoint has none
+            scheme_class: Any = import_module("gcsfs.core").GCSFileSystem
+        else:
+            scheme_class = fsspec.get_filesystem_class(scheme)
         options = {**_TUNED.get(scheme, {}), **connection.options}
-        return fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **options)
+        return scheme_class(skip_instance_cache=True, use_listings_cache=False, **options)
     except ImportError as err:
         raise invalid(f"{scheme}:// needs a driver that is not installed: `pip install 'penstock[{extra}]'`") from err
     except Exception as err:
