@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -90,6 +91,11 @@ class World:
         assert not found.stop, found
         return False
 
+    def rest(self) -> None:
+        """Some more steps, in which it tidies up."""
+        for _ in range(20):
+            self.job.step(2, 2)
+
     def running(self) -> list[str]:
         return sorted(p.name.rpartition(".")[2] for p in self.engine.inspect() if p.running)
 
@@ -105,6 +111,14 @@ class World:
             self._tell(self._fetch(given) if given.kind == FETCH else self._read(given, reason), worker)
             self.job.folder.withdraw(worker, task)
         self.largest = max(self.largest, sum(self.here().values()))
+
+    def refuse(self, reason: str, message: str) -> None:
+        """The mover cannot do its first task."""
+        while not self.job.folder.tasks("m0"):
+            self.step()
+        (task,) = self.job.folder.tasks("m0")
+        self._tell(Result(task, 1, "m0", reason=reason, message=message), "m0")
+        self.job.folder.withdraw("m0", task)
 
     def die(self, worker: str) -> None:
         """In the middle of its next task."""
@@ -162,6 +176,7 @@ def _ended(world: World, *, steps: int = 3000) -> None:
     """Everybody does what there is to do."""
     for _ in range(steps):
         if world.step():
+            world.rest()
             return
         for worker in ("m0", "w0", "w1"):
             world.play(worker)
@@ -211,6 +226,7 @@ def test_whoever_dies_all_is_settled_and_no_file_is_missing_that_is_needed(
             case _:
                 world.play(worker)
 
+    world.rest()
     assert {each.state for each in world.ledger.files(JOB)} <= {FileState.CUT, FileState.FAILED}
     assert world.ledger.mini_batches(JOB, state=MiniBatchState.TODO) == []
     assert world.here() == {}
@@ -224,6 +240,7 @@ def test_what_was_settled_just_before_a_crash_is_removed_after_it(tmp_path: Path
     (world.places.inputs(JOB) / "00000001" / "1.csv").touch()
 
     world.begin()
+    world.rest()
 
     assert world.here() == {}
 
@@ -235,6 +252,7 @@ def test_what_has_failed_is_fetched_again_when_the_job_is_resumed(tmp_path: Path
             break
         for worker in ("m0", "w0", "w1"):
             world.play(worker, reason=contract.RUN_FAILED if worker != "m0" and _scores(world, worker) else "")
+    world.rest()
     failed, gone = world.states(), world.here()
     world.ledger.reopen(JOB)
     for worker in world.running():
@@ -245,6 +263,24 @@ def test_what_has_failed_is_fetched_again_when_the_job_is_resumed(tmp_path: Path
     assert (failed.keys(), gone) == ({"failed"}, {})
     assert world.states().keys() == {"done"}
     assert set(world.fetched.values()) == {2}
+
+
+def test_a_file_that_changed_before_it_was_fetched_ends_the_job_with_its_name(tmp_path: Path) -> None:
+    world = World(tmp_path, [3, 3])
+    world.refuse(contract.INPUT_CHANGED, "s3://lake/1.csv has changed since it was listed")
+
+    assert world.job.step(2, 2).stop == "s3://lake/1.csv has changed since it was listed"
+
+
+def test_a_store_that_does_not_answer_is_asked_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, [3, 3])
+    world.refuse(contract.STORAGE_UNAVAILABLE, "s3://lake cannot be reached just now")
+
+    assert world.job.step(2, 2).waiting == "s3://lake cannot be reached just now"
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+    _ended(world)
+    assert world.states().keys() == {"done"}
 
 
 def _scores(world: World, worker: str) -> bool:

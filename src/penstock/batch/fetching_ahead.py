@@ -6,7 +6,7 @@ from penstock_worker.batch_contract import File
 
 _MOST_BYTES = 4 * 1024**3
 _SHARE = 4  # of the free disk: a quarter
-_MOST_FILES_AT_ONCE = 1000
+_MOST_FILES_AT_ONCE = 250
 _MOST_BYTES_AT_ONCE = 64 * 1024 * 1024
 
 

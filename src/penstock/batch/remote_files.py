@@ -5,6 +5,8 @@ its cutting, is still to be done.
 """
 
 import shutil
+import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from pathlib import Path
@@ -14,6 +16,7 @@ from penstock.batch.planning import segments_of
 from penstock.store.ledger import FileState, Ledger, MiniBatch, MiniBatchId, MiniBatchState
 from penstock_worker.batch_contract import WHOLE, File, Result, Task
 
+_TIDY_SECONDS = 0.005  # of one step
 _MOST_TASKS = 2  # of the mover: one that it does, one that is next
 
 
@@ -30,6 +33,7 @@ class RemoteFiles:
         self._uncut: dict[int, File] = {}  # to be cut as soon as they are here
         self._read: dict[MiniBatchId, frozenset[int]] = {}  # what mini-batches read, as far as that was looked at
         self._changed = True
+        self._gone = deque[int]()  # their files are still to be deleted
         self._here: dict[int, int] = {}  # bytes by file
         if folder is not None:
             self._here = _found(folder)
@@ -72,6 +76,7 @@ class RemoteFiles:
 
     def look(self, held: Collection[str], told: Callable[[str], Task | None]) -> None:
         """The mover has these tasks: what it has lost is asked for again. `told` tells what a task is."""
+        self._tidy()
         for id_ in [*self._coming]:
             if id_ not in held:  # it died, or could not do it now
                 del self._coming[id_]
@@ -146,8 +151,13 @@ class RemoteFiles:
 
     def _remove(self, number: int) -> None:
         self._here.pop(number, None)
-        if self._folder is not None:
-            shutil.rmtree(self._folder / f"{number:08d}", ignore_errors=True)
+        self._gone.append(number)
+
+    def _tidy(self) -> None:
+        """Delete some of what is not needed: whole mini-batches of small files at once would hold up other jobs."""
+        until = time.monotonic() + _TIDY_SECONDS
+        while self._folder is not None and self._gone and time.monotonic() < until:
+            shutil.rmtree(self._folder / f"{self._gone.popleft():08d}", ignore_errors=True)
 
 
 def _found(folder: Path) -> dict[int, int]:
