@@ -251,7 +251,6 @@ def test_files_of_others_at_the_destination_are_never_replaced(far: Lake, tmp_pa
     _fill(far, "results/predictions.csv")
 
     result = far.move(a_store(out, uri("results/")))
-
     assert result.reason == contract.OUTPUT_EXISTS
     assert "predictions.csv" in result.message
     assert far.content("results/predictions.csv") == b"results/predictions.csv"

@@ -27,7 +27,8 @@ class Rules:
 
 
 class JobQueue:
-    """`held` tells which tasks workers have, `ready` whether a mini-batch can be read here now. `cuts` go before anything else."""
+    """`held` tells which tasks workers have, `ready` whether a mini-batch can be read here now.
+    `cuts` go before anything else."""
 
     def __init__(
         self, job: str, rules: Rules, ledger: Ledger, held: Callable[[], Collection[str]], ready: Ready

@@ -11,7 +11,6 @@ from penstock.storage.failures import status_code
 from penstock.storage.objects import Info
 
 _TIMEOUT = httpx.Timeout(60, connect=10)
-_CHUNK = 1024 * 1024
 _AS_IT_LIES = {"Accept-Encoding": "identity"}  # so that the length is that of the file
 
 
@@ -38,7 +37,7 @@ class Web:
         try:
             with self._client.stream("GET", url, headers=download.headers) as answer:
                 download.begin(_info(url, answer), answer)
-                for chunk in answer.iter_bytes(_CHUNK):
+                for chunk in answer.iter_bytes():
                     download.take(chunk)
         except (httpx.HTTPError, httpx.InvalidURL) as err:
             raise _failure(url, err) from err
@@ -55,6 +54,7 @@ class Download:
         self.url = url
         self.offset = 0
         self._version = version
+        self._encoded = False  # it is sent otherwise than it lies, and offsets mean something else
         self._write = write
         self._clear = clear
 
@@ -62,7 +62,7 @@ class Download:
     def headers(self) -> Mapping[str, str]:
         """Only what has an ETag can be had in pieces: the server gives all of it if it has another one now."""
         kind, _, tag = self._version.partition(":")
-        if not self.offset or kind != "etag" or tag.startswith("W/"):
+        if not self.offset or self._encoded or kind != "etag" or tag.startswith("W/"):
             return {}
         return {"Range": f"bytes={self.offset}-", "If-Range": f'"{tag}"'}
 
@@ -70,6 +70,7 @@ class Download:
         """Look at what the server is about to send. Raises `conflict` if it is of another version."""
         if self._version and found.version != self._version:
             raise conflict(f"{self.url} has changed")
+        self._encoded = found.size < 0 and "content-encoding" in answer.headers
         goes_on = answer.headers.get("content-range", "").startswith(f"bytes {self.offset}-")
         if not (answer.status_code == 206 and goes_on):
             self._clear()
