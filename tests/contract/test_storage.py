@@ -144,7 +144,6 @@ def test_what_is_missing_is_named(lake: Lake) -> None:
     _fill(lake, "in/a.csv")
 
     error = _error(lambda: lake.listed("in/b.csv"))
-
     assert error.code is Code.NOT_FOUND
     assert "in/b.csv" in error.message
     assert _error(lambda: lake.storage().list("azureml://datastores/nope/paths/x", "uri_file")).code is Code.NOT_FOUND
@@ -162,7 +161,6 @@ def test_the_version_changes_with_the_content(lake: Lake) -> None:
     _fill(lake, "a.csv")
     before = lake.found("a.csv").version
     assert lake.found("a.csv").version == before
-
     lake.put("a.csv", b"A.CSV")
 
     assert lake.found("a.csv").version != before
@@ -313,5 +311,4 @@ def test_a_mover_that_is_killed_leaves_nothing_half_done_and_the_next_one_ends_i
 
 
 def _whole(folder: Path) -> list[str]:
-    """Files under their own names."""
     return [path.name for path in folder.glob("[!.]*")] if folder.exists() else []
