@@ -19,6 +19,7 @@ from penstock.batch.active_job import ActiveJob, JobParts
 from penstock.batch.crew import Crew
 from penstock.batch.job_input import JobInput
 from penstock.batch.launch import Launch
+from penstock.batch.leftovers import Leftovers
 from penstock.batch.orders import order_of
 from penstock.batch.places import JobPlaces
 from penstock.domain.environment import Requirements
@@ -74,6 +75,7 @@ class World:
             crew=Crew(self.engine, self.places, defaults, lambda _: {}),
             input=JobInput(storage, self.ledger, self.places, lambda _: None),
             places=self.places,
+            leftovers=Leftovers(self.places, self.ledger, None),
         )
         requirements = Requirements(python="3.11", packages=())
         ingredients = Ingredients(
