@@ -2,14 +2,13 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.lakes import Lake, a_fetch, a_store, uri
-from support.object_stores import ACCOUNT, ACCOUNT_KEY, S3_KEY, S3_SECRET, an_azurite, an_s3, have_azurite
+from support.object_stores import ACCOUNT, ACCOUNT_KEY, S3_KEY, S3_SECRET, a_gcs, an_azurite, an_s3, have_azurite
 from support.running import wait_until
 
 from penstock.domain.datastore import Credentials, Datastore
@@ -38,6 +37,12 @@ def azure_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def gcs_url() -> Iterator[str]:
+    with a_gcs() as url:
+        yield url
+
+
 @pytest.fixture
 def make_lake(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Lake]:
     """An empty one of a kind."""
@@ -54,6 +59,8 @@ def make_lake(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str],
                 Credentials(access_key_id=S3_KEY, secret_access_key=S3_SECRET),
                 Credentials(access_key_id=S3_KEY, secret_access_key="wrong"),
             )
+        elif kind == "gcs":
+            lake = Lake(Datastore(type="gcs", bucket="lake", endpoint=url, anonymous=True), tmp_path)
         else:
             lake = Lake(
                 Datastore(type="azure_blob", account_name=ACCOUNT, container_name="lake", endpoint=url),
@@ -72,13 +79,18 @@ def make_lake(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str],
     return make
 
 
-@pytest.fixture(params=["local", "s3", "azure"])
+@pytest.fixture(params=["local", "s3", "azure", "gcs"])
 def lake(request: pytest.FixtureRequest, make_lake: Callable[[str], Lake]) -> Lake:
     return make_lake(request.param)
 
 
-@pytest.fixture(params=["s3", "azure"])
+@pytest.fixture(params=["s3", "azure", "gcs"])
 def far(request: pytest.FixtureRequest, make_lake: Callable[[str], Lake]) -> Lake:
+    return make_lake(request.param)
+
+
+@pytest.fixture(params=["s3", "azure"])  # Google's emulator takes whoever comes
+def guarded(request: pytest.FixtureRequest, make_lake: Callable[[str], Lake]) -> Lake:
     return make_lake(request.param)
 
 
@@ -132,7 +144,6 @@ def test_what_is_missing_is_named(lake: Lake) -> None:
     _fill(lake, "in/a.csv")
 
     error = _error(lambda: lake.listed("in/b.csv"))
-
     assert error.code is Code.NOT_FOUND
     assert "in/b.csv" in error.message
     assert _error(lambda: lake.storage().list("azureml://datastores/nope/paths/x", "uri_file")).code is Code.NOT_FOUND
@@ -150,26 +161,27 @@ def test_the_version_changes_with_the_content(lake: Lake) -> None:
     _fill(lake, "a.csv")
     before = lake.found("a.csv").version
     assert lake.found("a.csv").version == before
-
     lake.put("a.csv", b"A.CSV")
 
     assert lake.found("a.csv").version != before
 
 
-def test_a_bucket_that_is_not_there_and_wrong_credentials_are_told_apart(far: Lake) -> None:
-    _fill(far, "a.csv")
-    elsewhere = far.datastore.model_copy(
-        update={"bucket" if far.datastore.type == "s3" else "container_name": "nowhere-at-all"}
-    )
+def test_a_bucket_that_is_not_there_is_named(far: Lake) -> None:
+    field = "container_name" if far.datastore.type == "azure_blob" else "bucket"
+    elsewhere = far.datastore.model_copy(update={field: "nowhere-at-all"})
 
-    gone = _error(lambda: replace(far, datastore=elsewhere).listed(""))
-    denied = _error(lambda: far.storage(far.wrong).list(uri("a.csv"), "uri_file"))
+    assert _error(lambda: replace(far, datastore=elsewhere).listed("")).code is Code.NOT_FOUND
 
-    assert gone.code is Code.NOT_FOUND
+
+def test_wrong_credentials_are_told(guarded: Lake) -> None:
+    _fill(guarded, "a.csv")
+
+    denied = _error(lambda: guarded.storage(guarded.wrong).list(uri("a.csv"), "uri_file"))
+
     assert denied.code is Code.DENIED
     assert "credentials" in denied.message
-    assert far.credentials is not None
-    assert (far.credentials.secret_access_key or far.credentials.account_key or "") not in denied.message
+    assert guarded.credentials is not None
+    assert (guarded.credentials.secret_access_key or guarded.credentials.account_key or "") not in denied.message
 
 
 def test_files_are_fetched_large_and_small_with_the_time_they_were_planned_with(far: Lake, tmp_path: Path) -> None:
@@ -237,7 +249,6 @@ def test_files_of_others_at_the_destination_are_never_replaced(far: Lake, tmp_pa
     _fill(far, "results/predictions.csv")
 
     result = far.move(a_store(out, uri("results/")))
-
     assert result.reason == contract.OUTPUT_EXISTS
     assert "predictions.csv" in result.message
     assert far.content("results/predictions.csv") == b"results/predictions.csv"
@@ -258,10 +269,10 @@ def test_what_was_stored_is_withdrawn_and_nothing_of_others(far: Lake, tmp_path:
     assert far.listed("results") == ["other.csv"]
 
 
-def test_credentials_that_do_not_open_it_fail_the_task_at_once(far: Lake, tmp_path: Path) -> None:
-    _fill(far, "in/a.csv")
+def test_credentials_that_do_not_open_it_fail_the_task_at_once(guarded: Lake, tmp_path: Path) -> None:
+    _fill(guarded, "in/a.csv")
 
-    result = far.move(a_fetch(tmp_path / "here", far.found("in/a.csv")), far.wrong)
+    result = guarded.move(a_fetch(tmp_path / "here", guarded.found("in/a.csv")), guarded.wrong)
 
     assert result.reason == contract.STORAGE_DENIED
     assert os.listdir(tmp_path / "here") == []
@@ -280,12 +291,12 @@ def test_a_mover_that_is_killed_leaves_nothing_half_done_and_the_next_one_ends_i
     task = a_fetch(here, *lake.storage().list(uri("in"), "uri_folder"))
     contract.write(work / "tasks" / "m0" / "f1.json", task)
 
-    first = _started(lake, work)
+    first = lake.mover(work)
     wait_until(lambda: first.poll() is not None or _whole(here), timeout=30)
     first.kill()
     first.wait()
     half = {name: (here / name).read_bytes() for name in _whole(here)}
-    second = _started(lake, work)
+    second = lake.mover(work)
     wait_until(lambda: second.poll() is not None or contract.result_path(work, "f1", 1).exists(), timeout=30)
     second.terminate()
 
@@ -299,19 +310,5 @@ def test_a_mover_that_is_killed_leaves_nothing_half_done_and_the_next_one_ends_i
     assert os.listdir(work / "tasks" / "m0") == []
 
 
-def _started(lake: Lake, work: Path) -> subprocess.Popen[bytes]:
-    """A mover as the platform starts it: its credentials are in a file, and nowhere in its environment."""
-    environment = {
-        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-        **lake.variables(),
-        contract.FOLDER: str(work),
-        contract.WORKER: "m0",
-        "PENSTOCK_REPORT": str(work / "report.json"),
-    }
-    assert S3_SECRET not in "".join(environment.values())
-    return subprocess.Popen([sys.executable, "-m", "penstock.storage.mover"], env=environment)
-
-
 def _whole(folder: Path) -> list[str]:
-    """Files under their own names."""
     return [path.name for path in folder.glob("[!.]*")] if folder.exists() else []

@@ -14,6 +14,7 @@ from support.lakes import Lake, a_fetch, a_store
 
 from penstock.domain.datastore import Datastore
 from penstock.domain.errors import Code, PenstockError
+from penstock.storage import persistence
 from penstock.storage.local import LocalStorage
 from penstock_worker import batch_contract as contract
 
@@ -97,10 +98,14 @@ def test_no_driver_is_imported_for_files_of_this_machine(tmp_path: Path) -> None
 
 
 class _Site(BaseHTTPRequestHandler):
-    """`files` are content and ETag by path; those of `moody` fail so many times before they are sent."""
+    """`files` are content and ETag by path; those of `moody` fail so many times before they are sent, those of `frail`
+    break off so many times, half way through what is left. `lies` is how many bytes too many it promises."""
 
     files: ClassVar[dict[str, tuple[bytes, str]]] = {}
     moody: ClassVar[dict[str, int]] = {}
+    frail: ClassVar[dict[str, int]] = {}
+    lies: ClassVar[int] = 0
+    sent: ClassVar[int] = 0  # bytes of files
 
     def do_GET(self) -> None:
         if self.moody.get(self.path, 0) > 0:
@@ -111,10 +116,19 @@ class _Site(BaseHTTPRequestHandler):
         elif self.path not in self.files:
             self._begin(404)
         else:
-            content, etag = self.files[self.path]
-            self._begin(200, ("ETag", f'"{etag}"'), ("Content-Length", str(len(content))))
-            if self.command == "GET":
-                self.wfile.write(content)
+            self._send(*self.files[self.path])
+
+    def _send(self, content: bytes, etag: str) -> None:
+        start = 0
+        if self.headers.get("If-Range") == f'"{etag}"':
+            start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        left = content[start:]
+        told = (("ETag", f'"{etag}"'), ("Content-Length", str(len(left) + self.lies)))
+        self._begin(206 if start else 200, *told, ("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}"))
+        if self.command == "GET":
+            breaks = self.frail.get(self.path, 0) > 0
+            self.frail[self.path] = self.frail.get(self.path, 0) - breaks
+            type(self).sent += self.wfile.write(left[: len(left) // 2] if breaks else left)
 
     do_HEAD = do_GET  # noqa: N815 - http.server's word
 
@@ -130,7 +144,8 @@ class _Site(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site() -> Iterator[str]:
-    _Site.files, _Site.moody = {}, {}
+    _Site.files, _Site.moody, _Site.frail = {}, {}, {}
+    _Site.lies = _Site.sent = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Site)
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -153,6 +168,55 @@ def test_a_file_of_a_web_server_is_listed_and_fetched_though_it_stumbles(site: s
     assert (file.name, file.size, file.version) == ("a b.csv", 4000, "etag:v1")
     assert result.reason == ""
     assert (tmp_path / "here" / "a b.csv").read_bytes() == b"1,2\n" * 1000
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persistence, "_FIRST_SECONDS", 0.001)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_download_that_breaks_off_again_and_again_goes_on_where_it_was(site: str, lake: Lake, tmp_path: Path) -> None:
+    content = os.urandom(3 * 2**20)
+    _Site.files["/a.csv"], _Site.frail["/a.csv"] = (content, "v1"), 12
+    (file,) = lake.storage().list(f"{site}/a.csv", "uri_file")
+
+    result = lake.move(a_fetch(tmp_path / "here", file))
+
+    assert result.reason == ""
+    assert (tmp_path / "here" / "a.csv").read_bytes() == content
+    assert _Site.sent < 2 * len(content)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_download_that_breaks_off_and_has_changed_since_is_an_error(site: str, lake: Lake, tmp_path: Path) -> None:
+    _Site.files["/a.csv"], _Site.frail["/a.csv"] = (b"1,2\n" * 1000, "v1"), 1
+    (file,) = lake.storage().list(f"{site}/a.csv", "uri_file")
+    send = _Site._send
+
+    def changed(self: _Site, content: bytes, etag: str) -> None:
+        send(self, content, etag)
+        _Site.files["/a.csv"] = (b"3,4\n" * 1000, "v2")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Site, "_send", changed)
+        result = lake.move(a_fetch(tmp_path / "here", file))
+
+    assert (result.reason, result.message) == (contract.INPUT_CHANGED, f"{site}/a.csv has changed")
+    assert os.listdir(tmp_path / "here") == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_web_server_that_promises_more_than_it_sends_is_an_error(site: str, lake: Lake, tmp_path: Path) -> None:
+    _Site.files["/a.csv"], _Site.lies = (b"1,2\n" * 1000, "v1"), 10
+    (file,) = lake.storage().list(f"{site}/a.csv", "uri_file")
+
+    result = lake.move(a_fetch(tmp_path / "here", file))
+
+    assert result.reason == contract.STORAGE_UNAVAILABLE
+    assert f"{site}/a.csv" in result.message
+    assert "peer closed connection" in result.message
+    assert os.listdir(tmp_path / "here") == []
 
 
 def test_a_file_of_a_web_server_that_changed_is_not_fetched(site: str, lake: Lake, tmp_path: Path) -> None:

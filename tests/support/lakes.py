@@ -1,12 +1,15 @@
 """Places for data that tests list, fetch from and store to, each as the datastore `lake`."""
 
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import fsspec
+from gcsfs.core import GCSFileSystem
 
 from penstock.domain.data import Data
 from penstock.domain.datastore import Credentials, Datastore
@@ -35,6 +38,8 @@ class Lake:
     def files(self) -> Any:
         """fsspec's own view of it."""
         opened = self.opened()
+        if opened.protocol == "gs":  # see storage/objects.py
+            return GCSFileSystem(project="test", use_listings_cache=False, **opened.options)
         return fsspec.filesystem(opened.protocol, use_listings_cache=False, **opened.options)
 
     def opened(self, credentials: Credentials | None = None) -> Connection:
@@ -76,6 +81,19 @@ class Lake:
         result = contract.read(contract.result_path(work, task.id, task.attempt), Result)
         assert result is not None
         return result
+
+    def mover(self, work: Path) -> subprocess.Popen[bytes]:
+        """One as the platform starts it: its credentials are in a file, and nowhere in its environment."""
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            **self.variables(),
+            contract.FOLDER: str(work),
+            contract.WORKER: "m0",
+            "PENSTOCK_REPORT": str(work / "report.json"),
+        }
+        assert self.credentials is not None
+        assert (self.credentials.secret_access_key or "?") not in "".join(environment.values())
+        return subprocess.Popen([sys.executable, "-m", "penstock.storage.mover"], env=environment)
 
     def variables(self, credentials: Credentials | None = None) -> dict[str, str]:
         secrets = DatastoreSecrets(self.folder / "home" / "secrets")

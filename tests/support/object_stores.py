@@ -1,4 +1,4 @@
-"""Real servers of objects: an S3-compatible one, and Azure's emulator."""
+"""Real servers of objects: an S3-compatible one, and emulators of Azure's and Google's."""
 
 import base64
 import json
@@ -62,6 +62,18 @@ def an_azurite() -> Generator[str]:
         url = f"http://127.0.0.1:{port}"
         _wait(lambda: _status(url) != 0)
         yield f"{url}/{ACCOUNT}"
+
+
+@contextmanager
+def a_gcs() -> Generator[str]:
+    """URL of an emulator of Google's storage that lives in here; whoever asks may do everything."""
+    folder = Path(tempfile.mkdtemp(prefix="penstock-gcs-"))
+    (port,) = _free_ports(1)
+    program = str(Path(sys.executable).with_name("gcp-storage-emulator"))
+    with _running([program, "start", "--host=127.0.0.1", f"--port={port}", "--in-memory"], folder):
+        url = f"http://127.0.0.1:{port}"
+        _wait(lambda: _status(url) != 0)
+        yield url
 
 
 def have_azurite() -> Path:

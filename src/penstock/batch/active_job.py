@@ -1,5 +1,6 @@
 """One job that is under way: its workers, its mini-batches, its final files. Each call is one step, safe to repeat."""
 
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from penstock.batch import error_log
 from penstock.batch.crew import Crew
+from penstock.batch.fetching_ahead import ahead_bytes
 from penstock.batch.job_input import JobInput
 from penstock.batch.job_progress import Trial
 from penstock.batch.job_queue import Rules
@@ -17,7 +19,8 @@ from penstock.batch.launch import Launch
 from penstock.batch.leftovers import Leftovers
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import by_count, file_of, in_steps, is_cut, segments_of, small_groups
-from penstock.batch.transfers import MOVER, STORING, fetches, storing
+from penstock.batch.remote_files import RemoteFiles
+from penstock.batch.transfers import MOVER, STORING, fetching, storing
 from penstock.batch.work_folder import WorkFolder
 from penstock.domain.job import Job
 from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatch, MiniBatchState
@@ -75,7 +78,10 @@ class ActiveJob:
             dry_run=spec.dry_run,
         )
         self.folder.make(order)
-        self.run = JobRun(name, self._rules, order, parts.ledger, self.folder)
+        fetched = parts.input.fetched_folder(name, spec)
+        most_bytes = ahead_bytes(shutil.disk_usage(self.folder.path).free)
+        self._remote = RemoteFiles(name, parts.ledger, fetched, most_bytes)
+        self.run = JobRun(name, self._rules, order, parts.ledger, self.folder, self._remote.is_ready)
         timeout = spec.deployment.settings.retry_settings.timeout
         self.workers = JobWorkers(order, parts.crew, launch, self.run, self.folder, timeout)
         self._paused_until = 0.0
@@ -131,10 +137,8 @@ class ActiveJob:
         if self.spec.dry_run:
             listed = [file for file in listed if file.number == 0]
         paths = {file.number: str(self._input.path(self.name, file)) for file in listed}
-        absent = self._fetch(listed, paths)
-        listed = [file for file in listed if file.number not in absent]
         if self.spec.dry_run:
-            return len(absent) + self._plan_dry_run(listed, paths)
+            return self._plan_dry_run(listed, paths)
         large = [] if self._launch.is_script else [file for file in listed if is_cut(file)]
         numbers = {file.number for file in large}
         small = [file for file in listed if file.number not in numbers]
@@ -145,17 +149,21 @@ class ActiveJob:
                 batches = small_groups(small, paths)
             for files, step in in_steps(small, batches, _PLANNED_AT_ONCE):
                 self._ledger.cut(self.name, files, step)
-        self.run.cut(file_of(file, paths[file.number]) for file in large)
-        return len(absent) + len(large)
+        self._cut(large, paths)
+        return len(large)
 
-    def _fetch(self, listed: Sequence[LedgerFile], paths: Mapping[int, str]) -> frozenset[int]:
-        """Have files of other machines fetched; the numbers of those that are not here yet."""
-        absent = [file for file in listed if not self._input.is_here(self.name, file)]
-        if absent and not self.run.busy(MOVER):
-            self.workers.have_mover(self._input.elsewhere(self.name, self.spec))
-            for task in fetches(absent, paths, self.spec.attempt):
-                self.run.give(MOVER, task)
-        return frozenset(file.number for file in absent)
+    def _cut(self, files: Sequence[LedgerFile], paths: Mapping[int, str]) -> None:
+        """Have files cut, as soon as they are here."""
+        self.run.cut(self._remote.to_cut(file_of(file, paths[file.number]) for file in files))
+
+    def _fetch(self) -> None:
+        """Have what workers read next of other machines fetched."""
+        self._remote.look(self.run.held(MOVER), lambda task: self.folder.task(MOVER, task))
+        while files := self._remote.next(self.run.ahead(), starving=self.run.starving):
+            listed = self._ledger.files(self.name, numbers=[file.number for file in files])
+            self.workers.have_mover(lambda: self._input.elsewhere(self.name, self.spec))
+            self.run.give(MOVER, fetching(files, listed, self.spec.attempt))
+            self._remote.look(self.run.held(MOVER), lambda task: self.folder.task(MOVER, task))
 
     @property
     def finishing(self) -> bool:
@@ -168,6 +176,8 @@ class ActiveJob:
         found, living = self._look()
         if found.stop or found.waiting:
             return found
+        if self._remote.is_any:
+            self._fetch()
         if self.run.drained and self.plan():
             found.settled = True
             return found
@@ -188,7 +198,7 @@ class ActiveJob:
             self.workers.dismiss(living[1:])
         elif destination is not None and STORING not in self._settled:
             if not self.run.holds(STORING):
-                self.workers.have_mover(self._input.elsewhere(self.name, self.spec))
+                self.workers.have_mover(lambda: self._input.elsewhere(self.name, self.spec))
                 self.run.give(MOVER, storing(self.order.output_folder, destination, self.spec.attempt))
         else:
             found.done = True
@@ -229,7 +239,7 @@ class ActiveJob:
         if self._launch.is_script and first:
             self._ledger.cut(self.name, [0], by_count(first, paths, 1))
             return 0
-        self.run.cut(file_of(file, paths[file.number]) for file in first)
+        self._cut(first, paths)
         return len(first)
 
     def _note(self, collected: Collected, found: Step) -> None:
@@ -245,6 +255,9 @@ class ActiveJob:
             self._note_other(result, found)
         if collected.outcomes:
             self.workers.succeeded()
+        if collected.outcomes or collected.aside:
+            settled = [each.id for each in collected.outcomes if each.state is not MiniBatchState.TODO]
+            self._remote.settled(settled, collected.aside)
 
     def _note_other(self, result: Result, found: Step) -> None:
         """What has come of a task that is no mini-batch: files were fetched, final files made, or taken away."""
@@ -253,8 +266,7 @@ class ActiveJob:
         elif result.reason:
             found.stop, found.traceback = result.message or result.reason, result.traceback
         elif result.id.startswith("f"):
-            self._plan_files()
-            self.run.look_again()
+            self.run.cut(self._remote.arrived(result))
         else:
             self._settled.add(result.id)
 

@@ -95,9 +95,10 @@ class JobInput:
         local = self._storage.local_path(spec.output_path) if spec.output_path is not None else None
         return local or self._places.outputs(job) / SCORE
 
-    def is_here(self, job: str, file: LedgerFile) -> bool:
-        """True if the file can be read: it is of this machine, or was fetched."""
-        return self._storage.local_path(file.uri) is not None or self.path(job, file).exists()
+    def fetched_folder(self, job: str, spec: Job) -> Path | None:
+        """Where files of other machines are fetched to; None if the job reads none."""
+        elsewhere = any(self._storage.local_path(each.path) is None for each in spec.inputs.values())
+        return self._places.inputs(job) if elsewhere else None
 
     def elsewhere(self, job: str, spec: Job) -> Sequence[str]:
         """The URIs of other machines that the job reads, and writes to."""

@@ -1,7 +1,7 @@
 """What of a job is still to be handed out: stretches of files to cut, then mini-batches in the order of the input."""
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from penstock.batch.cuts import Cuts
@@ -9,6 +9,8 @@ from penstock.batch.planning import segments_of
 from penstock.domain.job import DRY_RUN_ROWS
 from penstock.store.ledger import Ledger, MiniBatch, MiniBatchId, MiniBatchState
 from penstock_worker.batch_contract import SCORE, Task
+
+Ready = Callable[[MiniBatchId], bool]
 
 ATTEMPTS = 1000  # of a mini-batch in one attempt of its job: names of parts never meet
 _SPREAD = 16
@@ -25,14 +27,18 @@ class Rules:
 
 
 class JobQueue:
-    """`held` tells which tasks workers have. `cuts` go before anything else."""
+    """`held` tells which tasks workers have, `ready` whether a mini-batch can be read here now.
+    `cuts` go before anything else."""
 
-    def __init__(self, job: str, rules: Rules, ledger: Ledger, held: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self, job: str, rules: Rules, ledger: Ledger, held: Callable[[], Collection[str]], ready: Ready
+    ) -> None:
         self._job = job
         self._rules = rules
         self._ledger = ledger
         self._held = held
         self.cuts = Cuts(rules.attempt, held)
+        self._ready = ready
         self._fresh: deque[MiniBatch] = deque()
         self._again: deque[MiniBatchId] = deque()
         self._read_up_to: MiniBatchId | None = None
@@ -41,6 +47,20 @@ class JobQueue:
     @property
     def empty(self) -> bool:
         return not self.cuts and not self._again and not self._more()
+
+    @property
+    def idle(self) -> bool:
+        """True if nothing can be handed out now."""
+        if self.cuts or any(self._ready(id_) for id_ in self._again):
+            return False
+        return not self._more() or not any(self._ready(each.id) for each in self._fresh)
+
+    def ahead(self) -> Iterator[MiniBatch]:
+        """The mini-batches that are next, ready or not, as far as they are known here."""
+        again = (self._find(id_) for id_ in sorted(self._again))
+        yield from (each for each in again if each is not None)
+        if self._more():
+            yield from tuple(self._fresh)
 
     def again(self, id_: MiniBatchId) -> None:
         """Have a mini-batch handed out once more."""
@@ -76,13 +96,24 @@ class JobQueue:
         return task, mini_batch
 
     def _pop(self) -> MiniBatch | None:
-        while self._again:
+        for _ in range(len(self._again)):
             id_ = self._again.popleft()
-            before = MiniBatchId(id_.file, id_.piece - 1)
-            found = self._ledger.mini_batches(self._job, state=MiniBatchState.TODO, after=before, limit=1)
-            if found and found[0].id == id_:
-                return found[0]
-        return self._fresh.popleft() if self._more() else None
+            if not self._ready(id_):
+                self._again.append(id_)
+            elif (found := self._find(id_)) is not None:
+                return found
+        at = next((at for at, each in enumerate(self._fresh) if self._ready(each.id)), -1) if self._more() else -1
+        if at < 0:
+            return None
+        found = self._fresh[at]
+        del self._fresh[at]
+        return found
+
+    def _find(self, id_: MiniBatchId) -> MiniBatch | None:
+        """A mini-batch that is still to be done."""
+        before = MiniBatchId(id_.file, id_.piece - 1)
+        found = self._ledger.mini_batches(self._job, state=MiniBatchState.TODO, after=before, limit=1)
+        return found[0] if found and found[0].id == id_ else None
 
     def _more(self) -> bool:
         """True if there is a mini-batch that nobody has had yet; reads on in the ledger."""

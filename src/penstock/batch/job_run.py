@@ -5,11 +5,11 @@ All that is held here can be found again in ledger and work folder; a coordinato
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 from penstock.batch.cuts import numbers_of
-from penstock.batch.job_queue import ATTEMPTS, JobQueue, Rules, mini_batch_id
+from penstock.batch.job_queue import ATTEMPTS, JobQueue, Ready, Rules, mini_batch_id
 from penstock.batch.planning import of_segments
 from penstock.batch.work_folder import WorkFolder
 from penstock.store.ledger import Aside, FileState, Ledger, MiniBatch, MiniBatchId, MiniBatchState, Outcome
@@ -40,12 +40,23 @@ class Collected:
     errors: list[Result] = field(default_factory=list["Result"])
     untold: list[tuple[str, Task, str]] = field(default_factory=list[tuple[str, Task, str]])  # worker, task, why
     finished: list[Result] = field(default_factory=list["Result"])  # of tasks that are no mini-batches
+    aside: list[int] = field(default_factory=list[int])  # files that could not be cut
     stop: str = ""
     waiting: str = ""
 
 
 class JobRun:
-    def __init__(self, job: str, rules: Rules, order: Order, ledger: Ledger, folder: WorkFolder) -> None:
+    """`ready` tells whether all that a mini-batch reads is on this machine."""
+
+    def __init__(
+        self,
+        job: str,
+        rules: Rules,
+        order: Order,
+        ledger: Ledger,
+        folder: WorkFolder,
+        ready: Ready = lambda _: True,
+    ) -> None:
         self._job = job
         self._rules = rules
         self._order = order
@@ -60,14 +71,19 @@ class JobRun:
         self._looked = False  # for results: until then, what has come would be taken for what is still to be done
         states = ledger.totals(job).mini_batches_by_state
         self._failed, self._succeeded = states.get(MiniBatchState.FAILED, 0), states.get(MiniBatchState.DONE, 0) > 0
-        self._queue = JobQueue(job, rules, ledger, self._held_tasks)
+        self._queue = JobQueue(job, rules, ledger, self._held_tasks, ready)
         for worker in folder.workers():
             self._held[worker] = {task: self._attempt_of(worker, task) for task in folder.tasks(worker)}
 
     @property
     def idle(self) -> bool:
         """True if another worker would have nothing to do."""
-        return self._queue.empty
+        return self._queue.idle
+
+    @property
+    def starving(self) -> bool:
+        """True if nobody has anything, and nothing can be handed out now."""
+        return not self._held_tasks() and self._queue.idle
 
     @property
     def drained(self) -> bool:
@@ -80,6 +96,14 @@ class JobRun:
 
     def busy(self, worker: str) -> bool:
         return bool(self._held.get(worker))
+
+    def held(self, worker: str) -> Collection[str]:
+        """Ids of what a worker has."""
+        return self._held.get(worker, {}).keys()
+
+    def ahead(self) -> Iterator[MiniBatch]:
+        """The mini-batches that are next, whether they can be read or not."""
+        return self._queue.ahead()
 
     def cut(self, files: Iterable[File]) -> None:
         """Have these files cut into segments."""
@@ -218,12 +242,17 @@ class JobRun:
             state = FileState.SKIPPED if result.reason == INPUT_UNREADABLE else FileState.FAILED
             self._queue.cuts.drop(number)
             self._ledger.set_aside(self._job, number, state, result.message[:2000])
+            if not any(numbers_of(task)[0] == number for task in self._cutting() if task != result.id):
+                found.aside.append(number)  # nobody reads it any more
         else:
             segments = self._queue.cuts.take(result.id, result.segments)
             if segments is not None:
                 size = segments[0].file.size if segments else 0
                 self._ledger.cut(self._job, [number], of_segments(segments, self._order, size))
                 self._queue.changed()
+
+    def _cutting(self) -> Iterable[str]:
+        return (task for task in self._held_tasks() if task.startswith("c"))
 
     def _set_aside(self, results: Iterable[Result]) -> None:
         asides = [

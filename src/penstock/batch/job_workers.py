@@ -1,7 +1,7 @@
 """The processes of one job under way: who runs, who is ready, who has died or hangs."""
 
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penstock.batch.crew import LONGEST_START, Crew
@@ -72,11 +72,11 @@ class JobWorkers:
             names.append(worker)
         return sorted(names, key=number_of)
 
-    def have_mover(self, uris: Iterable[str]) -> None:
+    def have_mover(self, uris: Callable[[], Iterable[str]]) -> None:
         """Start the process that moves files from and to `uris`, unless it runs."""
         process = self._crew.members(self._job).get(MOVER)
         if process is None or not process.running:
-            self._crew.start_mover(self._job, MOVER, uris)
+            self._crew.start_mover(self._job, MOVER, uris())
 
     def dismiss(self, workers: Sequence[str]) -> None:
         """End those of these workers that have nothing in hand."""

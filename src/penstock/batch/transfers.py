@@ -1,39 +1,25 @@
 """What is asked of the process that moves a job's files from and to other machines. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-from penstock.batch.planning import file_of
 from penstock.store.ledger import LedgerFile
-from penstock_worker.batch_contract import FETCH, STORE, WITHDRAW, Remote, Segment, Task
+from penstock_worker.batch_contract import FETCH, STORE, WITHDRAW, File, Remote, Segment, Task
 
 MOVER = "m0"  # its name among the job's workers
 STORING = "z-store"  # id of the task that takes the final files away
 WITHDRAWING = "z-withdraw"
 
-_MOST_FILES = 64
-_MOST_BYTES = 256 * 1024 * 1024
 
-
-def fetches(files: Iterable[LedgerFile], paths: Mapping[int, str], attempt: int) -> Sequence[Task]:
-    """Tasks that bring these files to their paths, several small ones at a time, in the order of the input."""
-    groups: list[list[LedgerFile]] = []
-    bytes_ = 0
-    for file in files:
-        if not groups or len(groups[-1]) >= _MOST_FILES or bytes_ + file.size > _MOST_BYTES:
-            groups.append([])
-            bytes_ = 0
-        groups[-1].append(file)
-        bytes_ += max(0, file.size)
-    return [
-        Task(
-            id=f"f{group[0].number:08d}",
-            kind=FETCH,
-            attempt=attempt,
-            segments=tuple(Segment(file=file_of(file, paths[file.number])) for file in group),
-            remotes=tuple(Remote(uri=file.uri, version=file.version) for file in group),
-        )
-        for group in groups
-    ]
+def fetching(files: Sequence[File], listed: Sequence[LedgerFile], attempt: int) -> Task:
+    """The task that brings these files to their paths; `listed` is what the ledger knows of them."""
+    remotes = {each.number: Remote(uri=each.uri, version=each.version) for each in listed}
+    return Task(
+        id=f"f{files[0].number:08d}",
+        kind=FETCH,
+        attempt=attempt,
+        segments=tuple(Segment(file=file) for file in files),
+        remotes=tuple(remotes[file.number] for file in files),
+    )
 
 
 def storing(folder: str, uri: str, attempt: int) -> Task:

@@ -1,6 +1,6 @@
 """Single files of web servers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +11,6 @@ from penstock.storage.failures import status_code
 from penstock.storage.objects import Info
 
 _TIMEOUT = httpx.Timeout(60, connect=10)
-_CHUNK = 1024 * 1024
 _AS_IT_LIES = {"Accept-Encoding": "identity"}  # so that the length is that of the file
 
 
@@ -32,23 +31,54 @@ class Web:
             raise _failure(url, err) from err
         return _info(url, answer)
 
-    def download(self, url: str, version: str, write: Callable[[bytes], None]) -> int:
-        """Give all of the file to `write`; how many bytes. Raises `conflict` if it is of another version."""
-        count = 0
+    def download(self, download: "Download") -> int:
+        """Have the rest of a file; how many bytes it has in all. Raises `conflict` if it is of another version."""
+        url = download.url
         try:
-            with self._client.stream("GET", url) as answer:
-                found = _info(url, answer)
-                if version and found.version != version:
-                    raise conflict(f"{url} has changed")
-                for chunk in answer.iter_bytes(_CHUNK):
-                    write(chunk)
-                    count += len(chunk)
+            with self._client.stream("GET", url, headers=download.headers) as answer:
+                download.begin(_info(url, answer), answer)
+                for chunk in answer.iter_bytes():
+                    download.take(chunk)
         except (httpx.HTTPError, httpx.InvalidURL) as err:
             raise _failure(url, err) from err
-        return count
+        return download.offset
 
     def close(self) -> None:
         self._client.close()
+
+
+class Download:
+    """A file of a web server that comes in one go, or goes on from `offset` where the connection broke off."""
+
+    def __init__(self, url: str, version: str, write: Callable[[bytes, int], None], clear: Callable[[], None]) -> None:
+        self.url = url
+        self.offset = 0
+        self._version = version
+        self._encoded = False  # it is sent otherwise than it lies, and offsets mean something else
+        self._write = write
+        self._clear = clear
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Only what has an ETag can be had in pieces: the server gives all of it if it has another one now."""
+        kind, _, tag = self._version.partition(":")
+        if not self.offset or self._encoded or kind != "etag" or tag.startswith("W/"):
+            return {}
+        return {"Range": f"bytes={self.offset}-", "If-Range": f'"{tag}"'}
+
+    def begin(self, found: Info, answer: httpx.Response) -> None:
+        """Look at what the server is about to send. Raises `conflict` if it is of another version."""
+        if self._version and found.version != self._version:
+            raise conflict(f"{self.url} has changed")
+        self._encoded = found.size < 0 and "content-encoding" in answer.headers
+        goes_on = answer.headers.get("content-range", "").startswith(f"bytes {self.offset}-")
+        if not (answer.status_code == 206 and goes_on):
+            self._clear()
+            self.offset = 0
+
+    def take(self, chunk: bytes) -> None:
+        self._write(chunk, self.offset)
+        self.offset += len(chunk)
 
 
 def name_of(url: str) -> str:

@@ -4,7 +4,7 @@ A row of a job's output exists if and only if its mini-batch stands here as done
 listing of files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -115,8 +115,10 @@ class Ledger(Protocol):
 
     def opened(self, job: str) -> bool: ...
 
-    def files(self, job: str, *, state: FileState | None = None) -> Sequence[LedgerFile]:
-        """By number."""
+    def files(
+        self, job: str, *, state: FileState | None = None, numbers: Collection[int] | None = None
+    ) -> Sequence[LedgerFile]:
+        """By number; `numbers` are at most 1,000."""
         ...
 
     def cut(self, job: str, files: Sequence[int], mini_batches: Sequence[MiniBatch]) -> None:

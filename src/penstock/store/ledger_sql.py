@@ -1,6 +1,6 @@
 """The ledgers of jobs on SQLite or PostgreSQL, in the database of the store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from sqlalchemy import Connection, delete, select, tuple_
 
@@ -37,11 +37,15 @@ class SqlLedger:
         query = select(ledgers.c.job).where(ledgers.c.job == job)
         return self._database.read(lambda connection: connection.execute(query).one_or_none()) is not None
 
-    def files(self, job: str, *, state: FileState | None = None) -> Sequence[LedgerFile]:
+    def files(
+        self, job: str, *, state: FileState | None = None, numbers: Collection[int] | None = None
+    ) -> Sequence[LedgerFile]:
         columns = [column for column in job_files.c if column.name != "job"]
         query = select(*columns).where(job_files.c.job == job).order_by(job_files.c.number)
         if state is not None:
             query = query.where(job_files.c.state == state.value)
+        if numbers is not None:
+            query = query.where(job_files.c.number.in_(numbers))
         rows = self._database.read(lambda connection: connection.execute(query).all())
         return [
             LedgerFile(

@@ -1,6 +1,6 @@
 """Ledgers for tests, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from penstock.store.ledger import (
@@ -34,9 +34,12 @@ class MemoryLedger:
     def opened(self, job: str) -> bool:
         return job in self._books
 
-    def files(self, job: str, *, state: FileState | None = None) -> Sequence[LedgerFile]:
+    def files(
+        self, job: str, *, state: FileState | None = None, numbers: Collection[int] | None = None
+    ) -> Sequence[LedgerFile]:
         files = self._book(job).files
-        return [files[number] for number in sorted(files) if state in (None, files[number].state)]
+        chosen = sorted(files if numbers is None else files.keys() & set(numbers))
+        return [files[number] for number in chosen if state in (None, files[number].state)]
 
     def cut(self, job: str, files: Sequence[int], mini_batches: Sequence[MiniBatch]) -> None:
         book = self._book(job)
