@@ -13,10 +13,11 @@ from penstock.batch.fetching_ahead import ahead_bytes
 from penstock.batch.job_input import JobInput
 from penstock.batch.job_progress import Trial
 from penstock.batch.job_queue import Rules
-from penstock.batch.job_run import Collected, JobRun, parts_of_mini_batch
+from penstock.batch.job_run import Collected, JobRun
 from penstock.batch.job_workers import JobWorkers, number_of
 from penstock.batch.launch import Launch
 from penstock.batch.leftovers import Leftovers
+from penstock.batch.outcomes import parts_of_mini_batch
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import by_count, file_of, in_steps, is_cut, segments_of, small_groups
 from penstock.batch.remote_files import RemoteFiles

@@ -4,21 +4,17 @@ The decisions are in `scheduling.py`, `planning.py` and `job_progress.py`; the s
 """
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 from penstock.batch.active_job import ActiveJob, JobParts, Step
-from penstock.batch.container_inputs import check_inputs, reader_of
 from penstock.batch.job_progress import dry_run_message, estimate, hopeless, over_threshold, progress, verdict
 from penstock.batch.job_retry import unanswered
+from penstock.batch.job_start import activated, listed
 from penstock.batch.job_statuses import JobResource, JobStatuses
 from penstock.batch.launch import Launch, Launches
 from penstock.batch.leftovers import expired_message
-from penstock.batch.orders import order_of
 from penstock.batch.seating import Seating
 from penstock.batch.withdrawal import Withdrawal
 from penstock.batch.work_folder import WorkFolder
@@ -30,8 +26,6 @@ from penstock.domain.resource import Key
 from penstock.preparation.background import Background
 from penstock.preparation.building import Failure, Waiting
 from penstock.store.ledger import FileState, LedgerFile, MiniBatchState, Totals
-from penstock_worker import batch_contract
-from penstock_worker.batch_contract import Order
 
 log = logging.getLogger(__name__)
 
@@ -195,9 +189,7 @@ class JobReconciler:
             if not self._ledger.opened(job.name):
                 return again
         self._launches.use(launch)
-        if launch.image is not None:
-            launch = replace(launch, reads=self._parts.input.reads(job.name, job.spec))
-        self._active[job.name] = self._activated(job, launch)
+        self._active[job.name] = activated(self._parts, job, launch)
         return timedelta(0)
 
     def _go_on(self, job: JobResource, active: ActiveJob, seats: int) -> timedelta | None:
@@ -215,7 +207,7 @@ class JobReconciler:
         """List the input, and write it down."""
         self._statuses.tell(job, state=JobState.STARTING, message="the input is being listed")
         done: Callable[[], None] = lambda: self._resources.enqueue(job.key)  # noqa: E731
-        files = self._listings.outcome(job.name, lambda: self._listed(job, launch), done, patience=0.2)
+        files = self._listings.outcome(job.name, lambda: listed(self._parts, job, launch), done, patience=0.2)
         if files is None:
             return _SLOWLY
         if isinstance(files, PenstockError):
@@ -226,24 +218,6 @@ class JobReconciler:
             return self._fail(job, files.message, None)
         self._ledger.open(job.name, files)
         return timedelta(0)
-
-    def _listed(self, job: JobResource, launch: Launch) -> Sequence[LedgerFile]:
-        self._parts.input.check_output(job.name, job.spec)
-        files = self._parts.input.listed(job.name, job.spec)
-        if launch.image is not None:
-            reads = self._parts.input.reads(job.name, job.spec)
-            check_inputs(files, reads, reader_of(launch.image.user, os.getuid()))
-        return files
-
-    def _activated(self, job: JobResource, launch: Launch) -> ActiveJob:
-        order = batch_contract.read(self._places.work(job.name) / "order.json", Order) or self._order(job, launch)
-        Path(order.output_path).mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._places.logs(job.name) / "user").mkdir(mode=0o700, parents=True, exist_ok=True)
-        return ActiveJob(job.name, job.spec, order, self._parts, launch)
-
-    def _order(self, job: JobResource, launch: Launch) -> Order:
-        folder = self._parts.input.output_folder(job.name, job.spec, apart=launch.image is not None)
-        return order_of(job.name, job.spec, self._places, folder)
 
     def _report(self, job: JobResource, active: ActiveJob, step: Step) -> timedelta | None:
         """Say how far it is, about once a second, and whether it is to end."""

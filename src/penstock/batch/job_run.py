@@ -3,13 +3,13 @@
 All that is held here can be found again in ledger and work folder; a coordinator that starts anew looks there.
 """
 
-import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from penstock.batch.cuts import numbers_of
 from penstock.batch.job_queue import ATTEMPTS, JobQueue, Ready, Rules, mini_batch_id
+from penstock.batch.outcomes import outcome_of
 from penstock.batch.planning import of_segments
 from penstock.batch.work_folder import WorkFolder
 from penstock.store.ledger import Aside, FileState, Ledger, MiniBatch, MiniBatchId, MiniBatchState, Outcome
@@ -19,10 +19,8 @@ from penstock_worker.batch_contract import (
     NO_SPACE,
     File,
     Order,
-    Part,
     Result,
     Task,
-    decoded,
 )
 
 _FUTILE = 3  # mini-batches that have failed for good: while none has succeeded, others are tried only once
@@ -177,7 +175,7 @@ class JobRun:
             if result.attempt == self._rules.attempt:  # what an earlier one has finished was taken back
                 found.finished.append(result)
         elif not result.reason:
-            found.outcomes.append(_done(result))
+            found.outcomes.append(outcome_of(result))
             self._succeeded = True
             took = sum(result.seconds.values())
             self.spent += took
@@ -283,19 +281,3 @@ class JobRun:
     def _attempt_of(self, worker: str, task: str) -> int:
         told = self._folder.task(worker, task)
         return told.attempt if told is not None else 0
-
-
-def parts_of_mini_batch(mini_batch: MiniBatch) -> Sequence[Part]:
-    return [decoded(item, Part) for item in json.loads(mini_batch.parts or "[]")]
-
-
-def _done(result: Result) -> Outcome:
-    return Outcome(
-        id=mini_batch_id(result.id),
-        state=MiniBatchState.DONE,
-        attempt=result.attempt % ATTEMPTS,
-        parts=json.dumps([asdict(part) for part in result.parts], separators=(",", ":")),
-        rows_in=result.rows_in,
-        rows_out=result.rows_out,
-        rows_rejected=result.rows_rejected,
-    )

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from penstock.batch.job_queue import Rules, mini_batch_id
-from penstock.batch.job_run import JobRun, parts_of_mini_batch
+from penstock.batch.job_run import JobRun
+from penstock.batch.outcomes import parts_of_mini_batch
 from penstock.batch.planning import by_count
 from penstock.batch.work_folder import WorkFolder
 from penstock.store.ledger import LedgerFile, MiniBatchState
