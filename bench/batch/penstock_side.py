@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,21 @@ _SCRIPT_PACKAGES = ("pandas", "pyarrow", "scikit-learn", "numpy", "cloudpickle")
 
 
 class Penstock:
-    def __init__(self, folder: Path, stage: Stage) -> None:
+    """`memory_bytes`: what all workers of a job together may have. `keep_columns`: of the input, in the output of a
+    model."""
+
+    def __init__(
+        self, folder: Path, stage: Stage, *, memory_bytes: int | None = None, keep_columns: Sequence[str] | str = "all"
+    ) -> None:
+        self._keep_columns = keep_columns
         self._folder = folder
         self._stage = stage
         self._home = folder / "home"
         self._deployed: set[str] = set()
         self._environments: dict[tuple[int, float], Mapping[str, str]] = {}
         self._jobs = 0
-        self.platform = Platform(self._home)
+        limit = {} if memory_bytes is None else {"PENSTOCK_INSTANCE_MEMORY_BYTES": str(memory_bytes)}
+        self.platform = Platform(self._home, limit)
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -114,7 +121,7 @@ class Penstock:
         return {
             "model": {"path": str(self._stage.models / case.model), "type": "mlflow_model"},
             "settings": {"instance_count": WORKERS, "environment_variables": _ONE_THREAD},
-            "output": {"format": "parquet", "keep_columns": "all", "mode": mode},
+            "output": {"format": "parquet", "keep_columns": self._keep_columns, "mode": mode},
         }
 
     def _script(self, case: Case) -> Mapping[str, Any]:

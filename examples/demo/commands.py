@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 SILENCE = 2.0  # seconds without a word
@@ -17,12 +19,12 @@ class CommandError(Exception):
 
 
 class Platform:
-    """A Penstock in a home folder of its own, driven through its command line."""
+    """A Penstock in a home folder of its own, with these settings alone, driven through its command line."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         self._home = home
-        settings = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
-        self._environment = {**settings, "PENSTOCK_HOME": str(home)}
+        others = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
+        self._environment = {**others, **settings, "PENSTOCK_HOME": str(home)}
 
     def __call__(self, *arguments: str, folder: Path | None = None, told: bool = True) -> Any:
         """Run `penstock ARGUMENTS` and return what it printed, which is JSON when nobody looks on."""

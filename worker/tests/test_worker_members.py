@@ -170,4 +170,4 @@ def test_logging_json_replaces_the_form_of_the_lines(start_worker: Callable[...,
     (place / "score.py").write_text("def init(): print('hello')\ndef run(data): pass")
     worker = start_worker(None, **{contract.APP_ROOT: str(place)})
     assert "MINE hello" in worker.log
-    assert "penstock - ready" in worker.log
+    until(lambda: "penstock - ready" in worker.log)  # it is said after it was reported
