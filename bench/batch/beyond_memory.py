@@ -20,12 +20,11 @@ from cases import CASES  # noqa: E402
 from penstock_side import PARTS, Penstock  # noqa: E402
 from session import made_stage  # noqa: E402
 
-_FACTOR = 100
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--memory", type=int, default=512, help="MiB that all workers together may have (default 512)")
+    parser.add_argument("--memory", type=int, default=1024, help="MiB that both workers may have (default 1024)")
+    parser.add_argument("--times", type=int, default=100, help="as much input as memory (default 100)")
     parser.add_argument("--rows", type=int, default=5_000_000, help="of the file (default 5,000,000)")
     given = parser.parse_args()
     builds = ROOT / "build" / "bench"
@@ -34,7 +33,7 @@ def main() -> int:
     try:
         stage = made_stage(ROOT / ".uv" / "bench", builds, given.rows, folder)
         size = stage.data.one.stat().st_size
-        count = math.ceil(_FACTOR * given.memory * 2**20 / size)
+        count = math.ceil(given.times * given.memory * 2**20 / size)
         linked = folder / "many"
         linked.mkdir()
         for number in range(count):
