@@ -155,6 +155,23 @@ def test_a_worker_goes_on_after_it_ran_out_of_memory(make_job: MakeJob) -> None:
     assert "limit of 536,870,912 bytes of memory was exceeded" in results[0].message
 
 
+def test_a_worker_that_runs_out_of_memory_again_and_again_leaves_the_rest_to_another(make_job: MakeJob) -> None:
+    job = make_job("""
+        kept = []
+        def init(): pass
+        def run(mini_batch):
+            kept.append(bytearray(300 * 2**20))
+            return mini_batch
+    """)
+    tasks = [job.give((file,), number) for number, file in enumerate(job.files(4))]
+    limit = {contract.MEMORY_BYTES: str(2**29)}
+    assert job.start(**limit).wait(timeout=20) == 0
+    assert [job.finished(task).reason for task in tasks[:3]] == ["", RUN_FAILED, RUN_FAILED]
+    assert job.result(tasks[3]) is None
+    job.start(**limit)
+    assert job.finished(tasks[3]).reason == ""
+
+
 def test_sigterm_lets_a_short_run_end_and_begins_nothing_new(make_job: MakeJob) -> None:
     job = make_job("""
         import os, pathlib, time

@@ -40,7 +40,7 @@ def failed(task: Task, what: str, error: BaseException, root: Path, memory_bytes
     reason = batch_contract.NO_SPACE if is_full(error) else batch_contract.RUN_FAILED
     told = failure_of(reason, what, error, root, memory_bytes)
     if memory_bytes is not None and memory.ran_out(error):
-        memory.limit_memory(memory_bytes)  # lifted for the sake of telling; the next mini-batch may fit
+        memory.limit_memory(memory_bytes)  # lifted for the sake of telling
     message, traceback = told.message[:_LONGEST_MESSAGE], told.traceback[-_LONGEST_TRACEBACK:]
     return Result(task.id, task.attempt, "", reason, message, traceback)
 

@@ -68,7 +68,11 @@ def _patiently(call: Callable[[], None], beat: Callable[[], None]) -> None:
             errors.append(error)
 
     thread = threading.Thread(target=run, name="penstock-flush", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no memory for it
+        call()
+        return
     while thread.is_alive():
         thread.join(_PATIENCE)
         beat()

@@ -14,6 +14,7 @@ from penstock_worker.batch.failing import EndedError, failed
 from penstock_worker.batch.outbox import Outbox
 from penstock_worker.batch_contract import SCORE, Result, Task, result_path
 from penstock_worker.logs import log
+from penstock_worker.memory import ran_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05  # seconds between two looks for a task
 _PAUSE_SHARE = 0.1  # of the time without a task: so much longer than needed it may become
 _SUFFIX = ".json"
+_MOST_SHORT = 2
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,11 @@ class Loop:
         self._current = seat.folder / "current" / seat.worker
         self._seen: deque[str] = deque()  # names of files of tasks, the lowest first
         self._odd: set[Path] = set()  # files that are no tasks
+        self._short = 0  # tasks in a row that the process had not the memory for
 
     def run(self, idle_seconds: float = batch_contract.IDLE_SECONDS) -> None:
-        """Until there was no task for `idle_seconds`, or the job's folder is gone, or the process is to end."""
+        """Until there was no task for `idle_seconds`, or the job's folder is gone, or the process is to end, as it also
+        is once it has run out of memory twice in a row: in another one there may be room again."""
         try:
             self._run(idle_seconds)
         except FileNotFoundError:
@@ -72,7 +76,7 @@ class Loop:
 
     def _run(self, idle_seconds: float) -> None:
         idle_since = time.monotonic()
-        while not self._ending.asked:
+        while not self._ending.asked and self._short < _MOST_SHORT:
             path = self._next()
             if path is not None:
                 self._take(path)
@@ -123,10 +127,13 @@ class Loop:
             return None
         except BaseException as error:  # noqa: BLE001 - what the user's code raises, sys.exit() too, ends its task alone
             return self._failed(task, error)
+        self._short = 0
         return result
 
     def _failed(self, task: Task, error: BaseException) -> Result:
         seat = self._seat
+        if seat.memory_bytes is not None and ran_out(error):
+            self._short += 1
         what = f"{self._what} raised" if task.kind == SCORE else f"{task.kind} raised"
         result = failed(task, what, error, seat.root, seat.memory_bytes)
         log.warning("%s %s: %s: %s", task.kind, task.id, result.reason, result.message)

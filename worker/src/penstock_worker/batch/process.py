@@ -102,6 +102,8 @@ def _prepared(variables: BatchVariables, order: Order | None, arguments: Sequenc
         raise LoadError(contract.SETTING_INVALID, f"{variables.folder / 'order.json'} is no order of a job")
     if variables.memory_bytes is not None:
         memory.limit_memory(variables.memory_bytes)
+    # Arrow's other allocators map a gigabyte ahead, or ever new pieces, all of which count for the limit.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.argv = [str(variables.app_root / (variables.entry or "main.py")), *arguments]
     return order
 
