@@ -39,18 +39,25 @@ class Jobs:
         return self._api.post(f"jobs/{name}/{verb}")
 
     def status(self, name: str) -> Any:
-        return self._api.get(f"jobs/{name}").json()["status"]
+        return self._shown(name)["status"]
 
     def state(self, name: str) -> str:
         return self.status(name)["state"]
 
     def until(self, name: str, *states: str, timeout: float = 60.0) -> Any:
-        """The job's status once it is in one of these states, by default an end."""
+        """The job's status once it is in one of these states, by default an end: of its last attempt, which the
+        controller may not have seen yet."""
         deadline = time.monotonic() + timeout
-        while (status := self.status(name))["state"] not in (states or ENDED):
+        while True:
+            job = self._shown(name)
+            status = job["status"]
+            if status["attempt"] >= job["spec"]["attempt"] and status["state"] in (states or ENDED):
+                return status
             assert time.monotonic() < deadline, status
             time.sleep(0.03)
-        return status
+
+    def _shown(self, name: str) -> Any:
+        return self._api.get(f"jobs/{name}").json()
 
     def lines(self, name: str, file: str = "predictions.csv") -> list[str]:
         """The lines of a file that the job wrote, sorted."""
