@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("what", choices=("policies", "job"))
     # A row of model A takes some 5 ms: more would measure a server that is full, whatever runs beside it.
     parser.add_argument("--rate", type=int, default=50, help="requests per second (default 50)")
-    parser.add_argument("--seconds", type=int, default=10, help="of each measurement (default 10)")
+    parser.add_argument("--seconds", type=int, default=6, help="of each measurement (default 6)")
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     parser.add_argument("--rows", type=int, default=5_000_000, help="that the job scores (default 5,000,000)")
     parser.add_argument("--environments", type=Path, default=ROOT / ".uv" / "bench")
