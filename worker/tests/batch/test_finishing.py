@@ -17,7 +17,8 @@ import pytest
 
 from penstock_worker import published
 from penstock_worker.batch import copying, finishing
-from penstock_worker.batch.finishing import finish, settle
+from penstock_worker.batch.finishing import finish
+from penstock_worker.batch.publication import Publication
 from penstock_worker.batch_contract import (
     FINISH,
     NO_SPACE,
@@ -53,11 +54,11 @@ class Job:
         path.chmod(0o600)
         self.lines.append(ManifestLine(name, kind, file, rows))
 
-    def finish(self, beat: Any = lambda: None, *, settled: bool = True) -> Result:
+    def finish(self, beat: Any = lambda: None) -> Result:
         manifest = self.work / "manifest.jsonl"
         manifest.write_text("".join(json.dumps(asdict(line)) + "\n" for line in self.lines))
         self.task = Task("finish", FINISH, 1, manifest=str(manifest))
-        return finish(self.work, self.task, self.order, beat, settled=settled)
+        return finish(self.work, self.task, self.order, beat)
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.output)): p.read_bytes() for p in self.output.rglob("*") if p.is_file()}
@@ -290,6 +291,10 @@ def test_an_output_that_somebody_has_changed_is_his(tmp_path: Path) -> None:
     assert job.files() == {"predictions.csv": b"corrected by hand"}
 
 
+def killed(_: Publication) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_loss_of_power_before_the_files_were_on_disk_has_them_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,15 +304,20 @@ def test_a_loss_of_power_before_the_files_were_on_disk_has_them_made_anew(
     for name in ("x/a.csv", "x/a.csv", "b.csv"):
         job.part(name, b"1\n")
     before = {"x/a.csv": b"1\n1\n", "b.csv": b"1\n"}
-    assert job.finish(settled=False).reason == ""
-    assert job.finish(settled=False).reason == ""
+    monkeypatch.setattr(Publication, "settle", killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            job.finish()
     assert job.files() == before
     (job.output / "x" / "a.csv").write_bytes(b"")
     (tmp_path / "boot").write_text("second")
-    assert job.finish(settled=False).reason == ""
+    with pytest.raises(KeyboardInterrupt):
+        job.finish()
     assert job.files() == before
 
-    settle(job.work, job.task, job.order, lambda: None)
+    monkeypatch.undo()
+    monkeypatch.setattr(published, "_BOOT", tmp_path / "boot")
+    assert job.finish().reason == ""
     inode = (job.output / "x" / "a.csv").stat().st_ino
     (tmp_path / "boot").write_text("third")
     assert job.finish().reason == ""

@@ -24,11 +24,8 @@ _BEAT_SECONDS = 0.25
 _LOCK_SECONDS = 60.0
 
 
-def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None], *, settled: bool = True) -> Result:
-    """Make the final files of the job that `folder` is of. `beat` is called several times a second.
-
-    Unless they are to be `settled`, they may not be on disk when this returns. Nothing is lost as long as the parts
-    stay until `settle` has returned: done again after the machine has been started anew, this makes the files anew.
+def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None]) -> Result:
+    """Have the final files of the job that `folder` is of on disk. `beat` is called several times a second.
 
     May be repeated, after whatever end: the files are the same then. Raises OSError and ValueError for parts that are
     not there or not what they should be. Whatever fails leaves nothing in the output folder.
@@ -38,7 +35,7 @@ def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None], *, 
     manifest = Manifest(Path(task.manifest), folder / "parts", beat)
     try:
         with _alone(folder / "finish.lock"):
-            _publish(folder, manifest, order, beat, settled=settled)
+            _publish(folder, manifest, order, beat)
     except OutputExistsError as error:
         return Result(task.id, task.attempt, "", OUTPUT_EXISTS, str(error))
     except OSError as error:
@@ -56,25 +53,14 @@ def finish(folder: Path, task: Task, order: Order, beat: Callable[[], None], *, 
     )
 
 
-def settle(folder: Path, task: Task, order: Order, beat: Callable[[], None]) -> None:
-    """Have the files that `finish` has made for `task` on disk.
-
-    Raises OSError, and ValueError if there are none, or the machine has been started anew since: finish again then.
-    """
-    beat = _seldom(beat)
-    with _alone(folder / "finish.lock"):
-        _publication(folder, Manifest(Path(task.manifest), folder / "parts", beat), order, beat).settle()
-
-
-def _publish(folder: Path, manifest: Manifest, order: Order, beat: Callable[[], None], *, settled: bool) -> None:
+def _publish(folder: Path, manifest: Manifest, order: Order, beat: Callable[[], None]) -> None:
     publication = _publication(folder, manifest, order, beat)
     try:
         if not publication.complete():
             publication.begin()
             make(publication, manifest, order, folder, beat)
             publication.publish()
-        if settled:
-            publication.settle()
+        publication.settle()
     except (OSError, ValueError, OutputExistsError):
         publication.withdraw()
         raise
