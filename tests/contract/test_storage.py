@@ -185,7 +185,8 @@ def test_wrong_credentials_are_told(guarded: Lake) -> None:
 
 
 def test_files_are_fetched_large_and_small_with_the_time_they_were_planned_with(far: Lake, tmp_path: Path) -> None:
-    contents = {"big.bin": os.urandom(2 * PIECE_BYTES + 17), "empty": b"", "small.csv": b"a,b\n1,2\n"}
+    # Google's emulator takes a carriage return at the very end of a file for a part of the request around it.
+    contents = {"big.bin": os.urandom(2 * PIECE_BYTES + 16) + b".", "empty": b"", "small.csv": b"a,b\n1,2\n"}
     for name, content in contents.items():
         far.put(f"in/{name}", content)
     files = far.storage().list(uri("in"), "uri_folder")
