@@ -45,8 +45,9 @@ setup: .venv/setup.done
 demo: .venv/run.done
 	@.venv/bin/python examples/demo/demo.py
 
+# The property tests try the same examples at each run and have no time limit; pytest alone tries new ones.
 test: .venv/setup.done system
-	@.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/pytest --hypothesis-profile ci --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The tests say which of them were skipped, and why, where this could not be done.
 system:
