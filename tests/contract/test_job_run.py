@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from penstock.batch.cuts import numbers_of
 from penstock.batch.job_queue import Rules, mini_batch_id
 from penstock.batch.job_run import JobRun
 from penstock.batch.planning import by_count
 from penstock.batch.work_folder import WorkFolder
 from penstock.store.ledger import FileState, LedgerFile, MiniBatchState
 from penstock.testing.ledger import MemoryLedger
-from penstock_worker.batch_contract import File, Order, Result, result_path
+from penstock_worker.batch_contract import INPUT_UNREADABLE, RUN_FAILED, File, Order, Result, result_path
 
 JOB = "score"
 RULES = Rules(attempt=1, max_retries=3, dry_run=False)
@@ -153,6 +154,23 @@ def test_a_file_of_whose_cutting_workers_die_again_and_again_fails_at_last(world
         run.bury("w0", "its worker ended with exit code 7", by_itself=True)
     (file,) = world.ledger.files(JOB)
     assert (file.state, file.reason) == (FileState.FAILED, "it cannot be cut: its worker ended with exit code 7")
+
+
+def test_a_file_whose_cutting_fails_is_cut_again_unless_it_cannot_be_read(world: World) -> None:
+    world.ledger.remove(JOB)
+    world.ledger.open(JOB, [LedgerFile(number=n, uri=f"/d/{n}", name=f"{n}", size=1, version="1") for n in (0, 1)])
+    run = world.begin()
+    tries: Counter[int] = Counter()
+    while world.ledger.files(JOB, state=FileState.LISTED):
+        run.cut([File(f.number, f.uri, f.name, 1, 1) for f in world.ledger.files(JOB, state=FileState.LISTED)])
+        run.hand_out(["w0"])
+        for task in world.folder.tasks("w0"):
+            number, _ = numbers_of(task)
+            tries[number] += 1
+            world.answer(task, reason=INPUT_UNREADABLE if number else RUN_FAILED)
+        run.collect()
+    assert tries == {0: RULES.max_retries + 1, 1: 1}
+    assert [file.state for file in world.ledger.files(JOB)] == [FileState.FAILED, FileState.SKIPPED]
 
 
 def test_a_mini_batch_of_which_its_worker_dies_by_itself_is_tried_as_often_as_one_that_raises(world: World) -> None:

@@ -1,6 +1,7 @@
 """The files that a job reads: listed once, and written down in its ledger."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.batch.job_output import check_free
@@ -19,14 +20,24 @@ _MOST_EARLIER = 10_000  # jobs in a chain of `since`
 Version = tuple[str, int, str]  # URI, size and version of a file
 
 
-class JobInput:
-    """`since` tells which job an earlier one came after; None for the first."""
+@dataclass(frozen=True)
+class Earlier:
+    """A job that has ended: the one that it came after, and whether it has `completed`, so that its output is there."""
 
-    def __init__(self, storage: Storage, ledger: Ledger, places: JobPlaces, since: Callable[[str], str | None]) -> None:
+    since: str | None
+    completed: bool
+
+
+class JobInput:
+    """`earlier` finds a job by its name; None if there is none."""
+
+    def __init__(
+        self, storage: Storage, ledger: Ledger, places: JobPlaces, earlier: Callable[[str], Earlier | None]
+    ) -> None:
         self._storage = storage
         self._ledger = ledger
         self._places = places
-        self._since = since
+        self._earlier = earlier
 
     def listed(self, job: str, spec: Job) -> Sequence[LedgerFile]:
         """All files of all inputs, in order.
@@ -117,13 +128,18 @@ class JobInput:
         return spec.output_path
 
     def _known(self, job: str | None) -> frozenset[Version]:
-        """What `job` and those before it have scored: each has left out what an earlier one had done."""
+        """What `job` and those before it have scored: each has left out what an earlier one had done.
+
+        What was scored by one that has not completed is in no output.
+        """
         known: set[Version] = set()
         seen: set[str] = set()
         while job is not None and job not in seen and len(seen) < _MOST_EARLIER:
             seen.add(job)
-            known |= self._scored(job)
-            job = self._since(job)
+            found = self._earlier(job)
+            if found is not None and found.completed:
+                known |= self._scored(job)
+            job = found.since if found is not None else None
         return frozenset(known)
 
     def _scored(self, job: str) -> frozenset[Version]:

@@ -236,6 +236,8 @@ class JobRun:
             found.stop = result.message
         elif result.reason == NO_SPACE:
             found.waiting = result.message
+        elif result.reason and self._is_worth_a_try(result):
+            found.errors.append(result)  # it will be planned anew
         elif result.reason:
             state = FileState.SKIPPED if result.reason == INPUT_UNREADABLE else FileState.FAILED
             self._queue.cuts.drop(number)
@@ -248,6 +250,10 @@ class JobRun:
                 size = segments[0].file.size if segments else 0
                 self._ledger.cut(self._job, [number], of_segments(segments, self._order, size))
                 self._queue.changed()
+
+    def _is_worth_a_try(self, result: Result) -> bool:
+        self._errors[result.id] += 1
+        return result.reason != INPUT_UNREADABLE and self._errors[result.id] <= self._most_errors
 
     def _cutting(self) -> Iterable[str]:
         return (task for task in self._held_tasks() if task.startswith("c"))

@@ -12,7 +12,7 @@ from penstock.batch.computes import Computes
 from penstock.batch.crew import Crew
 from penstock.batch.deployment_reconciler import BatchDeploymentReconciler
 from penstock.batch.job_files import JobFiles
-from penstock.batch.job_input import JobInput
+from penstock.batch.job_input import Earlier, JobInput
 from penstock.batch.job_reconciler import JobReconciler
 from penstock.batch.jobs import Jobs
 from penstock.batch.launch import Launches
@@ -27,7 +27,7 @@ from penstock.domain.batch_deployment import BATCH_DEPLOYMENT
 from penstock.domain.batch_endpoint import BATCH_ENDPOINT
 from penstock.domain.compute import COMPUTE
 from penstock.domain.datastore import DATASTORE
-from penstock.domain.job import JOB
+from penstock.domain.job import JOB, JobState
 from penstock.outside import storage
 from penstock.parts.ground import Ground
 from penstock.preparation.data import find_data
@@ -90,12 +90,12 @@ def batch(ground: Ground) -> Batch:
 
 def _job_parts(ground: Ground, crew: Crew, data: Storage, places: JobPlaces) -> JobParts:
     ledger = ground.outside.ledger
-    input_ = JobInput(data, ledger, places, lambda job: _since(ground.resources, job))
+    input_ = JobInput(data, ledger, places, lambda job: _earlier(ground.resources, job))
     days = ground.settings.job_days
     leftovers = Leftovers(places, ledger, timedelta(days=days) if days > 0 else None)
     return JobParts(ledger=ledger, crew=crew, input=input_, places=places, leftovers=leftovers)
 
 
-def _since(resources: Resources, job: str) -> str | None:
+def _earlier(resources: Resources, job: str) -> Earlier | None:
     found = resources.find(JOB, job)
-    return found.spec.since if found is not None else None
+    return None if found is None else Earlier(found.spec.since, found.status.state is JobState.COMPLETED)

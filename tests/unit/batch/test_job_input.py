@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from penstock.batch.job_input import JobInput
+from penstock.batch.job_input import Earlier, JobInput
 from penstock.batch.places import JobPlaces
 from penstock.batch.planning import by_count
 from penstock.domain.batch_deployment import BatchDeployment
@@ -20,14 +20,14 @@ class World:
         self.data = folder / "data"
         self.data.mkdir()
         self.ledger = MemoryLedger()
-        self.since: dict[str, str | None] = {}
-        self.input = JobInput(LocalStorage(), self.ledger, JobPlaces(folder / "jobs"), self.since.get)
+        self.jobs: dict[str, Earlier] = {}
+        self.input = JobInput(LocalStorage(), self.ledger, JobPlaces(folder / "jobs"), self.jobs.get)
 
     def write(self, **texts: str) -> None:
         for name, text in texts.items():
             (self.data / name).write_text(text)
 
-    def run(self, job: str, since: str | None, *failing: str) -> list[str]:
+    def run(self, job: str, since: str | None, *failing: str, completed: bool = True) -> list[str]:
         """Names of the files that a job reads; all are scored but those that fail."""
         spec = Job(
             endpoint_name="score",
@@ -37,7 +37,7 @@ class World:
             since=since,
         )
         files = self.input.listed(job, spec)
-        self.since[job] = since
+        self.jobs[job] = Earlier(since, completed)
         self.ledger.open(job, files)
         self.ledger.cut(job, [f.number for f in files], by_count(files, {f.number: f.uri for f in files}, 1))
         self.ledger.note(job, [_outcome(file, failed=file.name in failing) for file in files])
@@ -56,11 +56,21 @@ def test_each_job_leaves_out_what_any_before_it_has_scored(tmp_path: Path) -> No
     assert world.run("five", "four") == []
 
 
+def test_what_a_job_has_scored_that_did_not_complete_is_scored_by_the_next_one(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.write(a="1")
+    assert world.run("one", None) == ["a"]
+    world.write(b="1", c="1")
+    assert world.run("two", "one", "c", completed=False) == ["b", "c"]
+    assert world.run("three", "two") == ["b", "c"]
+    assert world.run("four", "three") == []
+
+
 def test_a_chain_that_bites_its_tail_comes_to_an_end(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.write(a="1")
     world.run("one", None)
-    world.since["one"] = "one"
+    world.jobs["one"] = Earlier("one", completed=True)
     assert world.run("two", "one") == []
 
 

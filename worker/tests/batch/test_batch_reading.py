@@ -1,11 +1,15 @@
 """Input files of every kind become slices of tables: the rows that can be read, and why others cannot."""
 
 import bz2
+import errno
 import gzip
 import os
+import resource
 import subprocess
 import sys
 import textwrap
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,8 @@ from support.input_files import a_file, everything, in_pieces
 
 from penstock_worker.batch.failing import TaskFailedError
 from penstock_worker.batch.reading import Columns, UnreadableError, read, unchanged
-from penstock_worker.batch_contract import INPUT_CHANGED, INPUT_UNREADABLE, Segment
+from penstock_worker.batch.unreadable import reading_of
+from penstock_worker.batch_contract import INPUT_CHANGED, INPUT_UNREADABLE, RUN_FAILED, Segment
 from penstock_worker.signature import Field, Signature
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -26,6 +31,19 @@ TEXT = "dictionary<values=string, indices=int32, ordered=0>"
 
 def rows_of(path: Path, data: bytes, types: dict[str, str] | None = None, **more: Any) -> Any:
     return everything([Segment(a_file(path, data))], types, **more)
+
+
+@contextmanager
+def none_to_open() -> Generator[None]:
+    """This process has as many files open as it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    least = os.open(os.devnull, os.O_RDONLY)
+    os.close(least)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_csv_has_the_types_of_the_signature_and_texts_as_they_are_written_elsewhere(tmp_path: Path) -> None:
@@ -179,6 +197,23 @@ def test_damaged_tables_are_set_aside(tmp_path: Path) -> None:
         rows_of(tmp_path / "t.arrow", b"ARROW1 and no more of it")
     with pytest.raises(UnreadableError, match="version 1"):
         rows_of(tmp_path / "t.feather", b"FEA1 and more")
+
+
+def test_a_fault_that_may_pass_fails_the_task_and_not_the_file(tmp_path: Path) -> None:
+    """So that it is tried again."""
+    file = a_file(tmp_path / "t.csv", b"a\n1\n")
+    with (
+        none_to_open(),
+        pytest.raises(TaskFailedError, match=r"t\.csv cannot be read at this moment.*Too many open") as error,
+    ):
+        everything([Segment(file)])
+    assert error.value.reason == RUN_FAILED
+    with (
+        pytest.raises(TaskFailedError, match=r"t\.csv cannot be read at this moment.*Input/output error") as error,
+        reading_of("t.csv"),
+    ):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as a disk or a share says it in the middle of a file
+    assert error.value.reason == RUN_FAILED
 
 
 def test_files_without_rows_have_no_slices(tmp_path: Path) -> None:

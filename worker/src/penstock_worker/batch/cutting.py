@@ -48,7 +48,7 @@ def cut(stretch: Segment, order: Order) -> tuple[Segment, ...]:
     and `TaskFailedError` if it has changed since the job was planned.
     """
     file = stretch.file
-    with opened(file) as stream, reading_of("the file"):
+    with opened(file) as stream, reading_of(file.name):
         if not file.size:
             return ()
         kind = kind_of_file(file.name)

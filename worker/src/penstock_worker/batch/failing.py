@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 _LONGEST_TRACEBACK = 64 * 1024  # characters, from its end
 _LONGEST_MESSAGE = 8 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# Of a disk, a network or a process that has too much open: nothing is wrong with the file that was about to be read.
+_PASSING = (
+    *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+    *(errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH),
+)
 
 
 class TaskFailedError(Exception):
@@ -54,3 +59,8 @@ def not_stored(error: OSError) -> TaskFailedError:
 def is_full(error: BaseException) -> bool:
     """True if `error` comes from a disk, or a share of it, that is full."""
     return any(isinstance(link, OSError) and link.errno in _FULL for link in chain(error))
+
+
+def is_passing(error: BaseException) -> bool:
+    """True if `error` comes from a fault around files that another try may not meet."""
+    return any(isinstance(link, OSError) and link.errno in _PASSING for link in chain(error))

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock_worker.batch.unreadable import unreadable
+from penstock_worker.batch.unreadable import misread, unreadable
 
 if TYPE_CHECKING:
     from penstock_worker.signature import Signature
@@ -31,7 +31,7 @@ def read_image(path: str, signature: Signature | None, numpy: Any) -> Any:
         with image.open(path) as opened:
             array = numpy.array(opened)
     except Exception as error:  # decoders raise what they like
-        raise unreadable(f"it is no image that can be read: {error}") from error
+        raise misread(f"it is no image that can be read: {error}", Path(path).name, error) from error
     field = None if signature is None or not signature.tensors else signature.fields[0]
     if field is None:
         return array

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penstock_worker.batch.failing import TaskFailedError
-from penstock_worker.batch.unreadable import unreadable
+from penstock_worker.batch.unreadable import misread
 from penstock_worker.batch_contract import INPUT_CHANGED
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def open_input(file: File) -> FileIO:
     except FileNotFoundError as error:
         raise _changed(file) from error
     except OSError as error:
-        raise unreadable(f"the file cannot be opened: {error.strerror}") from error
+        raise misread(f"the file cannot be opened: {error.strerror}", file.name, error) from error
 
 
 def arrow_source(stream: FileIO) -> Any:

@@ -44,7 +44,7 @@ def read(
         with opened(segment.file):
             return
     kind = kind_of_file(segment.file.name)
-    with reading_of("the file"):
+    with reading_of(segment.file.name):
         if kind.text:
             yield from _of_text(segment, kind, wanted)
         else:
