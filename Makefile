@@ -33,7 +33,7 @@ help:
 	  'make check   format, lint, types, layers and the unit tests; make lint leaves the tests out' \
 	  'make bench   side-by-side benchmarks (about 45 minutes, 3 GB of packages)' \
 	  'make bench-batch   batch scoring beside its limit and others (about two hours, 6 GB of packages and data)' \
-  'make soak    ten minutes of requests and a random fault every ten seconds; SECONDS=120 SEED=7 change that' \
+	  'make soak    ten minutes of requests and a random fault every ten seconds; SECONDS=120 SEED=7 change that' \
   'make fuzz    a minute of searching for bytes that a parser cannot take; SECONDS=600 searches longer' \
 	  'make clean   remove what the targets above have made' \
 	  '' \
