@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from penstock.batch import error_log
+from penstock.batch.collected import Collected
 from penstock.batch.crew import Crew
 from penstock.batch.fetching_ahead import ahead_bytes
 from penstock.batch.job_input import JobInput
 from penstock.batch.job_progress import Trial
 from penstock.batch.job_queue import Rules
-from penstock.batch.job_run import Collected, JobRun
+from penstock.batch.job_run import JobRun
 from penstock.batch.job_workers import JobWorkers, number_of
 from penstock.batch.launch import Launch
 from penstock.batch.leftovers import Leftovers
@@ -51,6 +52,7 @@ class Step:
     waiting: str = ""
     settled: bool = False  # there are no mini-batches to do any more
     done: bool = False  # the final files are where they belong
+    lasting: float = 0.0  # seconds for which all workers have something to do, as it seems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,7 @@ class ActiveJob:
         self.run.hand_out(living[:seats])
         self.workers.dismiss(living[seats:])  # preempted, between two mini-batches
         found.running = len(living)
+        found.lasting = self.run.lasting(living)
         return found
 
     def finish(self, room: int) -> Step:

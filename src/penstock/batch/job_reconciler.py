@@ -29,7 +29,10 @@ from penstock.store.ledger import FileState, LedgerFile, MiniBatchState, Totals
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE = timedelta(milliseconds=10)  # for what may take no longer: somebody waits for the end of a small job
 _SOON = timedelta(milliseconds=40)
+_LONGEST = timedelta(milliseconds=250)  # between two looks at workers who have enough to do
+_LASTING_SHARE = 1 / 3  # of the time for which they have: mini-batches are not all alike
 _SLOWLY = timedelta(milliseconds=500)
 _SELDOM = timedelta(seconds=5)  # for what is told when it comes, and missed only if a compute was changed meanwhile
 _DAILY = timedelta(days=1)
@@ -236,7 +239,7 @@ class JobReconciler:
             state = JobState.RUNNING if status.scoring_since is not None else JobState.STARTING
             done = progress(totals, status, now)
             self._statuses.tell(job, state=state, message=step.waiting, progress=done, workers=step.running)
-        return _SOON
+        return max(_SOON, min(_LASTING_SHARE * timedelta(seconds=step.lasting), _LONGEST))
 
     def _finish(self, job: JobResource, active: ActiveJob) -> timedelta | None:
         """All mini-batches are settled: make the final files, and end."""
@@ -257,7 +260,7 @@ class JobReconciler:
             return self._complete(job, active, found.message)
         if step.waiting != job.status.message:
             self._statuses.tell(job, message=step.waiting)
-        return _SOON
+        return max(_AT_ONCE, min(timedelta(seconds=active.run.waited), _SOON))
 
     def _complete(self, job: JobResource, active: ActiveJob, message: str) -> None:
         fields: dict[str, object] = {"outputs": {SCORE: job.spec.output_path or active.order.output_folder}}

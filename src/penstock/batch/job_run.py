@@ -3,10 +3,11 @@
 All that is held here can be found again in ledger and work folder; a coordinator that starts anew looks there.
 """
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 
+from penstock.batch.collected import Collected
 from penstock.batch.cuts import numbers_of
 from penstock.batch.job_queue import ATTEMPTS, JobQueue, Ready, Rules, mini_batch_id
 from penstock.batch.outcomes import outcome_of
@@ -27,20 +28,6 @@ _FUTILE = 3  # mini-batches that have failed for good: while none has succeeded,
 _MOST_DEATHS = 10  # of workers in one mini-batch, before it has failed: the cause may be outside of it
 _AHEAD_SECONDS = 1.0  # of work that a worker is given
 _MOST_AHEAD = 64
-
-
-@dataclass
-class Collected:
-    """What a look has brought. `stop` is why the job cannot go on, `waiting` what it waits for; `untold` is what
-    workers have died of, who could not tell it."""
-
-    outcomes: list[Outcome] = field(default_factory=list["Outcome"])
-    errors: list[Result] = field(default_factory=list["Result"])
-    untold: list[tuple[str, Task, str]] = field(default_factory=list[tuple[str, Task, str]])  # worker, task, why
-    finished: list[Result] = field(default_factory=list["Result"])  # of tasks that are no mini-batches
-    aside: list[int] = field(default_factory=list[int])  # files that could not be cut
-    stop: str = ""
-    waiting: str = ""
 
 
 class JobRun:
@@ -64,8 +51,10 @@ class JobRun:
         self._handed: dict[str, MiniBatch] = {}
         self._errors: Counter[str] = Counter()
         self._deaths: Counter[str] = Counter()
-        self._seconds = 0.0  # that a mini-batch takes, on average
+        self._seconds = self._latest = 0.0  # that a mini-batch takes, on average; that the last one took
+        self._troubled = False  # mini-batches have failed at the last look: who fails is sooner at the end of its work
         self.spent = 0.0  # seconds of workers in all mini-batches
+        self._given_at = 0.0  # monotonic
         self._looked = False  # for results: until then, what has come would be taken for what is still to be done
         states = ledger.totals(job).mini_batches_by_state
         self._failed, self._succeeded = states.get(MiniBatchState.FAILED, 0), states.get(MiniBatchState.DONE, 0) > 0
@@ -87,6 +76,11 @@ class JobRun:
     def drained(self) -> bool:
         """True if there is nothing to hand out, and nobody has anything."""
         return self._looked and not self._held_tasks() and self._queue.empty
+
+    @property
+    def waited(self) -> float:
+        """For how many seconds nobody was given anything."""
+        return time.monotonic() - self._given_at
 
     def holds(self, task: str) -> bool:
         """True if a worker has it."""
@@ -119,7 +113,9 @@ class JobRun:
         told = [result for _, result in results if result is not None]
         for result in told:
             self._take(result, found)
+        self._write_cuts(found)
         self._set_aside(told)
+        self._troubled = bool(found.errors)
         if found.outcomes:
             self._ledger.note(self._job, found.outcomes)
         for path, _ in results:  # also what is no result: the mini-batch it stands for will be missed
@@ -144,10 +140,18 @@ class JobRun:
                     self._handed[task.id] = mini_batch
                 self.give(worker, task)
 
+    def lasting(self, workers: Collection[str]) -> float:
+        """For how many seconds each of these workers has mini-batches to do, as it seems; 0 where nobody knows."""
+        if not workers or self._troubled or any(not task.startswith("m") for task in self._held_tasks()):
+            return 0.0
+        least = min(len(self._held.get(worker, {})) for worker in workers)
+        return max(0, least - 1) * min(self._seconds, self._latest)
+
     def give(self, worker: str, task: Task) -> None:
         if not self._held.setdefault(worker, {}):
             self._folder.touch(worker)
         self._folder.give(worker, task)
+        self._given_at = time.monotonic()
         self._held[worker][task.id] = task.attempt
 
     def bury(self, worker: str, why: str, *, by_itself: bool) -> Collected:
@@ -179,6 +183,7 @@ class JobRun:
             self._succeeded = True
             took = sum(result.seconds.values())
             self.spent += took
+            self._latest = took
             self._seconds = took if not self._seconds else 0.8 * self._seconds + 0.2 * took
         else:
             self._take_failure(result, found)
@@ -248,8 +253,14 @@ class JobRun:
             segments = self._queue.cuts.take(result.id, result.segments)
             if segments is not None:
                 size = segments[0].file.size if segments else 0
-                self._ledger.cut(self._job, [number], of_segments(segments, self._order, size))
-                self._queue.changed()
+                found.cut[number] = of_segments(segments, self._order, size)
+
+    def _write_cuts(self, found: Collected) -> None:
+        """Of all files at once: a transaction costs as much as several of them."""
+        if found.cut:
+            planned = [mini_batch for mini_batches in found.cut.values() for mini_batch in mini_batches]
+            self._ledger.cut(self._job, list(found.cut), planned)
+            self._queue.changed()
 
     def _is_worth_a_try(self, result: Result) -> bool:
         self._errors[result.id] += 1

@@ -4,8 +4,9 @@ import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from penstock.batch.collected import Collected
 from penstock.batch.crew import LONGEST_START, Crew
-from penstock.batch.job_run import Collected, JobRun
+from penstock.batch.job_run import JobRun
 from penstock.batch.launch import Launch
 from penstock.batch.transfers import MOVER
 from penstock.batch.work_folder import WorkFolder
@@ -43,6 +44,7 @@ class JobWorkers:
         self._timeout = timeout
         self._failed_starts = self._late_starts = 0
         self._killed: set[str] = set()
+        self._ready: set[str] = set()  # have loaded, which is not asked again while they live
 
     def look(self) -> Look:
         """Take back what the dead had, and kill who has given no sign of life for too long."""
@@ -98,6 +100,7 @@ class JobWorkers:
                 by_itself = timed_out or not _was_killed(process)
                 found.collected.append(self._run.bury(worker, why, by_itself=by_itself))
             self._killed.discard(worker)
+            self._ready.discard(worker)
             if process is not None:
                 self._crew.forget(self._job, worker)
 
@@ -116,11 +119,12 @@ class JobWorkers:
     def _watch(self, worker: str, found: Look) -> None:
         """Count who is ready, and kill who has given no sign of life for too long."""
         quiet = self._folder.quiet_seconds(worker)
-        if not _was_ready(self._folder.report(worker)):
+        if worker not in self._ready and not _was_ready(self._folder.report(worker)):
             if quiet > LONGEST_START.total_seconds():
                 self._kill(worker)
                 self._judge_late_start(worker, found)
             return
+        self._ready.add(worker)
         found.ready += 1
         begun = self._folder.begun(worker)
         patience = self._timeout if begun.startswith("m") else _PATIENCE_SECONDS
