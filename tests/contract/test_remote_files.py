@@ -235,6 +235,21 @@ def test_whoever_dies_all_is_settled_and_no_file_is_missing_that_is_needed(
     assert world.largest < 40 + 60 + 60
 
 
+def test_a_file_whose_cutting_died_does_not_keep_the_room_that_the_others_wait_for(tmp_path: Path) -> None:
+    """It is cut again once there is nothing else to do, and the others are fetched once there is room."""
+    world = World(tmp_path, [60, 3])
+    while not world.job.folder.tasks("w0"):
+        world.step()
+        world.play("m0")
+    world.die("w0")
+    world.step()
+    world.die("w1")
+
+    _ended(world)
+
+    assert world.states().keys() == {"done"}
+
+
 def test_what_was_settled_just_before_a_crash_is_removed_after_it(tmp_path: Path) -> None:
     world = World(tmp_path, [3, 3])
     _ended(world)

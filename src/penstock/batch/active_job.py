@@ -1,8 +1,9 @@
 """One job that is under way: its workers, its mini-batches, its final files. Each call is one step, safe to repeat."""
 
+import logging
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,23 +19,24 @@ from penstock.batch.job_run import JobRun
 from penstock.batch.job_workers import JobWorkers, number_of
 from penstock.batch.launch import Launch
 from penstock.batch.leftovers import Leftovers
-from penstock.batch.outcomes import parts_of_mini_batch
+from penstock.batch.parts_done import lost_mini_batches, manifest_lines
 from penstock.batch.places import JobPlaces
-from penstock.batch.planning import by_count, file_of, in_steps, is_cut, segments_of, small_groups
+from penstock.batch.planning import by_count, file_of, in_steps, is_cut, small_groups
 from penstock.batch.remote_files import RemoteFiles
 from penstock.batch.transfers import MOVER, STORING, fetching, storing
 from penstock.batch.work_folder import WorkFolder
 from penstock.domain.job import Job
-from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatch, MiniBatchState
+from penstock.store.ledger import FileState, Ledger, LedgerFile, MiniBatchState
 from penstock_worker.batch_contract import (
     FINISH,
     NO_SPACE,
     STORAGE_UNAVAILABLE,
-    ManifestLine,
     Order,
     Result,
     Task,
 )
+
+log = logging.getLogger(__name__)
 
 _PLANNED_AT_ONCE = 5000  # mini-batches: while they are written down, nobody else writes, and the lease is not renewed
 _PAUSE_SECONDS = 5.0  # before more is handed out to a full disk
@@ -173,6 +175,11 @@ class ActiveJob:
         """True while a worker makes the final files."""
         return self.run.holds(FINISHING) or self.run.holds(STORING) or bool(self._settled)
 
+    @property
+    def storing(self) -> bool:
+        """True while the mover takes the final files away, for which there are no workers."""
+        return self.run.holds(STORING)
+
     def step(self, seats: int, room: int) -> Step:
         """Look at the workers and their results, have `seats` workers, of which `room` may be new, and give them what
         there is to do."""
@@ -228,7 +235,12 @@ class ActiveJob:
     def _have_finished(self, living: Sequence[str], room: int) -> list[str]:
         workers = self.workers.have(living, min(1, len(living) + room))
         if workers and not self.run.holds(FINISHING):
-            manifest = self.folder.write_manifest(self._manifest())
+            if lost := lost_mini_batches(self._ledger, self.name, self.folder.parts()):
+                log.warning("parts of a job are gone", extra={"job": self.name, "mini_batches": len(lost)})
+                self._ledger.reopen(self.name, (), lost)
+                self.run.look_again()
+                return workers
+            manifest = self.folder.write_manifest(manifest_lines(self._ledger, self.name))
             task = Task(id=FINISHING, kind=FINISH, attempt=self.spec.attempt, manifest=str(manifest))
             self.run.give(workers[0], task)
         return workers
@@ -273,20 +285,3 @@ class ActiveJob:
             self.run.cut(self._remote.arrived(result))
         else:
             self._settled.add(result.id)
-
-    def _manifest(self) -> Iterable[ManifestLine]:
-        """Of all parts, in the order of the input."""
-        names = {file.number: file.name for file in self._ledger.files(self.name)}
-        after = None
-        while chunk := self._ledger.mini_batches(self.name, state=MiniBatchState.DONE, after=after, limit=2000):
-            for mini_batch in chunk:
-                yield from _lines(mini_batch, names)
-            after = chunk[-1].id
-
-
-def _lines(mini_batch: MiniBatch, names: Mapping[int, str]) -> Iterable[ManifestLine]:
-    segments = segments_of(mini_batch)
-    for part in parts_of_mini_batch(mini_batch):
-        only = len(segments) == 1
-        file = segments[max(0, part.segment)].file if part.segment >= 0 or only else None
-        yield ManifestLine(part.name, part.kind, names.get(file.number, "") if file else "", part.rows)

@@ -170,10 +170,12 @@ class JobReconciler:
             return _SELDOM
         try:
             active = self._active.get(job.name)
-            return self._prepare(job) if active is None else self._go_on(job, active, seats)
-        except OSError as err:
-            where = f": {err.filename}" if err.filename else ""
-            self._statuses.tell(job, message=f"{err.strerror}{where}; it goes on when that is mended")
+            if active is None or active.spec.attempt != job.spec.attempt:  # another control plane has led since
+                return self._prepare(job)
+            return self._go_on(job, active, seats)
+        except (OSError, PenstockError) as err:
+            self._active.pop(job.name, None)  # it may know the half of a step: ledger and work folder know what is so
+            self._statuses.tell(job, message=f"{_sentence(err)}; it goes on when that is mended")
             raise
 
     def _prepare(self, job: JobResource) -> timedelta | None:
@@ -258,6 +260,8 @@ class JobReconciler:
             return self._fail(job, step.stop, step.traceback or None)
         if step.done:
             return self._complete(job, active, found.message)
+        if active.storing:
+            self._wake(self._seating.pass_over(job.name))
         if step.waiting != job.status.message:
             self._statuses.tell(job, message=step.waiting)
         return max(_AT_ONCE, min(timedelta(seconds=active.run.waited), _SOON))
@@ -286,3 +290,9 @@ class JobReconciler:
         """What the job has come to, and the files that were set aside or failed by themselves, by number."""
         aside = [f for state in (FileState.SKIPPED, FileState.FAILED) for f in self._ledger.files(name, state=state)]
         return self._ledger.totals(name), sorted(aside, key=lambda file: file.number)
+
+
+def _sentence(err: OSError | PenstockError) -> str:
+    if isinstance(err, PenstockError):
+        return err.message
+    return f"{err.strerror}: {err.filename}" if err.filename else str(err.strerror)

@@ -1,6 +1,7 @@
 """The processes of one job under way: who runs, who is ready, who has died or hangs."""
 
 import signal
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from penstock_worker.batch_contract import Order
 _MOST_FAILED_STARTS = 3
 _MOST_KILLED_STARTS = 12  # in a row: whoever kills may have other reasons, but memory may also be too little
 _MOST_LATE_STARTS = 2  # one may have had to wait for something, such as a lock
+_CLOCK_STEP = 1.0  # seconds
 _PATIENCE_SECONDS = 3600.0  # with what is no mini-batch: cutting, finishing
 
 
@@ -44,6 +46,7 @@ class JobWorkers:
         self._timeout = timeout
         self._failed_starts = self._late_starts = 0
         self._killed: set[str] = set()
+        self._clock_ahead = _clock_ahead()
         self._ready: set[str] = set()  # have loaded, which is not asked again while they live
 
     def look(self) -> Look:
@@ -52,6 +55,7 @@ class JobWorkers:
         members = self._crew.members(self._job)
         self._bury(members, found)
         found.living = [w for w, process in members.items() if process.running and w not in self._killed and w != MOVER]
+        self._follow_clock(found.living)
         for worker in found.living:
             self._watch(worker, found)
         return found
@@ -116,6 +120,14 @@ class JobWorkers:
                 found.stop = f"workers end before they are ready; the last one {_ending(process)}"
                 found.traceback = self._crew.last_words(self._job, worker)
 
+    def _follow_clock(self, workers: Iterable[str]) -> None:
+        """Signs of life are told by the clock: patience begins anew once it was set, or the machine slept."""
+        ahead, before = _clock_ahead(), self._clock_ahead
+        self._clock_ahead = ahead
+        if abs(ahead - before) > _CLOCK_STEP:
+            for worker in workers:
+                self._folder.touch(worker)
+
     def _watch(self, worker: str, found: Look) -> None:
         """Count who is ready, and kill who has given no sign of life for too long."""
         quiet = self._folder.quiet_seconds(worker)
@@ -143,6 +155,11 @@ class JobWorkers:
     def _kill(self, worker: str) -> None:
         self._killed.add(worker)
         self._crew.stop(self._job, worker, at_once=True)
+
+
+def _clock_ahead() -> float:
+    """Seconds; changes with the clock alone."""
+    return time.time() - time.monotonic()
 
 
 def _was_ready(report: contract.Report | None) -> bool:

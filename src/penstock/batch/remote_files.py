@@ -66,7 +66,7 @@ class RemoteFiles:
 
     def next(self, ahead: Iterable[MiniBatch], *, starving: bool) -> Sequence[File]:
         """The files that the mover is to fetch next, if any; `ahead` is what workers do next, in that order."""
-        if len(self._coming) >= _MOST_TASKS or not self._changed:
+        if len(self._coming) >= _MOST_TASKS or not (self._changed or starving):
             return []
         coming = {number for files in self._coming.values() for number in files}
         kept = sum(self._here.values()) + sum(sum(files.values()) for files in self._coming.values())

@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -97,6 +97,10 @@ class WorkFolder:
             return [(Path(path), contract.read(Path(path), Result)) for path in sorted(paths)]
         return []
 
+    def parts(self) -> Set[str]:
+        """Names of the files that mini-batches have come to. Raises OSError."""
+        return frozenset(os.listdir(self.path / "parts"))
+
     def has_result(self, task: str, attempt: int) -> bool:
         return contract.result_path(self.path, task, attempt).exists()
 
@@ -113,8 +117,11 @@ class WorkFolder:
         return 0.0
 
     def touch(self, worker: str) -> None:
-        """Let the patience with a worker begin anew: it is given something to do after a pause."""
-        (self.path / "current" / worker).touch(mode=0o600)
+        """Let the patience with a worker begin anew, as where it is given something to do after a pause."""
+        path = self.path / "current" / worker
+        path.touch(mode=0o600)
+        now = time.time()
+        os.utime(path, (now, now))
 
     def report(self, worker: str) -> Report | None:
         return read_report(self.report_path(worker))
