@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.job_bench import JobBench
 
+from penstock.batch.transfers import MOVER
 from penstock.domain.errors import PenstockError, unavailable
 from penstock.domain.job import JobState
 from penstock_worker.batch_contract import RUN_FAILED
@@ -83,3 +84,21 @@ def test_what_a_failed_step_has_done_by_half_is_found_anew(bench: JobBench, monk
     assert held.count(first) == 1
     bench.until("job", JobState.COMPLETED, lambda: bench.work("job"))
     assert rows(bench) == _FILES
+
+
+def test_a_job_whose_output_is_on_its_way_keeps_no_seat_from_others(tmp_path: Path) -> None:
+    bench = JobBench(tmp_path, seats=1)
+    bench.invoke("job", output_path="s3://lake/out")
+    bench.until("job", JobState.FINALIZING, lambda: bench.work("job"))
+    bench.invoke("next")
+    bench.until("next", JobState.QUEUED)
+    bench.step("next")
+    bench.enqueued.clear()
+    while "z-store" not in bench.folder("job").tasks(MOVER):
+        bench.step("job")
+        bench.work("job")
+    bench.step("job")
+    assert bench.enqueued == ["next"]
+    assert bench.running("job") == [MOVER]
+    bench.until("next", JobState.COMPLETED, lambda: bench.work("next"))
+    bench.close()

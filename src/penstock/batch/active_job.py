@@ -208,6 +208,7 @@ class ActiveJob:
             living = self._have_finished(living, room)
             self.workers.dismiss(living[1:])
         elif destination is not None and STORING not in self._settled:
+            self.workers.dismiss(living)
             if not self.run.holds(STORING):
                 self.workers.have_mover(lambda: self._input.elsewhere(self.name, self.spec))
                 self.run.give(MOVER, storing(self.order.output_folder, destination, self.spec.attempt))
