@@ -86,6 +86,20 @@ def test_what_a_failed_step_has_done_by_half_is_found_anew(bench: JobBench, monk
     assert rows(bench) == _FILES
 
 
+def test_what_a_deployment_of_a_running_job_has_lost_is_laid_out_again(bench: JobBench) -> None:
+    running(bench)
+    app = bench.places.deployment("sizes/first")
+    shutil.rmtree(app)
+    bench.engine.die("job.job.w1", -9)
+    bench.engine.unstartable.add("job.job.w1")
+    with pytest.raises(PenstockError):
+        bench.step("job")
+    assert "cannot start" in bench.status("job").message
+    bench.engine.unstartable.clear()
+    bench.until("job", JobState.COMPLETED, lambda: bench.work("job"))
+    assert list(app.rglob("score.py"))
+
+
 def test_a_job_whose_output_is_on_its_way_keeps_no_seat_from_others(tmp_path: Path) -> None:
     bench = JobBench(tmp_path, seats=1)
     bench.invoke("job", output_path="s3://lake/out")
