@@ -204,29 +204,6 @@ def test_who_waits_for_a_seat_is_woken_when_one_is_free(tmp_path: Path) -> None:
     bench.close()
 
 
-def test_a_job_is_looked_at_less_while_its_workers_have_enough_to_do_and_sooner_once_some_of_it_fails(
-    bench: JobBench,
-) -> None:
-    """Two thirds of the processor that the coordinator takes are of looks that find nothing."""
-
-    def next_look(reason: str = "") -> timedelta | None:
-        bench.answer("job", "w0", bench.folder("job").tasks("w0")[0], reason=reason)
-        return bench.step("job")
-
-    for number in range(6, 12):
-        (bench.data / f"{number}.csv").write_text(f"{number}\n")
-    bench.invoke("job", instance_count=1)
-    bench.until("job", JobState.RUNNING, lambda: bench.load("job"))
-    soon = bench.step("job")
-    assert soon is not None
-    assert next_look() == timedelta(milliseconds=250)
-    assert next_look(RUN_FAILED) == soon
-    assert next_look() == timedelta(milliseconds=250)
-    while len(bench.folder("job").tasks("w0")) > 1:
-        next_look()
-    assert bench.step("job") == soon
-
-
 def test_of_two_jobs_with_one_output_the_second_is_refused_before_it_does_anything(
     bench: JobBench, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Generator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,26 @@ def test_a_job_whose_output_is_on_its_way_keeps_no_seat_from_others(tmp_path: Pa
     assert bench.running("job") == [MOVER]
     bench.until("next", JobState.COMPLETED, lambda: bench.work("next"))
     bench.close()
+
+
+def test_a_job_is_looked_at_less_while_its_workers_have_enough_to_do_and_sooner_once_some_of_it_fails(
+    bench: JobBench,
+) -> None:
+    """Looks that find nothing take from the processor that workers could have."""
+
+    def next_look(reason: str = "") -> timedelta | None:
+        bench.answer("job", "w0", bench.folder("job").tasks("w0")[0], reason=reason)
+        return bench.step("job")
+
+    for number in range(6, 12):
+        (bench.data / f"{number}.csv").write_text(f"{number}\n")
+    bench.invoke("job", instance_count=1)
+    bench.until("job", JobState.RUNNING, lambda: bench.load("job"))
+    soon = bench.step("job")
+    assert soon is not None
+    assert next_look() == timedelta(milliseconds=250)
+    assert next_look(RUN_FAILED) == soon
+    assert next_look() == timedelta(milliseconds=250)
+    while len(bench.folder("job").tasks("w0")) > 1:
+        next_look()
+    assert bench.step("job") == soon
