@@ -153,12 +153,12 @@ def test_what_runs_is_what_was_sent_whatever_becomes_of_the_files(platform: Plat
     (site / "models" / "weights" / "w.txt").write_text("8")
     before = shop.score().json()
     os.kill(before["pid"], signal.SIGKILL)
-    wait_until(shop.served, timeout=10)
+    wait_until(shop.served)
     assert shop.score().json() | {"pid": 0} == before | {"pid": 0}
     platform.down()
     platform.up()
     with a_caller(platform, "shop") as again:
-        wait_until(again.served, timeout=10)
+        wait_until(again.served)
         assert again.score().json() | {"pid": 0} == before | {"pid": 0}
 
 

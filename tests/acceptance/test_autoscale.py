@@ -58,7 +58,7 @@ def shown(platform: Platform, name: str) -> dict[str, Any]:
 
 
 def test_files_say_it_and_what_was_decided_is_shown_with_its_reason(platform: Platform, folder: Path) -> None:
-    wait_until(lambda: platform.seen("autoscales/fraud/blue")["status"]["reason"], timeout=20)
+    wait_until(lambda: platform.seen("autoscales/fraud/blue")["status"]["reason"])
     blue = shown(platform, "fraud/blue")
     assert (blue["provisioning_state"], blue["wanted"], blue["profile"]) == ("Succeeded", 1, "default")
     assert blue["reason"].startswith("1 instance")
@@ -107,7 +107,7 @@ def test_azs_commands_change_rules_and_profiles(platform: Platform, folder: Path
     platform.run("apply", "-f", folder / "azure.json")
     assert shown(platform, "green-scale")["max"] == 3
     platform.run("autoscale", "delete", "-n", "green-scale", "--yes")
-    wait_until(lambda: shown(platform, "fraud/green")["source"] == "scale_settings", timeout=20)
+    wait_until(lambda: shown(platform, "fraud/green")["source"] == "scale_settings")
 
 
 def test_the_simulator_foretells_when_and_how_far_a_real_deployment_scales(platform: Platform) -> None:

@@ -94,7 +94,7 @@ def test_a_run_that_ends_its_process_is_answered_all_the_same(rough: Caller) -> 
         assert answer.json()["error"]["code"] == "InstanceDied"
         assert "rough/narrow" in error_of(answer)
     finally:
-        wait_until(lambda: rough.served(azureml_model_deployment="narrow"), timeout=10)
+        wait_until(lambda: rough.served(azureml_model_deployment="narrow"))
 
 
 def test_more_requests_than_there_is_room_for_are_told_to_come_again(rough: Caller) -> None:
@@ -112,7 +112,7 @@ def test_a_model_that_takes_too_long_is_a_408(rough: Caller) -> None:
     answer = narrow(rough, "sleep 2.5")
     assert answer.status_code == 408
     assert "deployment 'rough/narrow' did not answer within 1500 ms" in error_of(answer)
-    wait_until(lambda: rough.served(azureml_model_deployment="narrow"), timeout=5)
+    wait_until(lambda: rough.served(azureml_model_deployment="narrow"))
 
 
 # Callers that send slowly, or break off.

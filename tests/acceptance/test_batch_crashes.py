@@ -32,7 +32,7 @@ def test_fifty_kills_at_any_moment_and_every_row_comes_out_once(batch: Batch) ->
     kills = chance.sample(KILLS, len(KILLS))
     with watched_commits(batch.platform.home, "stormy") as commits:
         batch.begin("stormy")
-        wait_until(lambda: commits.seen, timeout=30)
+        wait_until(lambda: commits.seen)
         for number, kind in enumerate(kills):
             # Not quite as far as the kills are, so that the job is not over before them on a quick machine either.
             ahead = len(commits.seen) / MINI_BATCHES > 0.8 * number / len(kills)
@@ -54,9 +54,9 @@ def test_a_full_disk_delays_a_job_and_loses_nothing_even_if_all_is_killed_on_it(
     ):
         batch.pace(0.02)
         batch.begin("full")
-        wait_until(lambda: len(commits.seen) > 20, timeout=30)
+        wait_until(lambda: len(commits.seen) > 20)
         fill(disk / "filler")
-        wait_until(lambda: "space" in batch.job("full").status.message, timeout=30)
+        wait_until(lambda: "space" in batch.job("full").status.message)
         batch.kill_everything()
         batch.platform.up()
         assert not ended(batch, "full")
@@ -90,7 +90,7 @@ def fill(path: Path) -> None:
 def kill(batch: Batch, job: str, kind: str, chance: random.Random) -> None:
     platform = batch.platform
     if kind == "worker":
-        wait_until(lambda: batch.kill_worker(job, chance) or gone_on(batch, job) or ended(batch, job), timeout=30)
+        wait_until(lambda: batch.kill_worker(job, chance) or gone_on(batch, job) or ended(batch, job))
     elif kind == "control plane":
         platform.kill_control_plane()
         time.sleep(chance.uniform(0.0, 0.5))  # workers go on meanwhile
@@ -104,7 +104,7 @@ def kill_who_finishes(batch: Batch, job: str, chance: random.Random) -> None:
     """Four times, as long as there is anybody."""
     tasks = batch.platform.home / "jobs" / job / "work" / "tasks"
     for kind in ("worker", "everything", "worker", "control plane"):
-        wait_until(lambda: list(tasks.glob("*/z-finish.json")) or ended(batch, job), timeout=30)
+        wait_until(lambda: list(tasks.glob("*/z-finish.json")) or ended(batch, job))
         if ended(batch, job):
             return
         time.sleep(chance.uniform(0.0, 0.02))
@@ -123,7 +123,7 @@ def ended(batch: Batch, job: str) -> bool:
 
 
 def await_end(batch: Batch, job: str) -> None:
-    wait_until(lambda: gone_on(batch, job) or ended(batch, job), timeout=60)
+    wait_until(lambda: gone_on(batch, job) or ended(batch, job))
 
 
 def assert_once(batch: Batch, job: str, commits: Commits) -> None:

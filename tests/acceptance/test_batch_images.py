@@ -94,7 +94,7 @@ def test_containers_are_killed_and_every_file_is_scored_once_with_the_images_pro
 ) -> None:
     output = tmp_path / "wanted" / "there"
     world.jobs.begin("killed", data, "own", output_path=str(output))
-    wait_until(lambda: world.jobs.status("killed")["progress"]["files_done"] > 2, timeout=30)
+    wait_until(lambda: world.jobs.status("killed")["progress"]["files_done"] > 2)
     first, *_ = world.containers("killed")
     assert world.tool.ask("kill", "--signal", "KILL", first).status == 0
     status = world.jobs.until("killed")

@@ -144,7 +144,7 @@ def test_no_wait_comes_back_at_once_and_the_work_goes_on(platform: Platform, tmp
     assert json.loads(done.stdout)["provisioning_state"] == "Creating"
     with an_api(platform) as api:
         state = lambda: api.get("online-endpoints/fraud/deployments/slow").json()["provisioning_state"]  # noqa: E731
-        wait_until(lambda: state() == "Succeeded", timeout=10)
+        wait_until(lambda: state() == "Succeeded")
     remove(platform, "slow")
 
 
@@ -164,7 +164,7 @@ def test_logs_of_a_dead_instance_are_kept(platform: Platform, fraud: Caller) -> 
     before = fraud.score(azureml_model_deployment="green").json()["pid"]
     with suppress(httpx.RemoteProtocolError):
         fraud.score("die", azureml_model_deployment="green")
-    wait_until(lambda: fraud.served(azureml_model_deployment="green"), timeout=10)
+    wait_until(lambda: fraud.served(azureml_model_deployment="green"))
     assert fraud.score(azureml_model_deployment="green").json()["pid"] != before
     logs = platform.run("online-deployment", "get-logs", "-n", "green", "-e", "fraud", "--lines", 100).stdout
     assert "my last words" in logs
@@ -282,7 +282,7 @@ def test_down_ends_everything_and_up_brings_it_back(platform: Platform, fraud: C
     platform.up()
     with a_caller(platform, "fraud") as caller:
         assert caller.key == fraud.key
-        wait_until(caller.served, timeout=5)
+        wait_until(caller.served)
 
 
 def remove(platform: Platform, deployment: str) -> None:

@@ -205,7 +205,7 @@ def test_the_scoring_route_of_what_serves_cannot_be_changed_in_place(platform: P
 
 def test_a_container_that_takes_too_much_memory_is_killed_and_replaced(platform: Platform, caller: Caller) -> None:
     assert caller.score("eat", azureml_model_deployment="own").status_code in (502, 503)
-    wait_until(lambda: serves(caller, "own"), timeout=20)
+    wait_until(lambda: serves(caller, "own"))
     messages = [e["message"] for e in platform.json("events", "-n", "fraud") if e["reason"] == "InstanceDied"]
     assert any("out of memory; its limit is 200 MiB" in message for message in messages)
 
@@ -215,8 +215,8 @@ def test_a_container_whose_client_is_killed_is_replaced_and_not_left(
 ) -> None:
     (client,) = platform.instance_pids(OWN)
     os.kill(client, signal.SIGKILL)
-    wait_until(lambda: platform.instance_pids(OWN) not in ([], [client]), timeout=20)
-    wait_until(lambda: serves(caller, "own"), timeout=20)
+    wait_until(lambda: platform.instance_pids(OWN) not in ([], [client]))
+    wait_until(lambda: serves(caller, "own"))
     wait_until(lambda: len(containers(tool, platform, "own")) == 1)
 
 

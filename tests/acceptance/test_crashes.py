@@ -143,7 +143,7 @@ def test_a_killed_gateway_is_back_within_two_seconds(platform: Platform, tmp_pat
     killed = haproxies()
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    assert wait_until(lambda: haproxies() - killed and answers(), timeout=5) < 2
+    assert wait_until(lambda: haproxies() - killed and answers()) < 2
 
 
 def test_an_instance_that_hangs_is_replaced_when_its_liveness_probe_gives_up(
@@ -159,8 +159,8 @@ def test_an_instance_that_hangs_is_replaced_when_its_liveness_probe_gives_up(
     )
     before = platform.instance_pids("fraud.blue")
     assert platform.score("fraud", "hang", azureml_model_deployment="blue").status_code == 408
-    wait_until(lambda: platform.instance_pids("fraud.blue") not in ([], before), timeout=20)
-    wait_until(prober(platform), timeout=10)
+    wait_until(lambda: platform.instance_pids("fraud.blue") not in ([], before))
+    wait_until(prober(platform))
     assert "InstanceUnresponsive" in {e["reason"] for e in platform.json("events", "-n", "fraud")}
 
 
@@ -193,7 +193,7 @@ def test_a_second_start_serves_five_deployments_within_five_seconds(platform: Pl
     platform.down()
     platform.up()
     probes = [prober(platform, name) for name in names]
-    assert wait_until(lambda: all(probe() for probe in probes), timeout=20) < 5
+    assert wait_until(lambda: all(probe() for probe in probes)) < 5
 
 
 def run_with_a_crash(platform: Platform, doomed: Doomed, point: str, *command: object) -> None:
@@ -216,7 +216,7 @@ def run_with_a_crash(platform: Platform, doomed: Doomed, point: str, *command: o
 
 def assert_serving(platform: Platform, count: int) -> None:
     assert answer(platform).status_code == 200
-    wait_until(lambda: len(platform.instance_pids("fraud.blue")) == count, timeout=10)
+    wait_until(lambda: len(platform.instance_pids("fraud.blue")) == count)
     assert unmarked_children(platform) == []
 
 

@@ -148,7 +148,7 @@ def test_a_job_reads_a_data_asset_in_a_bucket_and_leaves_its_output_there(
         out = "azureml://datastores/bucket/paths/out"
         platform.run("batch-endpoint", "invoke", "-n", "far", "--input", "azureml:squares:1", "--output-path", out)
         (job,) = client.jobs.list()
-        wait_until(lambda: client.jobs.get(job.name).status.state.ended, timeout=60)
+        wait_until(lambda: client.jobs.get(job.name).status.state.ended)
 
         assert client.jobs.get(job.name).status.message == ""
         rows = lake.content("out/predictions.csv").decode().split()
@@ -156,7 +156,7 @@ def test_a_job_reads_a_data_asset_in_a_bucket_and_leaves_its_output_there(
 
         platform.run("batch-endpoint", "invoke", "-n", "far", "--input", "azureml:squares:1", "--output-path", out)
         (second,) = (each for each in client.jobs.list() if each.name != job.name)
-        wait_until(lambda: client.jobs.get(second.name).status.state.ended, timeout=60)
+        wait_until(lambda: client.jobs.get(second.name).status.state.ended)
 
         assert f"{out} holds predictions.csv already" in client.jobs.get(second.name).status.message
         assert lake.content("out/predictions.csv").decode().split() == rows

@@ -100,7 +100,7 @@ def test_a_damaged_environment_is_built_again_while_its_instances_go_on_serving(
     platform.up()
     headers = {"Authorization": f"Bearer {platform.key('care')}"}
     with Load(platform.gateway_port, "/endpoints/care/score", headers, connections=1, pause=0.02) as load:
-        wait_until(module.exists, timeout=60)
+        wait_until(module.exists)
         wait_until(lambda: platform.seen("online-endpoints/care/deployments/served")["status"]["ready_instances"])
     assert not load.failures(), load.summary()
     assert platform.instance_pids("care.served") == before

@@ -197,7 +197,7 @@ def test_what_a_killed_build_left_is_ended_by_the_next(user: Platform, tool: Too
     (tmp_path / "Dockerfile").write_text(f"FROM {start}\nRUN sleep {mark}\n")
     building = user.begin("image", "build", "-f", tmp_path / "Dockerfile", "-t", f"{OURS}/slow-made:1")
     try:
-        wait_until(lambda: running(mark), timeout=30)
+        wait_until(lambda: running(mark))
     finally:
         building.send_signal(signal.SIGKILL)
         building.communicate()

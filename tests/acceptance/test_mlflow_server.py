@@ -207,7 +207,7 @@ def an_s3() -> Generator[str]:
         [program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait_until(lambda: listening(port), timeout=60)
+        wait_until(lambda: listening(port))
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()

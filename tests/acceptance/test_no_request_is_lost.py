@@ -122,9 +122,9 @@ def test_while_one_of_two_instances_is_killed(platform: Platform, load: Load) ->
     victim = platform.instance_pids("fraud.green")[0]
     os.kill(victim, signal.SIGKILL)
     load.wait_for(500)
-    wait_until(lambda: len(set(platform.instance_pids("fraud.green")) - {victim}) == 2, timeout=5)
+    wait_until(lambda: len(set(platform.instance_pids("fraud.green")) - {victim}) == 2)
     ready = lambda: platform.json("online-deployment", "show", "-n", "green", "-e", "fraud")["ready_instances"]  # noqa: E731
-    wait_until(lambda: ready() == 2, timeout=5)
+    wait_until(lambda: ready() == 2)
 
 
 DEADLY = ECHO.replace("    return", "    if raw_data.startswith('deadly'):\n        os._exit(9)\n    return")
@@ -142,7 +142,7 @@ def test_while_a_request_that_ends_its_instance_is_given_up_after_two(
     assert [answer.status_code for answer in answers] == [424, 424, 424]
     assert answers[-1].headers["ms-azureml-model-error-reason"] == "model_error"
     assert "has ended two instances" in answers[-1].json()["message"]
-    wait_until(lambda: len(platform.instance_pids("fraud.green")) == 3, timeout=20)
+    wait_until(lambda: len(platform.instance_pids("fraud.green")) == 3)
     assert len(before - set(platform.instance_pids("fraud.green"))) == 2
     load.wait_for(500)
 
@@ -160,11 +160,11 @@ def test_an_only_instance_is_not_ended_by_the_same_request_for_ever(platform: Pl
         return False
 
     for _ in range(2):
-        wait_until(serves, timeout=20)
+        wait_until(serves)
         status, body = ask("deadly alone")
         assert status == 424
         assert "InstanceDied" in body
-    wait_until(serves, timeout=20)
+    wait_until(serves)
     pids = platform.instance_pids("fraud.green")
     assert ask("deadly alone")[0] == 424
     assert platform.instance_pids("fraud.green") == pids

@@ -142,7 +142,7 @@ def test_what_is_deployed_serves_and_starts_again_while_the_registry_is_down(pla
     wait_until(lambda: "registry" in shown(platform, "green", "Model")["message"])
     assert shown(platform, "green", "Model")["reason"] == "Waiting"
     registry.come_back()
-    wait_until(lambda: shown(platform, "green", "Ready")["truth"] == "true", timeout=90)
+    wait_until(lambda: shown(platform, "green", "Ready")["truth"] == "true")
 
 
 def shown(platform: Platform, deployment: str, condition: str) -> dict[str, str]:

@@ -96,12 +96,12 @@ def test_a_step_of_load_brings_instances_and_its_end_takes_them_away_and_no_requ
 ) -> None:
     headers = {"Authorization": caller.headers["Authorization"], "azureml-model-deployment": "busy"}
     with Load(platform.gateway_port, "/endpoints/fraud/score", headers, connections=8) as load:
-        wait_until(lambda: len(platform.instance_pids("fraud.busy")) == 3, timeout=30)
-        wait_until(lambda: shown(platform, "busy").status.ready_instances == 3, timeout=10)
+        wait_until(lambda: len(platform.instance_pids("fraud.busy")) == 3)
+        wait_until(lambda: shown(platform, "busy").status.ready_instances == 3)
         load.wait_for(200)
     trickle = Load(platform.gateway_port, "/endpoints/fraud/score", headers, connections=1, pause=0.02)
     with trickle:
-        wait_until(lambda: len(platform.instance_pids("fraud.busy")) == 1, timeout=40)
+        wait_until(lambda: len(platform.instance_pids("fraud.busy")) == 1)
     assert not load.failures(), load.summary()
     assert not trickle.failures(), trickle.summary()
     assert shown(platform, "busy").provisioning_state == "Succeeded"
@@ -111,7 +111,7 @@ def test_a_step_of_load_brings_instances_and_its_end_takes_them_away_and_no_requ
 def test_two_hundred_callers_of_a_sleeping_deployment_are_answered_and_so_is_who_comes_as_it_falls_asleep(
     platform: Platform, caller: httpx.Client
 ) -> None:
-    wait_until(lambda: asleep(platform, "lazy"), timeout=30)
+    wait_until(lambda: asleep(platform, "lazy"))
     assert shown(platform, "lazy").provisioning_state == "Succeeded"
     bodies = [b"x" * 1000] * 200 + [b"x" * 8_000_000] * 5
     with ThreadPoolExecutor(len(bodies)) as pool:
@@ -123,7 +123,7 @@ def test_two_hundred_callers_of_a_sleeping_deployment_are_answered_and_so_is_who
 
     # Callers who begin when it has been told to sleep, and has not ended its instance yet.
     before = {e.id for e in scalings(platform, "lazy")}
-    wait_until(lambda: [e for e in scalings(platform, "lazy") if e.id not in before], timeout=30)
+    wait_until(lambda: [e for e in scalings(platform, "lazy") if e.id not in before])
     with ThreadPoolExecutor(8) as pool:
         late = list(pool.map(lambda _: score(caller, "lazy", b"{}").status_code, range(64)))
     assert set(late) == {200}
@@ -133,7 +133,7 @@ def test_who_sleeps_is_not_woken_by_requests_that_were_answered_before(
     platform: Platform, caller: httpx.Client
 ) -> None:
     assert {score(caller, "lazy", b"{}").status_code for _ in range(20)} == {200}
-    wait_until(lambda: asleep(platform, "lazy"), timeout=30)
+    wait_until(lambda: asleep(platform, "lazy"))
     before = {e.id for e in scalings(platform, "lazy")}
     time.sleep(7)  # three decisions, while the requests are still in the stable window of a minute
     assert [e.message for e in scalings(platform, "lazy") if e.id not in before] == []
@@ -141,7 +141,7 @@ def test_who_sleeps_is_not_woken_by_requests_that_were_answered_before(
 
 
 def test_a_model_that_cannot_load_when_it_is_needed_says_so_at_once(platform: Platform, caller: httpx.Client) -> None:
-    wait_until(lambda: asleep(platform, "fickle"), timeout=30)
+    wait_until(lambda: asleep(platform, "fickle"))
     begun = time.monotonic()
     answer = score(caller, "fickle", b"{}")
     assert answer.status_code == 503, answer.text

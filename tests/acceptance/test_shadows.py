@@ -60,8 +60,8 @@ def ask(caller: Caller, **headers: str) -> list[str]:
 
 def test_the_report_says_how_often_each_shadow_agrees_and_shows_the_worst(platform: Platform, caller: Caller) -> None:
     # The platform begins to look for mirrors every two seconds, and instances to tape when they are asked.
-    wait_until(lambda: set(ask(caller)) == {"blue"} and report(platform, "other")["pairs"] >= ROWS, timeout=30)
-    wait_until(lambda: report(platform, "same")["pairs"] >= ROWS, timeout=30)
+    wait_until(lambda: set(ask(caller)) == {"blue"} and report(platform, "other")["pairs"] >= ROWS)
+    wait_until(lambda: report(platform, "same")["pairs"] >= ROWS)
     same, other = report(platform, "same"), report(platform, "other")
     assert same["agreement"] == 1.0
     assert same["absolute"]["max"] == pytest.approx(0.001)

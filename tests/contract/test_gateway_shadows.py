@@ -39,7 +39,10 @@ def test_each_shadow_gets_its_percent_and_the_lower_percent_a_part_of_the_higher
             if n % 50 == 0:  # no more than 64 copies to one are under way
                 eventually(lambda: ids_seen(site, "green0"), lambda seen: len(seen) > n)  # noqa: B023 - called at once
     assert eventually(lambda: ids_seen(site, "green0"), lambda seen: len(seen) == 300) == {f"id{n}" for n in range(300)}
-    copies = eventually(site.gateway.copies, lambda seen: seen["fraud/red"].sent == len(ids_seen(site, "red0")))
+    copies = eventually(
+        site.gateway.copies,
+        lambda seen: seen["fraud/green"].sent == 300 and seen["fraud/red"].sent == len(ids_seen(site, "red0")),
+    )
     assert copies["fraud/green"] == Copies(sent=300)
     assert copies["fraud/red"].sent == pytest.approx(90, abs=40)
     assert {(line, headers["x-penstock-mirror"], body) for line, headers, body in site.instances["red0"].seen} == {
@@ -65,7 +68,7 @@ def test_what_a_shadow_answers_itself_is_not_copied_to_it(site: Site) -> None:
 def test_shadows_that_hang_or_are_dead_slow_nobody_and_what_they_miss_is_counted(site: Site) -> None:
     blue, well, dead = site.backend("blue"), site.backend("well"), site.backend("dead")
     site.instances["dead0"].close()
-    hangs = a_backend("hangs", request_timeout=timedelta(seconds=30), queue_wait=timedelta(seconds=30))
+    hangs = a_backend("hangs", request_timeout=timedelta(minutes=5), queue_wait=timedelta(minutes=5))
     with closing(socket.socket(socket.AF_UNIX)) as deaf:
         deaf.bind(str(site.sockets / "deaf.sock"))
         deaf.listen(100)
@@ -79,7 +82,7 @@ def test_shadows_that_hang_or_are_dead_slow_nobody_and_what_they_miss_is_counted
                 assert client.score(x_request_id=f"id{n}").name == "blue0"
                 times.append(time.monotonic() - began)
                 eventually(lambda: ids_seen(site, "well0"), lambda seen: len(seen) > n)  # noqa: B023 - called at once
-        assert sorted(times)[len(times) // 2] < 0.05
+        assert sorted(times)[len(times) // 2] < 1  # who waited for a shadow would have to wait for minutes
         copies = eventually(site.gateway.copies, lambda seen: seen["fraud/dead"].failed == 150)
         assert copies["fraud/well"] == Copies(sent=150)
         assert copies["fraud/dead"] == Copies(sent=150, failed=150)
@@ -95,7 +98,8 @@ def test_bodies_above_the_bound_are_not_copied_and_counted(site: Site) -> None:
         assert client.score(b"x" * (65 * 1024)).name == "blue0"
         assert client.score(b"y" * (63 * 1024)).name == "blue0"
     assert [body[:1] for _, _, body in eventually(lambda: site.instances["green0"].seen)] == [b"y"]
-    assert site.gateway.copies() == {"fraud/green": Copies(sent=1, skipped=1)}
+    wanted = {"fraud/green": Copies(sent=1, skipped=1)}
+    assert eventually(site.gateway.copies, lambda seen: seen == wanted) == wanted
 
 
 @pytest.mark.parametrize("sticky", ["header:x-user-id", "cookie:uid"])

@@ -62,15 +62,21 @@ def test_a_busy_server_that_is_taken_away_finishes_and_is_removed_later(site: Si
     gone = a_server(site.instance("gone"))
     site.apply(replace(one, servers=(gone,)))
     answers: list[Answer] = []
-    busy = Thread(target=lambda: answers.append(site.score(x_sleep="1.5")))
+    busy = Thread(target=lambda: answers.append(site.score(x_sleep="60")))
     busy.start()
     eventually(lambda: site.gateway.observe()["gone"].active)
     site.apply(one)
     assert site.score().name == "blue0"
+    assert set(site.gateway.observe()) == {"blue0", "gone"}
+    site.instances["gone"].wake()
     busy.join()
     assert answers[0].name == "gone"
-    site.apply(one)
-    assert set(site.gateway.observe()) == {"blue0"}
+
+    def applied_again() -> set[str]:
+        site.apply(one)
+        return set(site.gateway.observe())
+
+    assert eventually(applied_again, lambda names: names == {"blue0"}) == {"blue0"}
 
 
 def test_reloads_under_load_lose_nothing_and_keep_what_drains(site: Site) -> None:
@@ -90,11 +96,12 @@ def test_reloads_under_load_lose_nothing_and_keep_what_drains(site: Site) -> Non
 def test_requests_in_a_worker_from_before_a_reload_still_count(site: Site) -> None:
     blue = site.backend("blue")
     site.apply(blue)
-    busy = Thread(target=lambda: site.score(x_sleep="1.5"))
+    busy = Thread(target=lambda: site.score(x_sleep="60"))
     busy.start()
     eventually(lambda: site.gateway.observe()["blue0"].active)
     site.apply(blue, a_backend("green"))
     assert site.gateway.observe()["blue0"].active == 1
+    site.instances["blue0"].wake()
     busy.join()
     assert eventually(lambda: site.gateway.observe()["blue0"].active, lambda n: n == 0) == 0
 
@@ -179,11 +186,11 @@ def test_a_killed_worker_takes_the_master_along_and_both_come_back(site: Site) -
 
 
 def test_a_stopped_gateway_leaves_no_process_not_even_one_that_finishes_a_request(site: Site) -> None:
-    blue = site.backend("blue", request_timeout=timedelta(seconds=30))
+    blue = site.backend("blue", request_timeout=timedelta(seconds=300))
     site.apply(blue)
     with closing(socket.create_connection(("127.0.0.1", site.gateway.port))) as held:
         head = b"POST /endpoints/fraud/score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k1\r\nContent-Length: 2\r\n"
-        held.sendall(head + b"x-sleep: 1.5\r\n\r\n{}")
+        held.sendall(head + b"x-sleep: 60\r\n\r\n{}")
         eventually(lambda: site.gateway.observe()["blue0"].active)
         site.apply(blue, a_backend("green"))
         assert len(marked(str(site.home))) == 3

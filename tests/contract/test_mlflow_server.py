@@ -211,10 +211,10 @@ def test_a_full_disk_is_named_and_room_is_all_that_it_takes(bench: Bench) -> Non
     try:
         server = bench.server(mlflow_command)
         refusal(server)
-        wait_until(lambda: server.state().phase is ServerPhase.FAILED, timeout=60)
+        wait_until(lambda: server.state().phase is ServerPhase.FAILED)
         assert f"the disk that holds {disk} is full" in refusal(server).message
         subprocess.run(["mount", "-o", "remount,size=50m", disk], check=True)
-        wait_until(lambda: ready(server), timeout=60)
+        wait_until(lambda: ready(server))
     finally:
         for made in bench.running:
             made.stop()

@@ -49,7 +49,7 @@ def mlflow_url(tmp_path_factory):
         )
     url = f"http://127.0.0.1:{port}/mlflow"
     try:
-        wait_until(lambda: _healthy(url), timeout=60)
+        wait_until(lambda: _healthy(url))
         yield url
     finally:
         os.killpg(process.pid, 15)

@@ -293,12 +293,12 @@ def test_a_mover_that_is_killed_leaves_nothing_half_done_and_the_next_one_ends_i
     contract.write(work / "tasks" / "m0" / "f1.json", task)
 
     first = lake.mover(work)
-    wait_until(lambda: first.poll() is not None or _whole(here), timeout=30)
+    wait_until(lambda: first.poll() is not None or _whole(here))
     first.kill()
     first.wait()
     half = {name: (here / name).read_bytes() for name in _whole(here)}
     second = lake.mover(work)
-    wait_until(lambda: second.poll() is not None or contract.result_path(work, "f1", 1).exists(), timeout=30)
+    wait_until(lambda: second.poll() is not None or contract.result_path(work, "f1", 1).exists())
     second.terminate()
 
     assert half

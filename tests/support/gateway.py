@@ -50,9 +50,9 @@ def a_backend(
     deployment: str = "blue", *servers: Server, endpoint: str = "fraud", concurrency: int = 8, **changes: object
 ) -> Backend:
     values: dict[str, object] = {
-        "request_timeout": timedelta(seconds=5),
+        "request_timeout": timedelta(seconds=30),
         "queue_per_instance": 100,
-        "queue_wait": timedelta(seconds=5),
+        "queue_wait": timedelta(seconds=30),
     } | changes
     return Backend(endpoint=endpoint, deployment=deployment, servers=servers, concurrency=concurrency, **values)  # type: ignore[arg-type]
 
@@ -81,9 +81,9 @@ def a_table(
     return RoutingTable(routes=(route,), backends=backends)
 
 
-def eventually(look: Callable[[], Value], until: Callable[[Value], bool] = bool, seconds: float = 10) -> Value:
-    """What `look` sees once it is as it should be, or at last."""
-    deadline = time.monotonic() + seconds
+def eventually(look: Callable[[], Value], until: Callable[[Value], bool] = bool) -> Value:
+    """What `look` sees once it is as it should be, or after a minute."""
+    deadline = time.monotonic() + 60
     while not until(seen := look()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return seen

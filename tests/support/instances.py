@@ -15,8 +15,8 @@ from pathlib import Path
 
 @dataclass
 class Instance:
-    """Answers its name on a unix socket or a free port. Headers of a request say what else to do: x-sleep, x-status,
-    x-halves (seconds between the halves of the answer)."""
+    """Answers its name on a unix socket or a free port. Headers of a request say what else to do: x-status, x-sleep
+    (for so many seconds, but no longer than until `wake`), x-halves (half of the answer is sent before that sleep)."""
 
     name: str
     path: Path | None = None
@@ -31,6 +31,7 @@ class Instance:
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(str(self.path))
         self._listener.listen(200)
+        self._woken, self._closed = threading.Event(), False
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -38,8 +39,13 @@ class Instance:
     def address(self) -> str:
         return str(self.path) if self.path is not None else f"127.0.0.1:{self._listener.getsockname()[1]}"
 
+    def wake(self) -> None:
+        """Answer all that sleeps, and sleep no more."""
+        self._woken.set()
+
     def close(self) -> None:
         """End as `kill -9` would: connections break, and the socket's file stays."""
+        self._closed = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._threads[0].join(5)  # the acceptor: no connection comes after it
@@ -47,6 +53,7 @@ class Instance:
         for connection in list(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        self.wake()
         for thread in self._threads:
             thread.join(5)
 
@@ -65,18 +72,24 @@ class Instance:
                 headers = _headers(reader)
                 body = _body(reader, headers)
                 self.seen.append((line.decode().strip(), headers, body))
-                time.sleep(float(headers.get("x-sleep", 0)))
+                halves = "x-halves" in headers
+                if not halves:
+                    self._sleep(headers)
                 answer = json.dumps({"name": self.name, "length": len(body)}).encode()
                 status = headers.get("x-status", "200")
                 length = f"content-length: {len(answer)}\r\n" if status != "204" else ""
                 head = f"HTTP/1.1 {status} Said\r\n{length}\r\n"
                 whole = head.encode() + (answer if length else b"")
-                pause = float(headers.get("x-halves", 0))
-                connection.sendall(whole[:-5] if pause else whole)
-                if pause:
-                    time.sleep(pause)
+                connection.sendall(whole[:-5] if halves else whole)
+                if halves:
+                    self._sleep(headers)
                     connection.sendall(whole[-5:])
         self.connections.discard(connection)
+
+    def _sleep(self, headers: Mapping[str, str]) -> None:
+        self._woken.wait(float(headers.get("x-sleep", 0)))
+        if self._closed:
+            raise ConnectionError
 
 
 @dataclass
@@ -102,7 +115,7 @@ class Client:
     key: str = "k1"
 
     def __post_init__(self) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=40)
 
     def score(self, body: bytes = b"{}", endpoint: str = "fraud", **headers: str) -> Answer:
         return self.ask("POST", f"/endpoints/{endpoint}/score", body, **headers)
@@ -147,7 +160,7 @@ class Load:
 
     def wait_for(self, more: int) -> None:
         """Return when `more` further answers have come."""
-        goal, deadline = self.answers.total() + more, time.monotonic() + 20
+        goal, deadline = self.answers.total() + more, time.monotonic() + 60
         while self.answers.total() < goal and not self.faults and time.monotonic() < deadline:
             time.sleep(0.01)
 

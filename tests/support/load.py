@@ -55,7 +55,7 @@ class Load:
         self._thread.join(timeout=60)
         return self._answers
 
-    def wait_for(self, more: int, timeout: float = 30.0) -> None:
+    def wait_for(self, more: int, timeout: float = 60.0) -> None:
         """Until that many more answers have come."""
         target = len(self._answers) + more
         deadline = time.monotonic() + timeout

@@ -7,7 +7,7 @@ from pathlib import Path
 from support.gateway import a_backend, a_gateway, a_server, a_socket_folder, a_table
 from support.instances import Answer, Client, Instance
 
-from penstock.gateway.base import Applied
+from penstock.gateway.base import Applied, Counts
 from penstock.gateway.table import Backend
 
 
@@ -36,6 +36,16 @@ class Site:
 
     def apply(self, *backends: Backend, **route: object) -> Applied:
         return self.gateway.apply(a_table(*backends, **route))  # type: ignore[arg-type]
+
+
+def at_work(site: Site, deployment: str = "blue") -> Counts:
+    """What is counted of a deployment, by the current process of the gateway."""
+    return site.gateway.tallies()[0].deployments[f"fraud/{deployment}"]
+
+
+def present(counts: Counts) -> int:
+    """How many requests are being worked on, or wait."""
+    return counts.waiting + sum(server.active + server.waiting for server in counts.servers.values())
 
 
 @contextmanager
