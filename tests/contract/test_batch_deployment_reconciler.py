@@ -58,7 +58,7 @@ class BatchBench:
 
     def loading(self) -> str:
         """The process that loads it, once it runs."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 100
         while not self.engine.inspect():
             assert not self.step()
             assert time.monotonic() < deadline
@@ -69,7 +69,7 @@ class BatchBench:
         write_report(report, Report(READY, 1))
 
     def settled(self) -> str:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 100
         while not self.step():
             assert time.monotonic() < deadline
         return provisioning_state(self.resources.get(BATCH_DEPLOYMENT, NAME))

@@ -83,7 +83,7 @@ def left_of(environments: UvEnvironments, fingerprint: str) -> list[str]:
 
 def uv_of(owner) -> psutil.Process:
     """The uv that a build of this owner runs."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         for process in psutil.process_iter():
             try:

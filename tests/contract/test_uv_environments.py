@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import psutil
 import pytest
+from support.running import wait_until
 
 from penstock.commands import Surroundings, TimeLimitError, run
 from penstock.domain.environment import Requirements
@@ -87,10 +88,7 @@ def test_a_killed_build_is_built_again(tmp_path, reached):
         while builder.poll() is None and not any((tmp_path / "e").glob(reached)):
             time.sleep(0.0005)
         builder.kill()
-    deadline = time.monotonic() + 5
-    while (left := left_running(tmp_path)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert left == []
+    wait_until(lambda: not left_running(tmp_path))
     built = environments.ensure(build)
     assert run_python(built.python, "import six, packaging, penstock_worker; print('whole')") == "whole"
     left = {path.name for path in (tmp_path / "e").iterdir()} - {".worker", build.fingerprint}
@@ -140,20 +138,17 @@ def test_passwords_of_indexes_are_neither_shown_nor_left_behind(tmp_path):
 
 
 def test_a_command_that_never_ends_is_killed_with_its_children(tmp_path):
-    surroundings = Surroundings(
-        environ={"PENSTOCK_OWNER": str(tmp_path)}, folder=tmp_path, limit=timedelta(seconds=0.5)
-    )
+    surroundings = Surroundings(environ={"PENSTOCK_OWNER": str(tmp_path)}, folder=tmp_path, limit=timedelta(seconds=3))
     with (tmp_path / "log").open("w") as log, pytest.raises(TimeLimitError):
         run(["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], log, surroundings)
     assert (tmp_path / "log").read_text() == "begun\n"
-    assert left_running(tmp_path) == []
+    wait_until(lambda: not left_running(tmp_path))
 
 
-def test_a_plan_for_the_platforms_own_python_runs_nothing_and_is_quick(tmp_path):
+def test_a_plan_for_the_platforms_own_python_runs_nothing(tmp_path, monkeypatch):
     environments = an_environments(tmp_path)
-    started = time.monotonic()
+    monkeypatch.setattr(subprocess, "Popen", None)
     build = environments.plan(Requirements(packages=("six",)))
-    assert time.monotonic() - started < 0.3
     assert build.python.exists()
 
 

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -72,13 +71,11 @@ def test_an_answer_without_an_end_counts_by_its_status_and_is_not_read() -> None
         assert send(url, {}, b"{}").delivered
 
 
-@pytest.mark.parametrize("behave", [dripping, lambda _, ended: ended.wait(5)])
+@pytest.mark.parametrize("behave", [dripping, lambda _, ended: ended.wait(100)])
 def test_slow_receivers_are_left_in_time(behave: Behave, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook_calls, "PATIENCE", timedelta(seconds=0.5))
-    began = time.monotonic()
     with a_receiver(behave) as url:
         outcome = send(url, {}, b"{}")
-        assert time.monotonic() - began < 4
     assert (outcome.status, outcome.error) == (0, "no answer within 0 s")
 
 

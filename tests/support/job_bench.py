@@ -101,7 +101,7 @@ class JobBench:
 
     def until(self, name: str, state: JobState, play: Callable[[], object] = lambda: None) -> JobStatus:
         """Reconcile, and let `play` have its turn in between, until the job is in that state."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 100
         while self.status(name).state is not state:
             assert time.monotonic() < deadline, self.status(name)
             self.step(name)
