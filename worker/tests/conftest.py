@@ -11,6 +11,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM
@@ -27,7 +28,7 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("worker", timeout=30)
+        super().__init__("worker", timeout=60)
         self._path = path
 
     def connect(self) -> None:
@@ -65,13 +66,21 @@ class Worker:
         return report
 
     def request(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
+        return self.answered(self.begin(method, path, body, headers))
+
+    def begin(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> UnixConnection:
+        """Send a request whose answer is read by `answered`."""
         connection = UnixConnection(self.socket)
-        try:
-            connection.request(method, path, body, headers or {})
+        connection.request(method, path, body, headers or {})
+        return connection
+
+    def answered(self, connection: UnixConnection) -> Answer:
+        """The answer, after which the connection is closed."""
+        with closing(connection):
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
 
     def score(self, body: object) -> Answer:
         return self.request("POST", "/score", body if isinstance(body, (str, bytes)) else json.dumps(body))
@@ -91,7 +100,7 @@ class Worker:
         return read_to_end(client)
 
     def wait(self) -> int:
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -103,7 +112,7 @@ StartWorker = Callable[..., Worker]
 
 def connected(path: Path) -> Socket:
     client = Socket(AF_UNIX, SOCK_STREAM)
-    client.settimeout(30)
+    client.settimeout(60)
     client.connect(str(path))
     return client
 
@@ -174,7 +183,7 @@ def launch(folder: Path, script: str | None, python: str, more: dict[str, str]) 
 
 
 def await_ready(worker: Worker) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         report = contract.read_report(worker.folder / "report")
         if report is not None and report.pid == worker.process.pid and report.phase == contract.READY:

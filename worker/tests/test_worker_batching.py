@@ -128,11 +128,11 @@ def exchange(rows: int, group: str = "g", arrived: float | None = None) -> Excha
 
 def test_a_batch_is_no_longer_than_its_oldest_request_can_wait_for() -> None:
     pace = Pace()
-    pace.note(rows=10, seconds=1.0)
+    pace.note(rows=10, seconds=1000.0)
     waiting = deque(exchange(1) for _ in range(64))
-    assert len(batch_of(waiting, 64, pace, timeout=2.0)) == 9  # half of what is left until the deadline, just begun
-    overdue = deque([exchange(1, arrived=perf_counter() - 60), exchange(1)])
-    assert len(batch_of(overdue, 64, pace, timeout=2.0)) == 1
+    assert len(batch_of(waiting, 64, pace, timeout=2000.0)) == 9  # half of what is left until the deadline, just begun
+    overdue = deque([exchange(1, arrived=perf_counter() - 6000), exchange(1)])
+    assert len(batch_of(overdue, 64, pace, timeout=2000.0)) == 1
     assert len(overdue) == 1
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.running import wait_until
 
 from penstock_worker import contract
 from penstock_worker.contract import LATENCY_FLOOR, LATENCY_GROWTH
@@ -113,13 +114,15 @@ def test_metrics_are_of_all_processes_and_outlive_one_of_them(start_worker: Call
             return os.getpid()
     """
     worker = start_worker(script, **{contract.WORKER_COUNT: "2", contract.MEASURES: "sums"})
-    pids = {worker.score("x").body for _ in range(60)}
+    pids = [worker.score("x").body for _ in range(60)]
+    while len(set(pids)) < 2:  # who of the two accepts a connection is the kernel's affair
+        pids.append(worker.score("x").body)
     refused = [worker.request("POST", "/score", b"\xff").status for _ in range(5)]
     assert refused == [400] * 5
 
     def metrics(count: int) -> str:
         """Once the process that is asked has heard of so many requests of all."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             text = str(worker.request("GET", "/metrics").body.decode())
             if metric(text, "penstock_request_duration_seconds_count") == count:
@@ -127,17 +130,17 @@ def test_metrics_are_of_all_processes_and_outlive_one_of_them(start_worker: Call
             assert time.monotonic() < deadline, text
             time.sleep(0.05)
 
-    text = metrics(65)
-    assert len(pids) == 2
-    assert metric(text, 'penstock_requests_total{status="2xx"}') == 60
+    good, whole = len(pids), len(pids) + 5
+    text = metrics(whole)
+    assert metric(text, 'penstock_requests_total{status="2xx"}') == good
     assert metric(text, 'penstock_requests_total{status="4xx"}') == 5
-    assert metric(text, 'penstock_request_duration_seconds_bucket{le="+Inf"}') == 65
-    assert metric(text, 'penstock_request_duration_seconds_bucket{le="0.01"}') == 5
-    assert metric(text, "penstock_request_duration_seconds_sum") >= 60 * 0.02
+    assert metric(text, 'penstock_request_duration_seconds_bucket{le="+Inf"}') == whole
+    assert metric(text, 'penstock_request_duration_seconds_bucket{le="0.01"}') <= 5
+    assert metric(text, "penstock_request_duration_seconds_sum") >= good * 0.02
     with pytest.raises(OSError):  # noqa: PT011 - of the connection, whichever
         worker.score("die")
     worker.score("x")
-    metrics(66)
+    metrics(whole + 1)
 
 
 TAPED = """
@@ -191,7 +194,7 @@ def taped(start_worker: Callable[..., Any]) -> Tape:
 def test_a_tape_keeps_requests_with_their_answers_while_somebody_wants_it(taped: Tape) -> None:
     taped.score(b"before", "r0")
     assert taped.read() == []
-    assert taped.roll(seconds=1.5) == 200
+    assert taped.roll(seconds=300) == 200
     assert [taped.score(body, f"r{n}") for n, body in enumerate((b"a", b"bad", b"\xff"), 1)] == [200, 500, 400]
     rows = taped.read()
     assert [(row["id"], row["status"], row["request"]) for row in rows] == [
@@ -200,18 +203,21 @@ def test_a_tape_keeps_requests_with_their_answers_while_somebody_wants_it(taped:
         ("r3", 400, b"\xff"),
     ]
     assert (rows[0]["answer"], rows[0]["content_type"]) == (b'"a"', "text/plain")
-    assert all(0 < row["seconds"] < 5 for row in rows)
+    assert all(0 < row["seconds"] < 60 for row in rows)
     assert [row["id"] for row in taped.read(rows[0]["at"])] == ["r2", "r3"]
-    deadline = time.monotonic() + 10
-    while taped.read():  # it ends by itself, and what it kept is gone
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    taped.score(b"after", "r4")
+
+
+def test_a_tape_ends_by_itself_and_what_it_kept_is_gone(taped: Tape) -> None:
+    while not taped.read():
+        taped.roll(seconds=0.5)
+        taped.score(b"a", "r1")
+    wait_until(lambda: not taped.read())
+    taped.score(b"after", "r2")
     assert taped.read() == []
 
 
 def test_a_tape_is_bounded_and_the_oldest_goes_first(taped: Tape) -> None:
-    taped.roll(seconds=60)
+    taped.roll(seconds=300)
     assert taped.score(b"x" * 300_000, "too large") == 200
     assert taped.score(b"long" * 1000, "answer too large") == 200
     assert taped.score(b"x", "packed", **{"content-encoding": "gzip"}) == 200
@@ -224,7 +230,7 @@ def test_a_tape_is_bounded_and_the_oldest_goes_first(taped: Tape) -> None:
 
 
 def test_a_share_of_the_ids_is_kept_always_the_same_ones(taped: Tape) -> None:
-    taped.roll(seconds=60, share=0.3)
+    taped.roll(seconds=300, share=0.3)
     ids = [f"id-{number}" for number in range(200)]
     for name in (*ids, *ids):
         taped.score(b"x", name)

@@ -116,10 +116,10 @@ class Job:
 
     def end(self, process: subprocess.Popen[bytes]) -> int:
         process.send_signal(signal.SIGTERM)
-        return process.wait(timeout=20)
+        return process.wait(timeout=60)
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 100
         while not condition():
             assert time.monotonic() < deadline, (self.root / "worker.log").read_text()
             time.sleep(0.005)

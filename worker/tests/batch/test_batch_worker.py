@@ -1,7 +1,6 @@
 """The real worker process of a job: how it starts, works, survives and ends."""
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,7 +89,7 @@ def test_a_mini_batch_whose_worker_was_killed_in_run_is_run_by_the_next_one(make
             return mini_batch
     """)
     tasks = [job.give((file,), file.number) for file in job.files(3)]
-    job.start(ready=False).wait(timeout=20)
+    job.start(ready=False).wait(timeout=60)
     assert (job.folder / "current" / "w1").read_text() == tasks[0].id
     assert job.parts == []
     job.start()
@@ -106,7 +105,7 @@ def test_a_script_that_cannot_load_is_reported_with_its_own_traceback(make_job: 
             return mini_batch
     """)
     process = job.start(ready=False)
-    assert process.wait(timeout=20) == contract.EXIT_CANNOT_LOAD
+    assert process.wait(timeout=60) == contract.EXIT_CANNOT_LOAD
     report = job.report()
     assert (report.phase, report.reason) == (contract.FAILED, contract.SCRIPT_INIT_FAILED)
     assert report.message == "init() in score.py raised ValueError: no model here (score.py, line 3)"
@@ -165,7 +164,7 @@ def test_a_worker_that_runs_out_of_memory_again_and_again_leaves_the_rest_to_ano
     """)
     tasks = [job.give((file,), number) for number, file in enumerate(job.files(4))]
     limit = {contract.MEMORY_BYTES: str(2**29)}
-    assert job.start(**limit).wait(timeout=20) == 0
+    assert job.start(**limit).wait(timeout=60) == 0
     assert [job.finished(task).reason for task in tasks[:3]] == ["", RUN_FAILED, RUN_FAILED]
     assert job.result(tasks[3]) is None
     job.start(**limit)
@@ -194,19 +193,17 @@ def test_sigterm_interrupts_a_long_run_and_leaves_its_mini_batch_to_others(make_
     job = make_job("""
         import os, pathlib, threading, time
         def init():
-            threading.Thread(target=time.sleep, args=(60,)).start()
+            threading.Thread(target=time.sleep, args=(600,)).start()
         def run(mini_batch):
             pathlib.Path(os.environ["AZUREML_BI_OUTPUT_PATH"], "began").touch()
-            time.sleep(60)
+            time.sleep(600)
         def shutdown():
             print("shutdown was called")
     """)
     task = job.give(job.files())
     process = job.start()
     job.wait_for((job.root / "output" / "began").exists)
-    began = time.monotonic()
     assert job.end(process) == contract.EXIT_OK
-    assert time.monotonic() - began < 5
     assert job.task_path(task).exists()
     assert (job.parts, job.result(task)) == ([], None)
     assert user_log(job, "stdout", "node0", "process001.stdout.txt") == "shutdown was called\n"
@@ -282,14 +279,14 @@ def test_a_worker_whose_job_was_deleted_ends(make_job: MakeJob) -> None:
     job = make_job(READS)
     process = job.start()
     (job.folder / "tasks" / "w1").rename(job.root / "gone")
-    assert process.wait(timeout=20) == contract.EXIT_OK
+    assert process.wait(timeout=60) == contract.EXIT_OK
 
 
 def test_a_job_without_an_order_is_a_failure_to_load(make_job: MakeJob) -> None:
     job = make_job(READS)
     (job.folder / "order.json").write_text("{}")
     process = job.start(ready=False)
-    assert process.wait(timeout=20) == contract.EXIT_CANNOT_LOAD
+    assert process.wait(timeout=60) == contract.EXIT_CANNOT_LOAD
     assert job.report().reason == contract.SETTING_INVALID
     assert batch_contract.read(job.folder / "order.json", batch_contract.Order) is None
 
@@ -306,7 +303,7 @@ def test_files_are_cut_before_the_model_is_loaded(make_job: MakeJob) -> None:
     later = Task("m1", batch_contract.SCORE, 1)
     batch_contract.write(job.task_path(later), later)
     variables = {contract.ENTRY_SCRIPT: "", contract.MLFLOW_MODEL: str(job.root / "model")}
-    assert job.start(ready=False, **variables).wait(timeout=30) == contract.EXIT_CANNOT_LOAD
+    assert job.start(ready=False, **variables).wait(timeout=60) == contract.EXIT_CANNOT_LOAD
     segments = job.finished(task).segments
     assert len(segments) > 1
     assert sum(segment.rows for segment in segments) == 100

@@ -4,10 +4,8 @@ import errno
 import fcntl
 import json
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -406,12 +404,12 @@ def test_two_workers_do_not_finish_at_once(tmp_path: Path, monkeypatch: pytest.M
     assert job.finish().reason == ""
 
 
-def test_many_parts_are_quick_and_the_beat_does_not_stop(tmp_path: Path) -> None:
+def test_the_beat_does_not_stop_over_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finishing, "_BEAT_SECONDS", 0.0)
     job = Job(tmp_path, output_mode="per_input")
     for number in range(1000):
         job.part(f"{number % 10}/{number}.csv", b"1\n")
-    beats = [time.monotonic()]
-    assert job.finish(lambda: beats.append(time.monotonic())).reason == ""
-    beats.append(time.monotonic())
-    assert max(later - earlier for earlier, later in pairwise(beats)) < 1
+    beats: list[int] = []
+    assert job.finish(lambda: beats.append(1)).reason == ""
+    assert len(beats) > 1000
     assert len(job.files()) == 1000
