@@ -87,42 +87,11 @@ def build(settings: Settings, token: str, shut_down: Callable[[], None]) -> Plat
     )
     leadership = Leadership(outside.store, below.clock, identity(settings), controller.enqueue_all)
     watch = Watch(outside.engine, controller.enqueue)
-    readiness = Readiness(checks(outside.store, outside.gateway, leadership))
-    follower = EventFollower(outside.store, lambda event: _follow(controller, parts.online.meter, event))
     return Platform(
-        services=_services(parts, token, readiness, shut_down),
+        services=_services(parts, token, Readiness(checks(outside.store, outside.gateway, leadership)), shut_down),
         gateway=outside.gateway,
-        parts=(
-            parts.online.routing,
-            parts.online.prober,
-            follower,
-            parts.online.meter,
-            parts.online.tapes,
-            parts.rollouts.shadows,
-            leadership,
-            controller,
-            parts.webhooks.deliveries,
-            watch,
-            parts.online.waker,
-            parts.online.scaler,
-            parts.errands.validations,
-            parts.errands.compilations,
-            outside.mlflow,
-            parts.upkeep.environment_collector,
-            parts.upkeep.record_keeper,
-        ),
-        closing=(
-            parts.batch.runner.close,
-            parts.rollouts.looks.close,
-            parts.rollouts.stages.close,
-            parts.upkeep.environment_doctor.close,
-            parts.online.inspector.close,
-            below.builds.close,
-            outside.images.close,
-            outside.engine.close,
-            below.models.close,
-            outside.store.close,
-        ),
+        parts=_in_background(parts, leadership, controller, watch),
+        closing=_to_be_closed(parts),
     )
 
 
@@ -148,12 +117,6 @@ def _reconcilers(parts: _Parts) -> Mapping[str, Reconciler]:
         **parts.batch.reconcilers,
         WEBHOOK.name: parts.webhooks.reconciler,
     }
-
-
-def _follow(controller: Controller, meter: Meter, event: Event) -> None:
-    """What another control plane wrote concerns this one too: the controller if it leads."""
-    meter.note(event)
-    enqueue(controller, Key(event.kind, event.name))
 
 
 def _services(parts: _Parts, token: str, readiness: Readiness, shut_down: Callable[[], None]) -> Services:
@@ -202,4 +165,49 @@ def _services(parts: _Parts, token: str, readiness: Readiness, shut_down: Callab
         now=below.clock.now,
         leading=below.leading,
         shut_down=shut_down,
+    )
+
+
+def _in_background(parts: _Parts, leadership: Leadership, controller: Controller, watch: Watch) -> tuple[Part, ...]:
+    outside = parts.ground.outside
+    return (
+        parts.online.routing,
+        parts.online.prober,
+        EventFollower(outside.store, lambda event: _follow(controller, parts.online.meter, event)),
+        parts.online.meter,
+        parts.online.tapes,
+        parts.rollouts.shadows,
+        leadership,
+        controller,
+        parts.webhooks.deliveries,
+        watch,
+        parts.online.waker,
+        parts.online.scaler,
+        parts.errands.validations,
+        parts.errands.compilations,
+        outside.mlflow,
+        parts.upkeep.environment_collector,
+        parts.upkeep.record_keeper,
+    )
+
+
+def _follow(controller: Controller, meter: Meter, event: Event) -> None:
+    """What another control plane wrote concerns this one too: the controller if it leads."""
+    meter.note(event)
+    enqueue(controller, Key(event.kind, event.name))
+
+
+def _to_be_closed(parts: _Parts) -> tuple[Callable[[], object], ...]:
+    below = parts.ground
+    return (
+        parts.batch.runner.close,
+        parts.rollouts.looks.close,
+        parts.rollouts.stages.close,
+        parts.upkeep.environment_doctor.close,
+        parts.online.inspector.close,
+        below.builds.close,
+        below.outside.images.close,
+        below.outside.engine.close,
+        below.models.close,
+        below.outside.store.close,
     )
