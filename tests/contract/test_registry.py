@@ -1,7 +1,6 @@
 """What every implementation of the registry's two ports holds to: versions, and the files of models."""
 
 import os
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.ports import free_port
 from support.registry import mlflow_command
 from support.running import wait_until
 
@@ -31,8 +31,7 @@ PATH = f"artifact:{'a' * 64}/model"
 def mlflow_url(tmp_path_factory):
     """A real MLflow server, as the platform runs it."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [str(mlflow_command()), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     variables = {
         "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db",
@@ -53,7 +52,7 @@ def mlflow_url(tmp_path_factory):
         yield url
     finally:
         os.killpg(process.pid, 15)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @pytest.fixture(params=["memory", "mlflow"])

@@ -19,12 +19,12 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from support.ports import free_port
 from support.running import wait_until
 
 from penstock.containers.base_image import root_tag
 from penstock.containers.tool import Tool, find_tool
 from penstock.domain.errors import PenstockError
-from penstock.gateway.process import free_port
 
 # What the root file system has beside the smallest Debian; a change makes a new one.
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
@@ -76,7 +76,7 @@ def a_registry(folder: Path, http: dict[str, object] | None = None, **more: obje
     program = shutil.which("docker-registry", path=os.pathsep.join((os.environ["PATH"], str(_UNPACKED))))
     if program is None:
         pytest.skip("docker-registry is not installed (Debian, Ubuntu: apt install docker-registry)")
-    address = f"127.0.0.1:{free_port('127.0.0.1', 0)}"
+    address = f"127.0.0.1:{free_port()}"
     config = {
         "version": 0.1,
         "log": {"level": "error"},
@@ -136,7 +136,7 @@ def _base_image(root: Path) -> None:
             env={**os.environ, "PENSTOCK_HOME": home},
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
     assert done.returncode == 0, done.stderr

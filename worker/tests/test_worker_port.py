@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import free_port
 
 from penstock_worker import contract
 from penstock_worker.listener import listen
@@ -22,19 +23,14 @@ ECHO = """
 """
 
 
-def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def on_port(port: object) -> dict[str, str]:
     return {contract.SOCKET: "", contract.LISTEN: f"127.0.0.1:{port}"}
 
 
 def test_a_script_is_served_on_a_port_until_the_worker_is_asked_to_end(start_worker: StartWorker) -> None:
-    port = a_free_port()
+    port = free_port()
     worker = start_worker(ECHO, **on_port(port))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("POST", "/score", json.dumps([1, 2]), {"Content-Type": "application/json"})
     assert json.loads(connection.getresponse().read()) == [1, 2]
     connection.close()
@@ -64,7 +60,7 @@ def test_a_port_that_cannot_be_is_refused(written: str) -> None:
 
 
 def test_answers_leave_at_once() -> None:
-    bound = listen(("127.0.0.1", a_free_port())).socket
+    bound = listen(("127.0.0.1", free_port())).socket
     with bound, socket.create_connection(bound.getsockname()) as client, bound.accept()[0] as served:
         assert client.getpeername() == bound.getsockname()
         assert served.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

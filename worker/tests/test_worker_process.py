@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import free_port
 from support.running import wait_until
 
 from penstock_worker import contract
@@ -58,8 +59,8 @@ def test_a_script_is_served_and_reported(start_worker: StartWorker) -> None:
 
 
 def test_a_worker_in_a_container_listens_on_a_port(start_worker: StartWorker) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         listen = {contract.SOCKET: "", contract.LISTEN: f"127.0.0.1:{port}"}
         refused = start_worker(ECHO, ready=False, **listen)
         assert refused.wait() == contract.EXIT_CANNOT_LOAD
