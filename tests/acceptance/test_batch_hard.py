@@ -148,7 +148,7 @@ def test_output_that_is_there_already_is_refused_before_anything_is_scored(
 
 
 def test_a_job_is_canceled_and_resumed_in_every_state(jobs: Jobs, data: Path, platform: Platform, folder: Path) -> None:
-    sleepers(data, 16)
+    sleepers(data, 16, 0.3)
     jobs.begin("queued", data, overrides={"compute": "azureml:none"})
     jobs.begin("running", data)
     jobs.begin("at-once", data)

@@ -33,7 +33,7 @@ def init():
     print("the author's own words")
 
 def run(mini_batch):
-    time.sleep(0.15)
+    time.sleep(0.5)
     weights = [subprocess.check_output(["weigh-file", path], text=True).strip() for path in mini_batch]
     return [f"{os.path.basename(path)} {weight} {os.getuid()}" for path, weight in zip(mini_batch, weights)]
 """

@@ -44,7 +44,7 @@ class Jobs:
     def state(self, name: str) -> str:
         return self.status(name)["state"]
 
-    def until(self, name: str, *states: str, timeout: float = 60.0) -> Any:
+    def until(self, name: str, *states: str, timeout: float = 100.0) -> Any:
         """The job's status once it is in one of these states, by default an end: of its last attempt, which the
         controller may not have seen yet."""
         deadline = time.monotonic() + timeout
