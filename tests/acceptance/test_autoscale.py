@@ -114,7 +114,7 @@ def test_the_simulator_foretells_when_and_how_far_a_real_deployment_scales(platf
     # In flight: 0.2, then 0.8, then 1.9 requests, where an instance is meant to have 0.7.
     arrivals = array("d", itertools.chain(evenly(5, 0, 4), evenly(20, 4, 11), evenly(45, 11, 22)))
     begun = datetime.now(UTC)
-    answers = replayed(platform, arrivals)
+    answers, sent = replayed(platform, arrivals)
     real = [
         ((datetime.fromisoformat(event["at"]) - begun).total_seconds(), int(event["message"].split()[2]))
         for event in platform.json("events", "--limit", 200)
@@ -122,7 +122,7 @@ def test_the_simulator_foretells_when_and_how_far_a_real_deployment_scales(platf
     ]
     took = median(seconds for status, seconds in answers if status == 200)
     model = Model(service_seconds=took, service_spread=0.1, start_seconds=1.5)
-    foretold = simulate(parse(Autoscale, POLICY, "policy"), arrivals, model, begun)
+    foretold = simulate(parse(Autoscale, POLICY, "policy"), sent, model, begun)
     assert [status for status, _ in answers if status != 200] == []
     assert foretold.lost == 0
     # Decisions come every two seconds, and later on a machine that has other work, as instances do: then to more.
@@ -138,18 +138,19 @@ def evenly(rate: float, start: float, end: float) -> Sequence[float]:
     return [start + n / rate for n in range(round((end - start) * rate))]
 
 
-def replayed(platform: Platform, arrivals: Sequence[float]) -> list[tuple[int, float]]:
-    """Send a request at each of the times; status and seconds of the answers."""
+def replayed(platform: Platform, arrivals: Sequence[float]) -> tuple[list[tuple[int, float]], array[float]]:
+    """Send a request at each of the times: status and seconds of the answers, and when they were sent indeed."""
     url = f"http://127.0.0.1:{platform.gateway_port}/endpoints/fraud/score"
     headers = {"Authorization": f"Bearer {platform.key('fraud')}", "azureml-model-deployment": "blue"}
-    with httpx.Client(headers=headers, timeout=30) as client, ThreadPoolExecutor(24) as pool:
+    with httpx.Client(headers=headers, timeout=60) as client, ThreadPoolExecutor(24) as pool:
 
         def score(_: int) -> tuple[int, float]:
             began = time.monotonic()
             return client.post(url, content=b"{}").status_code, time.monotonic() - began
 
-        begun, futures = time.monotonic(), []
+        begun, futures, sent = time.monotonic(), [], array("d")
         for number, at in enumerate(arrivals):
             time.sleep(max(0.0, begun + at - time.monotonic()))
+            sent.append(time.monotonic() - begun)
             futures.append(pool.submit(score, number))
-        return [future.result() for future in futures]
+        return [future.result() for future in futures], sent

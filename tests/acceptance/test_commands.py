@@ -161,6 +161,7 @@ def test_set_changes_single_fields(platform: Platform, fraud: Caller) -> None:
 
 
 def test_logs_of_a_dead_instance_are_kept(platform: Platform, fraud: Caller) -> None:
+    wait_until(lambda: len(platform.instance_pids("fraud.green")) == 1)
     before = fraud.score(azureml_model_deployment="green").json()["pid"]
     with suppress(httpx.RemoteProtocolError):
         fraud.score("die", azureml_model_deployment="green")
@@ -296,7 +297,9 @@ def give_traffic(platform: Platform, traffic: dict[str, int]) -> None:
 
 
 def status(caller: Caller, key: str) -> int:
-    return httpx.post(f"{caller.url}/score", content=b"{}", headers={"Authorization": f"Bearer {key}"}).status_code
+    return httpx.post(
+        f"{caller.url}/score", content=b"{}", headers={"Authorization": f"Bearer {key}"}, timeout=60
+    ).status_code
 
 
 def mode(path: Path) -> int:

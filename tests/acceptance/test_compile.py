@@ -12,8 +12,6 @@ from support.registry import mlflow_command
 from support.running import Platform, a_platform, write_endpoint
 from support.trained import REQUIREMENTS, python_with
 
-pytestmark = pytest.mark.timeout(300)
-
 TRAIN = """
 import sys
 from importlib.metadata import version

@@ -10,7 +10,7 @@ def test_the_dashboard_tells_what_runs_to_who_has_the_token(tmp_path: Path) -> N
     with a_platform(tmp_path / "home") as platform:
         platform.run("online-endpoint", "create", "-f", write_endpoint(tmp_path, "fraud"))
         platform.run("online-deployment", "create", "-f", write_deployment(tmp_path, "fraud", "blue"), "--all-traffic")
-        with httpx.Client(base_url=platform.server["url"], follow_redirects=True) as browser:
+        with httpx.Client(base_url=platform.server["url"], follow_redirects=True, timeout=60) as browser:
             closed = browser.get("/")
             assert (closed.status_code, "fraud" in closed.text) == (401, False)
             assert browser.post("/login", data={"token": "wrong"}).status_code == 401

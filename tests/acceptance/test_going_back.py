@@ -160,7 +160,9 @@ def newest_event(platform: Platform) -> int:
 
 def served(caller: Caller) -> str:
     """Who answers a new connection."""
-    answer = httpx.post(f"{caller.url}/score", content=b'{"x": 1}', headers=caller.headers(), trust_env=False)
+    answer = httpx.post(
+        f"{caller.url}/score", content=b'{"x": 1}', headers=caller.headers(), trust_env=False, timeout=60
+    )
     assert answer.status_code == httpx.codes.OK
     return answer.headers["azureml-model-deployment"]
 

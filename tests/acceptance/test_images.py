@@ -21,8 +21,6 @@ from penstock.containers.images import Images
 from penstock.containers.tool import Tool
 from penstock.domain.errors import Code, PenstockError
 
-pytestmark = pytest.mark.timeout(300)  # a new machine first makes a root file system of packages
-
 OURS = "localhost/penstock-tests"
 # As people have them for Azure, but for the name after FROM.
 AZURES = """\

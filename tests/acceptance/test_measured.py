@@ -5,6 +5,7 @@ import signal
 from collections.abc import Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 
 import pytest
 from support.callers import Caller, a_caller, write_yaml
@@ -75,7 +76,8 @@ def hour(services: Services, deployment: str) -> Window:
 def test_known_load_is_measured_exactly_by_gateway_and_instances(caller: Caller, services: Services) -> None:
     wait_until(lambda: hour(services, "blue").seconds)
     assert hour(services, "blue").requests == 0
-    assert [caller.score("x").status_code for _ in range(GOOD)] == [200] * GOOD
+    answers = [caller.score("x") for _ in range(GOOD)]
+    assert [answer.status_code for answer in answers] == [200] * GOOD
     assert [caller.score("raise").status_code for _ in range(RAISING)] == [424] * RAISING
     assert [caller.score(b"\xff").status_code for _ in range(REFUSED)] == [400] * REFUSED
     whole = GOOD + RAISING + REFUSED
@@ -83,26 +85,27 @@ def test_known_load_is_measured_exactly_by_gateway_and_instances(caller: Caller,
     window = hour(services, "blue")
     assert (window.requests, window.failed, window.refused) == (whole, RAISING, REFUSED)
     assert window.latency.total == whole, "of all processes of the instance"
-    assert window.latency.percentile(0.5) == pytest.approx(0.021, rel=0.5)
+    seen = median(answer.elapsed.total_seconds() for answer in answers)
+    assert 0.02 / 1.1 < window.latency.percentile(0.5) < seen * 1.1  # edges of buckets lie between
     assert window.ready == 1
     assert window.cpu is not None
     assert window.memory is not None
     assert 0 < window.memory.mean < 1
-    assert 0 < hour(services, "green").requests < whole, "copies"
+    wait_until(lambda: hour(services, "green").requests)
+    assert hour(services, "green").requests < whole, "copies"
 
 
 def test_the_command_tells_it_by_azures_names(platform: Platform, caller: Caller) -> None:
     def told() -> list[dict[str, float]]:
         caller.score("x")
         minutes = platform.json("metrics", "-e", "watched", "-d", "blue", "--minutes", 2)
-        return [each for each in minutes if each["RequestLatency_P99"]]
+        return [each for each in minutes if all(each[name] for name in names)]
 
-    wait_until(told)
-    minute = told()[-1]
-    assert 15 < minute["RequestLatency_P50"] <= minute["RequestLatency_P99"] < 5000
-    assert minute["RequestsPerMinute"] > 0
-    assert 0 < minute["DeploymentCapacity"] <= 1
-    assert minute["CpuMemoryUtilizationPercentage"] > 0
+    names = ("RequestLatency_P99", "RequestsPerMinute", "DeploymentCapacity", "CpuMemoryUtilizationPercentage")
+    found: list[dict[str, float]] = []
+    wait_until(lambda: found.extend(told()) or found)
+    assert 15 < found[0]["RequestLatency_P50"] <= found[0]["RequestLatency_P99"] < 60_000
+    assert found[0]["DeploymentCapacity"] <= 1
     unknown = platform.run("metrics", "-e", "watched", "--metric", "Nonsense", check=False)
     assert unknown.returncode == 2
     assert "RequestLatency_P99" in unknown.stderr

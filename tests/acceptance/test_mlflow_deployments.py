@@ -15,8 +15,6 @@ from support.registry import MLFLOW, mlflow_command
 from support.running import Platform, a_platform
 from support.trained import python_with
 
-pytestmark = pytest.mark.timeout(300)
-
 REPOSITORY = Path(__file__).parents[2]
 TRAIN = """
 import mlflow, pandas

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import socket
 import subprocess
 from collections.abc import Generator, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from support.ports import free_port
 from support.postgresql import a_postgresql
 from support.registry import mlflow_command, mlflow_python
 from support.running import Platform, a_platform, wait_until
@@ -62,17 +64,19 @@ def test_training_code_logs_and_loads_models_with_one_url_and_one_token(platform
     ids=["nothing", "a wrong token", "a wrong password", "a made-up session"],
 )
 def test_without_the_token_nothing_is_told(platform: Platform, sent: Mapping[str, str]) -> None:
-    answer = httpx.get(f"{platform.server['url']}/mlflow/api/2.0/mlflow/experiments/get?experiment_id=0", headers=sent)
+    url = f"{platform.server['url']}/mlflow/api/2.0/mlflow/experiments/get?experiment_id=0"
+    answer = httpx.get(url, headers=sent, timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "denied")
 
 
 def test_the_token_is_taken_as_a_password_too(platform: Platform) -> None:
-    assert httpx.get(f"{platform.server['url']}/mlflow/version", auth=("anybody", token(platform))).status_code == 200
+    url = f"{platform.server['url']}/mlflow/version"
+    assert httpx.get(url, auth=("anybody", token(platform)), timeout=60).status_code == 200
 
 
 def test_a_browser_is_led_to_the_login_and_on_to_a_page_that_works(platform: Platform) -> None:
     accepting = {"Accept": "text/html,*/*"}
-    with httpx.Client(base_url=platform.server["url"], follow_redirects=True, headers=accepting) as browser:
+    with httpx.Client(base_url=platform.server["url"], follow_redirects=True, headers=accepting, timeout=60) as browser:
         login = browser.get("/mlflow")
         assert (login.status_code, login.url.path, 'value="/mlflow/"' in login.text) == (401, "/login", True)
         page = browser.post("/login", data={"token": token(platform), "next": "/mlflow/"})
@@ -92,7 +96,7 @@ def test_what_would_run_commands_on_this_host_stays_shut(platform: Platform) -> 
 
 
 def test_large_files_pass_without_being_held(platform: Platform) -> None:
-    piece, count = os.urandom(1024 * 1024), 300
+    piece, count = random.Random(1).randbytes(1024 * 1024), 300
     path = "/mlflow/api/2.0/mlflow-artifacts/artifacts/0/large/file.bin"
     processes = [psutil.Process(int(platform.server["pid"])), *mlflow_processes(platform)]
     before = [process.memory_info().rss for process in processes]
@@ -201,8 +205,7 @@ def mlflow_processes(platform: Platform) -> list[psutil.Process]:
 def an_s3() -> Generator[str]:
     """URL of an object store that lives in here."""
     program = python_with(("moto[server,s3]",)).with_name("moto_server")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -211,7 +214,7 @@ def an_s3() -> Generator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(timeout=10)
+        server.wait(timeout=60)
 
 
 def listening(port: int) -> bool:

@@ -12,8 +12,6 @@ import pytest
 from support.load import Load
 from support.running import ECHO, Platform, a_platform, wait_until, write_deployment, write_endpoint
 
-SLOW_SECONDS = 5.0  # for a busy machine; the demo and the benchmark measure how long it takes
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Generator[Platform]:
@@ -50,12 +48,10 @@ def test_while_traffic_moves_to_another_deployment(platform: Platform, load: Loa
 def test_while_a_rollback_takes_a_bad_deployment_out_before_it_returns(platform: Platform, load: Load) -> None:
     platform.run("online-endpoint", "update", "-n", "fraud", "--traffic", "blue=0 green=100")
     load.wait_for(200)
-    begun = time.monotonic()
     platform.run("online-endpoint", "rollback", "-n", "fraud")
     returned = time.monotonic()
     load.wait_for(200)
     assert not [a for a in load.answers(since=returned) if a.deployment == "green"]
-    assert returned - begun < SLOW_SECONDS
 
 
 def test_while_keys_are_rotated(platform: Platform, load: Load) -> None:

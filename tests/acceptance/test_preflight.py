@@ -9,8 +9,6 @@ import pytest
 from support.running import Platform, write_deployment, write_endpoint
 from support.trained import MODEL_PACKAGES
 
-pytestmark = pytest.mark.timeout(300)
-
 SCRIPT = """
 import json
 

@@ -9,10 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.timeout(300)
-
 SOAK = Path(__file__).parents[2] / "bench" / "soak" / "run.py"
 FAULTS = {"an instance", "the gateway", "the control plane"}  # that are killed
 

@@ -45,7 +45,7 @@ class Caller:
 
 @contextmanager
 def a_caller(platform: Platform, endpoint: str) -> Generator[Caller]:
-    with httpx.Client(timeout=30, trust_env=False) as http:
+    with httpx.Client(timeout=60, trust_env=False) as http:
         yield Caller(platform, endpoint, http)
 
 
@@ -54,7 +54,7 @@ def an_api(platform: Platform, **headers: str) -> Generator[httpx.Client]:
     """Plain HTTP to the REST API, with the home's token."""
     token = (platform.home / "token").read_text().strip()
     sent = {"Authorization": f"Bearer {token}", **{name.replace("_", "-"): v for name, v in headers.items()}}
-    with httpx.Client(base_url=f"{platform.server['url']}/api/v1/", headers=sent, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=f"{platform.server['url']}/api/v1/", headers=sent, timeout=60, trust_env=False) as http:
         yield http
 
 
@@ -69,12 +69,14 @@ def dawdle(port: int, first: bytes, drip: bytes = b"") -> tuple[bytes, float]:
     begun, said = time.monotonic(), b""
     with socket.create_connection(("127.0.0.1", port), timeout=0.5) as connection:
         connection.sendall(first)
-        while time.monotonic() - begun < 30:
+        while time.monotonic() - begun < 60:
             try:
                 received = connection.recv(65536)
             except TimeoutError:
                 connection.sendall(drip)
                 continue
+            except ConnectionResetError:  # it has ended it while we were sending
+                break
             if not received:
                 break
             said += received

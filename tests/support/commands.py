@@ -32,13 +32,13 @@ _MOST_BYTES = 60_000  # of standard input: what a pipe takes at once
 
 
 def run(words: list[str], environment: Mapping[str, str], stdin: str) -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run` does it, with the output captured as text. Raises TimeoutError after two minutes."""
+    """As `subprocess.run` does it, with the output captured as text. Raises TimeoutError after two hundred seconds."""
     given = stdin.encode()
     assert len(given) < _MOST_BYTES
     request = json.dumps({"words": words, "environment": dict(environment), "cwd": str(Path.cwd())}).encode()
     (in_end, in_start), (out_end, out_start), (err_end, err_start) = os.pipe(), os.pipe(), os.pipe()
     with socket.socket(socket.AF_UNIX) as connection, open(out_end, "rb") as out, open(err_end, "rb") as err:
-        connection.settimeout(120)
+        connection.settimeout(200)
         connection.connect(_forking())
         socket.send_fds(connection, [struct.pack("I", len(request))], [in_end, out_start, err_start])
         connection.sendall(request)
@@ -69,7 +69,7 @@ def _forking() -> str:
 
     def end() -> None:
         until_we_end.close()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         folder.cleanup()
 
     atexit.register(end)

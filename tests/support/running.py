@@ -52,7 +52,7 @@ class Platform:
                 input=stdin,
                 capture_output=True,
                 text=True,
-                timeout=120,
+                timeout=200,
                 check=False,
             )
         else:
@@ -126,7 +126,7 @@ class Platform:
         """What the REST API shows at `path`. For looking often: a command takes half a second of a processor."""
         sent = {"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}"}
         url = f"{self.server['url']}/api/v1/{path}"
-        answer = httpx.get(url, headers=sent, timeout=30, trust_env=False, verify=False)  # loads no certificates
+        answer = httpx.get(url, headers=sent, timeout=60, trust_env=False, verify=False)  # loads no certificates
         return answer.raise_for_status().json()
 
     def key(self, endpoint: str, which: str = "primaryKey") -> str:
@@ -135,7 +135,7 @@ class Platform:
     def score(self, endpoint: str, body: str = "{}", **headers: str) -> httpx.Response:
         sent = {"Authorization": f"Bearer {self.key(endpoint)}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         url = f"http://127.0.0.1:{self.gateway_port}/endpoints/{endpoint}/score"
-        return httpx.post(url, content=body, headers=sent, timeout=30)
+        return httpx.post(url, content=body, headers=sent, timeout=60)
 
 
 @contextmanager

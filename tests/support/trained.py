@@ -32,7 +32,7 @@ def made_by(script: str, requirements: tuple[str, ...]) -> Path:
     def run(folder: Path) -> None:
         (folder / "train.py").write_text(script)
         done = subprocess.run(
-            [python, "-W", "ignore", "train.py"], cwd=folder, timeout=120, capture_output=True, text=True, check=False
+            [python, "-W", "ignore", "train.py"], cwd=folder, timeout=280, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
 

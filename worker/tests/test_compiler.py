@@ -15,8 +15,6 @@ from support.trained import REQUIREMENTS, made_by, python_with
 
 from penstock_worker.compiler.contract import Job, Said
 
-pytestmark = pytest.mark.timeout(300)
-
 SOURCE = Path(__file__).parents[1] / "src"
 CONVERTERS = (*REQUIREMENTS, "skl2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.18", "treelite>=4.3")
 RUNTIMES = ("mlflow-skinny>=3", "pandas", "onnxruntime>=1.18", "treelite>=4.3")

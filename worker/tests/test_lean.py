@@ -5,10 +5,7 @@ import subprocess
 import textwrap
 from pathlib import Path
 
-import pytest
 from support.trained import REQUIREMENTS, python_with
-
-pytestmark = pytest.mark.timeout(300)
 
 SOURCE = Path(__file__).parent.parent / "src"
 

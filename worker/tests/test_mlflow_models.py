@@ -15,8 +15,6 @@ from support.trained import REQUIREMENTS, made_by, python_with
 
 from penstock_worker import contract
 
-pytestmark = pytest.mark.timeout(300)
-
 # Trains the models that the tests serve, one folder each.
 TRAIN = """
     import datetime

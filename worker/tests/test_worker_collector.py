@@ -14,8 +14,6 @@ from support.trained import REQUIREMENTS, made_by, python_with
 
 from penstock_worker import contract
 
-pytestmark = pytest.mark.timeout(300)
-
 COLLECTING = """
     import os, time
     import pandas as pd
