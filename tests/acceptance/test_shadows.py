@@ -1,6 +1,7 @@
 """Shadows get copies, slow nobody, and a report says how their answers compare; callers stay with their deployment."""
 
 import json
+import re
 import signal
 from collections.abc import Generator
 from pathlib import Path
@@ -71,7 +72,8 @@ def test_the_report_says_how_often_each_shadow_agrees_and_shows_the_worst(platfo
     assert json.loads(worst["request"])["row"] == 0
     assert (worst["live_status"], worst["shadow_status"]) == (200, 200)
     assert other["live"]["errors"] == other["shadow"]["errors"] == other["dropped"] == 0
-    assert "75" in platform.run("shadow", "show", "-e", "wine", "-d", "other", "-o", "table").stdout
+    table = platform.run("shadow", "show", "-e", "wine", "-d", "other", "-o", "table").stdout
+    assert re.search(r"\b7[3-7](\.\d+)?% of \d+ rows agree", table), table  # the tape begins at any row
 
 
 def test_a_shadow_that_hangs_slows_nobody(platform: Platform, caller: Caller) -> None:
