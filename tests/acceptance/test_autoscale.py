@@ -138,7 +138,7 @@ def evenly(rate: float, start: float, end: float) -> Sequence[float]:
     return [start + n / rate for n in range(round((end - start) * rate))]
 
 
-def replayed(platform: Platform, arrivals: Sequence[float]) -> tuple[list[tuple[int, float]], array[float]]:
+def replayed(platform: Platform, arrivals: Sequence[float]) -> tuple[list[tuple[int, float]], "array[float]"]:
     """Send a request at each of the times: status and seconds of the answers, and when they were sent indeed."""
     url = f"http://127.0.0.1:{platform.gateway_port}/endpoints/fraud/score"
     headers = {"Authorization": f"Bearer {platform.key('fraud')}", "azureml-model-deployment": "blue"}

@@ -12,7 +12,7 @@ from support.callers import an_api, write_yaml
 from support.running import Platform, a_platform
 
 SCRIPT = """
-import time
+import os, time
 
 def init():
     pass
