@@ -265,6 +265,7 @@ ODD = {
     "quoted": HEADER + '1,2.5,"a, ""b"""\n2,3.5,c\n',
     "lines in quotes": HEADER + '1,2.5,"a\nb"\n2,3.5,c\n',
     "windows": "id,x,note\r\n1,2.5,a\r\n2,3.5,b\r\n",
+    "windows, lines in quotes": 'id,x,note\r\n1,2.5,"a\r\nb"\r\n2,3.5,"c\nd"\r\n',
     "mark of byte order": "\ufeff" + HEADER + "1,2.5,a\n",
     "no last line end": HEADER + "1,2.5,a\n2,3.5,b",
     "empty lines": HEADER + "\n1,2.5,a\n\n2,3.5,b\n",

@@ -189,6 +189,12 @@ def test_items_without_names_are_given_some(task: Task) -> None:
     assert [json.loads(line) for line in lines] == [{"prediction": "a"}, {"0": "b", "1": 1}, {"0": None}]
 
 
+def test_numbers_that_json_does_not_know_are_nulls_wherever_they_stand(task: Task) -> None:
+    nan, infinite = float("nan"), float("inf")
+    (line,) = written(task, [{"a": [1.5, nan], "b": infinite, "c": {"d": -infinite}}], "jsonl").splitlines()
+    assert line == '{"a": [1.5, null], "b": null, "c": {"d": null}}'
+
+
 def test_a_dataframe_of_polars_is_parquet(task: Task, tmp_path: Path) -> None:
     (part,) = scored(task, FRAME, "parquet").parts
     assert polars.read_parquet(tmp_path / "parts" / part.name).equals(FRAME)

@@ -25,7 +25,16 @@ def test_files_with_one_header_are_read_at_once_as_long_as_they_follow_each_othe
     assert len(read_together(segments, 501, columns, ["x"]).counts) == 20
 
 
+def test_line_ends_within_quotes_stay_as_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    text = 'x,note\r\n1,"a\r\nb"\r\n2,"c\nd"\r\n3,e'
+    segments = tuple(Segment(a_file(tmp_path / f"{at}.csv", text, at)) for at in range(2))
+    table, counts = read_together(segments, 0, Columns({"x": "double", "note": "string"}), None)
+    assert list(counts) == [3, 3]
+    assert table["note"].to_pylist() == ["a\r\nb", "c\nd", "e"] * 2
+
+
 def a_file(path: Path, text: str, number: int) -> File:
-    path.write_text(text)
+    path.write_bytes(text.encode())
     found = path.stat()
     return File(number, str(path), path.name, found.st_size, found.st_mtime_ns)

@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Iterable
 from typing import Any
 
+from penstock_worker.batch.texts import json_text
+
 pyarrow: Any = importlib.import_module("pyarrow")  # of the model's environment, not ours
 types: Any = pyarrow.types
 
@@ -100,5 +102,16 @@ def _fitted(table: Any, field: Any) -> Any:
     column = table.column(at)
     if types.is_dictionary(column.type) and not column.type.equals(field.type):
         column = column.cast(column.type.value_type)
-    # A large integer that is a float elsewhere loses its last digits, as it does in pandas.
-    return column.cast(field.type, safe=not _is_number(column.type))
+    try:
+        # A large integer that is a float elsewhere loses its last digits, as it does in pandas.
+        return column.cast(field.type, safe=not _is_number(column.type))
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
+        return pyarrow.chunked_array([_as_texts(column.to_pylist(), field.type)], field.type)
+
+
+def _as_texts(values: list[Any], kind: Any) -> Any:
+    """Values of which Arrow makes no texts: their JSON, within lists that of each item."""
+    if types.is_list(kind):
+        inner = [None if value is None else _as_texts(value, kind.value_type).to_pylist() for value in values]
+        return pyarrow.array(inner, kind)
+    return pyarrow.array([json_text(value) for value in values], kind)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from penstock_worker.batch.decoded import Decoded
 from penstock_worker.batch.names import distinct
 from penstock_worker.batch.records import RecordEnds
+from penstock_worker.batch.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +59,10 @@ class Delimited:
         full = ends[~empty]
         end = int(full[0]) if len(full) else len(sample)
         rows = csv.reader(io.StringIO(sample[:end].decode(), newline=""), delimiter=self._delimiter)
-        names = next((row for row in rows if row), None)
+        try:
+            names = next((row for row in rows if row), None)
+        except csv.Error as error:
+            raise unreadable(f"its header cannot be read: {error}; is a quote missing?") from error
         if names is None:
             return None
         names = distinct(names, self._columns)
@@ -176,11 +180,12 @@ class Delimited:
         return self._compute.all(same).as_py() is not False
 
     def _with_nulls(self, table: Any) -> Any:
+        columns: list[Any] = table.columns
         for place, field in enumerate(table.schema):
             asked = self._columns is None or field.name in self._columns.types
             if asked and self._arrow.types.is_dictionary(field.type):
-                table = table.set_column(place, field.name, self._without_nulls(table.column(place)))
-        return table
+                columns[place] = self._without_nulls(columns[place])
+        return self._arrow.table(columns, names=table.column_names) if columns else table
 
     def _without_nulls(self, column: Any) -> Any:
         arrow, compute = self._arrow, self._compute

@@ -34,14 +34,14 @@ def values(blocks: Iterable[bytes]) -> Iterator[Any]:
         while not document.ended:
             yield document.value()
         return
-    if document.next_is("]"):
-        return
-    while True:
+    if not document.next_is("]"):
         yield document.value()
-        if document.next_is("]"):
-            return
-        if not document.next_is(","):
-            raise unreadable("its array of rows is broken: a comma is missing, or the end")
+        while not document.next_is("]"):
+            if not document.next_is(","):
+                raise unreadable("its array of rows is broken: a comma is missing, or the end")
+            yield document.value()
+    if not document.ended:
+        raise unreadable("something follows its array of rows: a file is one array, or a row in each line")
 
 
 class _Document:

@@ -23,12 +23,13 @@ def distinct(names: Sequence[str], columns: Columns | None) -> list[str]:
     asked = [name for name in twice if columns is not None and name in columns.types]
     if asked:
         raise unreadable(f"column {asked[0]!r} stands there {counts[asked[0]]} times")
-    found: list[str] = []
+    found: dict[str, None] = {}
     taken = set(names)
+    last: dict[str, int] = {}  # the number that a name was given last
     for place, name in enumerate(names):
-        candidate, number = name or f"Unnamed: {place}", 0
+        candidate, number = name or f"Unnamed: {place}", last.get(name, 0)
         while candidate in found or (number and candidate in taken):
             number += 1
             candidate = f"{name}.{number}"
-        found.append(candidate)
-    return found
+        found[candidate], last[name] = None, number
+    return list(found)

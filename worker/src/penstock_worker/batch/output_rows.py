@@ -68,7 +68,10 @@ class OutputRows:
         columns = {} if self._kept else {FILE_NAME: names, ROW: rows}
         columns.update(zip(kept.column_names, kept.columns))  # noqa: B905 - Python 3.9
         for name, column in predictions.items():
-            columns[f"{_OWN}{name}" if name in columns else name] = column
+            own = name
+            while own in columns:
+                own = f"{_OWN}{own}"
+            columns[own] = column
         return arrow.table(columns)
 
     def rejects(self, names: Any, rows: Any, reasons: Sequence[str]) -> Any:

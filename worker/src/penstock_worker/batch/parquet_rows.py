@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _VALUE_BYTES = 8  # at least, of a decoded value
 _BUFFER_BYTES = 1 << 20  # of each column, where a row group is not read at once
+_OTHER_COUNT = "it has not as many rows as its footer says"
 _PANDAS_INDEX = "__index_level_"  # how pandas names an index that has no name
 
 
@@ -71,6 +72,8 @@ class ParquetRows:
             table = self._file.read_row_groups(
                 [group.number for group in step.groups], columns=self._wanted, use_threads=False
             )
+            if table.num_rows != last.stop - first.start:
+                raise ValueError(_OTHER_COUNT)
         whole = step.start == first.start and step.stop == last.stop
         self._kept = (-1, None) if step.stop == last.stop else (first.number, table)
         return table if whole else table.slice(step.start - first.start, step.stop - step.start)
@@ -104,7 +107,9 @@ class _Batches:
 
     def read(self, start: int, stop: int) -> Iterator[Any]:
         while self.at < stop:
-            batch = self._rest if self._rest is not None else next(self._batches)
+            batch = self._rest if self._rest is not None else next(self._batches, None)
+            if batch is None:
+                raise ValueError(_OTHER_COUNT)
             self._rest = None
             if self.at + batch.num_rows > stop:
                 self._rest = batch.slice(stop - self.at)

@@ -12,6 +12,7 @@ from penstock_worker.batch.input_file import is_at, open_input, opened, unchange
 from penstock_worker.batch.parquet_rows import ParquetRows
 from penstock_worker.batch.row_groups import Most
 from penstock_worker.batch.slices import Reject, Slice, sliced
+from penstock_worker.batch.soundness import Soundness
 from penstock_worker.batch.text_rows import text_slices
 from penstock_worker.batch.texts import shared
 from penstock_worker.batch.unreadable import UnreadableError, reading_of
@@ -67,8 +68,9 @@ def _of_table(segment: Segment, kind: FileKind, wanted: Wanted) -> Iterator[Slic
             tables = rows.read_all()
         else:
             tables = rows.read(row, segment.start + segment.length)
+        sound = Soundness()
         for table in tables:
-            yield from sliced(shared(table), row, wanted.slice_rows)
+            yield from sliced(shared(sound.checked(table)), row, wanted.slice_rows)
             row += table.num_rows
 
 

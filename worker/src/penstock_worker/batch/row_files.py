@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock_worker.batch.column_names import width_mark
+from penstock_worker.batch.texts import json_text
 from penstock_worker.outputs import encode
 
 if TYPE_CHECKING:
@@ -66,11 +67,13 @@ class _Parquet:
     def takes(self, table: Any) -> bool:
         if self._writer is None or table.schema.equals(self._writer.schema):
             return True
+        table = _storable(table, self._arrow)
         own = self._writer.schema
         both = self._common.common_schema([own, table.schema])
         return (both.names, both.types) == (own.names, own.types)
 
     def write(self, table: Any) -> None:
+        table = _storable(table, self._arrow)
         self._waiting.append(table)
         self._rows += table.num_rows
         self._bytes += table.nbytes
@@ -154,10 +157,53 @@ class _JsonLines:
         return True
 
     def write(self, table: Any) -> None:
-        self._file.write(b"".join(encode(row, wrapped=False) + b"\n" for row in table.to_pylist()))
+        self._file.write(b"".join(encode(row, wrapped=False) + b"\n" for row in _pythons(table)))
 
     def close(self) -> None:
         self._file.close()
+
+
+def _storable(table: Any, arrow: Any) -> Any:
+    """`table` with JSON for what has no form in Parquet."""
+    for at, field in enumerate(table.schema):
+        if not _has_parquet_form(field.type, arrow.types):
+            texts = [json_text(value) for value in table.column(at).to_pylist()]
+            table = table.set_column(at, field.name, arrow.array(texts, arrow.string()))
+    return table
+
+
+def _has_parquet_form(kind: Any, types: Any) -> bool:
+    if types.is_struct(kind) and not kind.num_fields:
+        return False
+    if types.is_interval(kind) or types.is_union(kind) or getattr(types, "is_run_end_encoded", types.is_union)(kind):
+        return False
+    return not types.is_nested(kind) or all(
+        _has_parquet_form(kind.field(at).type, types) for at in range(kind.num_fields)
+    )
+
+
+def _pythons(table: Any) -> list[dict[str, Any]]:
+    """Rows as Python has them. What it or JSON has not stands there as in CSV: durations, and times of far away."""
+    types: Any = importlib.import_module("pyarrow").types
+    try:
+        if not any(types.is_duration(kind) for kind in table.schema.types):
+            return table.to_pylist()
+    except (OverflowError, ValueError):
+        pass
+    for at, field in enumerate(table.schema):
+        if types.is_duration(field.type):
+            table = table.set_column(at, field.name, table.column(at).cast("int64"))
+        elif types.is_timestamp(field.type) and not _has_python_form(table.column(at)):
+            table = table.set_column(at, field.name, table.column(at).cast("string"))
+    return table.to_pylist()
+
+
+def _has_python_form(column: Any) -> bool:
+    try:
+        column.to_pylist()
+    except (OverflowError, ValueError):
+        return False
+    return True
 
 
 def _is_text(kind: Any, arrow: Any) -> bool:
@@ -171,8 +217,19 @@ def _flat(table: Any, arrow: Any) -> Any:
     for at, field in enumerate(table.schema):
         if types.is_dictionary(field.type):
             table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
-        elif types.is_nested(field.type) or types.is_binary(field.type) or types.is_large_binary(field.type):
+        kind = table.schema.field(at).type
+        if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
             values = table.column(at).to_pylist()
             texts = [None if value is None else encode(value, wrapped=False).decode("utf-8") for value in values]
             table = table.set_column(at, field.name, arrow.array(texts, arrow.string()))
+        elif not _has_csv_form(kind, arrow):
+            texts = [json_text(value) for value in table.column(at).to_pylist()]
+            table = table.set_column(at, field.name, arrow.array(texts, arrow.string()))
     return table
+
+
+def _has_csv_form(kind: Any, arrow: Any) -> bool:
+    """True for what Arrow writes to CSV."""
+    types = arrow.types
+    plain = types.is_primitive(kind) or types.is_decimal(kind) or types.is_null(kind) or _is_text(kind, arrow)
+    return plain and not types.is_interval(kind)

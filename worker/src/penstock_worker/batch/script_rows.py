@@ -13,11 +13,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from penstock_worker.batch.returned import is_frame, is_polars, is_row
-from penstock_worker.kinds import is_object
+from penstock_worker.kinds import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +78,7 @@ def _csv(returned: Any, columns: ColumnNames, out: TextIO) -> None:
 
 def _json_lines(returned: Any) -> bytes:
     if not is_frame(returned):
-        return _bytes("".join(json.dumps(record, default=_nested) + "\n" for record in _records(returned)))
+        return _bytes("".join(f"{_json(record)}\n" for record in _records(returned)))
     if is_polars(returned):
         return returned.write_ndjson().encode()
     text: str = returned.to_json(orient="records", lines=True, double_precision=_DIGITS, date_format="iso")
@@ -115,6 +116,22 @@ def _record(item: Any) -> dict[str, Any]:
     if is_row(item):
         return {str(number): _plain(value) for number, value in enumerate(item)}
     return {_ONLY_COLUMN: _plain(item)}
+
+
+def _json(record: dict[str, Any]) -> str:
+    try:
+        return json.dumps(record, default=_nested, allow_nan=False)
+    except ValueError:  # NaN or an infinity, perhaps deep inside
+        return json.dumps(_finite(json.loads(json.dumps(record, default=_nested))))
+
+
+def _finite(value: Any) -> Any:
+    """What JSON gave, with nulls for the numbers that it does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if is_object(value):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if is_list(value) else value
 
 
 def _nested(value: Any) -> Any:

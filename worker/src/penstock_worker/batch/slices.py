@@ -54,7 +54,8 @@ def around_rejects(decoded: Decoded, first_row: int, slice_rows: int) -> Iterato
             waiting = []
         taken += before
         waiting.append(Reject(first_row + place, reason))
-    rest = decoded.table.slice(taken)
+    # With the length: without it, a table of no columns keeps all of its rows.
+    rest = decoded.table.slice(taken, decoded.table.num_rows - taken)
     if not rest.num_rows:
         yield Slice(rest, first_row + taken + len(decoded.rejects), tuple(waiting))
         return

@@ -93,14 +93,13 @@ def _plain(segment: Segment, kind: FileKind) -> _Plain | None:
     except (TaskFailedError, OSError, ValueError):
         return None
     data = data.removeprefix(codecs.BOM_UTF8)
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n")
     header, _, body = data.partition(b"\n")
-    if not header or b'"' in header or b"\r" in data or b"\0" in data:
+    header = header.removesuffix(b"\r")
+    if not header or b'"' in header or b"\0" in data or data.count(b"\r") != data.count(b"\r\n"):
         return None
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    if body.startswith(b"\n") or b"\n\n" in body:
+    if body.startswith((b"\n", b"\r")) or b"\n\n" in body or b"\n\r" in body:
         return None
     rows = body.count(b"\n") if b'"' not in body else _quoted_rows(body, kind.delimiter)
     return None if rows < 0 else _Plain(header, body, rows)

@@ -63,9 +63,12 @@ class Text:
     def blocks(self, pace: Pace) -> Iterator[bytes]:
         """Blocks never end between the two bytes of a line end. Raises `UnreadableError` for what is not UTF-8."""
         first = self.begin == 0
-        while block := self._read(pace.bytes):
-            while block.endswith(b"\r") and (more := self._read(1)):
-                block += more
+        held = b""  # a return that may begin a line end
+        while block := held + self._read(pace.bytes):
+            if block.endswith(b"\r") and not self._ended:
+                block += self._read(1)
+            held = b"\r" if block.endswith(b"\r") and not self._ended else b""
+            block = block.removesuffix(held)
             self._utf8.check(block)
             if first and block.startswith(codecs.BOM_UTF8):
                 self.begin = len(codecs.BOM_UTF8)
