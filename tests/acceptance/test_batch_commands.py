@@ -126,6 +126,8 @@ def test_a_job_outlives_the_terminal_and_is_canceled_and_resumed(
         *("-m", 1, "--watch"),
     )
     until(lambda: (platform.home / "jobs" / "slow").exists() and state(platform, "slow")["progress"]["files_done"] > 2)
+    early = platform.run("job", "download", "-n", "slow", "-p", tmp_path)
+    assert "job 'slow' has written nothing (yet)" in early.stderr
     following.send_signal(signal.SIGINT)
     _, told = following.communicate(timeout=100)
     assert following.returncode == 130

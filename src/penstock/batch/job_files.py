@@ -43,11 +43,17 @@ class JobFiles:
         self._places = places
 
     def outputs(self, name: str) -> Sequence[JobFile]:
-        """What a job has written, as OUTPUT/PATH. Raises `not_found`, and `conflict` if it lies on other machines."""
+        """What a job has written, as OUTPUT/PATH. Raises `not_found`; `conflict` if it lies on other machines, and for
+        more files than an answer has: without the rest it would look complete."""
         job = self._resources.get(JOB, name)
         found: list[JobFile] = []
         for output, folder in self._output_folders(job).items():
-            found += [file.model_copy(update={"path": f"{output}/{file.path}"}) for file in _listed(folder)]
+            files = _listed(folder, _MOST_FILES + 1)
+            if len(files) > _MOST_FILES:
+                raise conflict(
+                    f"output {output!r} of job {name!r} has more than {_MOST_FILES:,} files: copy them from {folder}"
+                )
+            found += [file.model_copy(update={"path": f"{output}/{file.path}"}) for file in files]
         return found
 
     def open_output(self, name: str, path: str) -> BinaryIO:
@@ -99,9 +105,9 @@ def _local(uri: str) -> Path | None:
     return Path(uri) if uri.startswith("/") else None
 
 
-def _listed(folder: Path) -> Sequence[JobFile]:
-    """The files below `folder` by their paths; not those still being written, and no links."""
-    return sorted(islice(_walked(folder, "", _MOST_DEPTH), _MOST_FILES), key=lambda file: file.path)
+def _listed(folder: Path, most: int = _MOST_FILES) -> Sequence[JobFile]:
+    """The files below `folder` by their paths, `most` at most; not those still being written, and no links."""
+    return sorted(islice(_walked(folder, "", _MOST_DEPTH), most), key=lambda file: file.path)
 
 
 def _walked(folder: Path, prefix: str, depth: int) -> Iterator[JobFile]:

@@ -65,7 +65,8 @@ class JobInput:
                     )
                 )
         if not files and not skipped:
-            raise not_found(f"job {job!r}: there are no files at {', '.join(i.path for i in spec.inputs.values())}")
+            where = ", ".join(i.path for i in spec.inputs.values())
+            raise not_found(f"there are no files at {where}; names that begin with '.' or '_' are passed over")
         return files
 
     def reads(self, job: str, spec: Job) -> tuple[Path, ...]:

@@ -143,8 +143,8 @@ def _named(flag: str, words: Sequence[str]) -> dict[str, dict[str, Any]]:
         name, dot, part = key.rpartition(".")
         if not dot or part not in _PARTS:
             name, part = key, "path"
-        if not name or not equals or not value:
-            raise invalid(f"{flag} {word!r} is not understood: write NAME=PATH")
+        if not name or "." in name or not equals or not value:
+            raise invalid(f"{flag} {word!r} is not understood: write NAME=PATH, NAME.path=PATH or NAME.type=TYPE")
         found.setdefault(name, {})[part] = value
     return found
 

@@ -152,6 +152,8 @@ def _outputs(
     if output_name is not None and output_name not in names:
         told = f"there are: {', '.join(names)}" if names else "it has written nothing (yet)"
         raise not_found(f"job {name!r} has no output {output_name!r}; {told}")
+    if not files:
+        notice(f"job {name!r} has written nothing (yet); `penstock job show -n {name}` tells how far it is")
     wanted = tuple(file for file in files if output_name in (None, file.path.partition("/")[0]))
     return _fetched(client, name, "outputs", wanted, folder)
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from penstock.domain.resource import Condition
 
 _QUIET_SECONDS = 2.0  # what is done by then needs no words
+_LARGE = 20e6  # bytes, of which whole megabytes tell enough
 
 
 class Progress:
@@ -50,7 +51,8 @@ class Meter:
 
     def __call__(self, done: int, total: int) -> None:
         if self._progress.elapsed() >= self._told:
-            self._progress.say(f"{self._what:<12} {self._name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+            digits = 0 if total >= _LARGE else 1  # many small files take long, too
+            self._progress.say(f"{self._what:<12} {self._name}: {done / 1e6:.{digits}f} of {total / 1e6:.{digits}f} MB")
             self._told += _QUIET_SECONDS
 
 

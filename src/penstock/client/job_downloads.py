@@ -23,6 +23,13 @@ def fetch_below(
     """
     wanted = list(files)
     total, done, fetched = sum(file.size for file in wanted), 0, 0
+
+    def counted(chunks: Iterator[bytes], before: int) -> Iterator[bytes]:
+        for chunk in chunks:
+            before += len(chunk)
+            on_bytes(before, total)
+            yield chunk
+
     with refusals_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with durable.only_one_below(folder):
@@ -30,7 +37,7 @@ def fetch_below(
                 left.unlink()
             for file in wanted:
                 if not _is_there(folder, file):
-                    _place(folder, file, content(file.path))
+                    _place(folder, file, counted(content(file.path), done))
                     fetched += 1
                 done += file.size
                 on_bytes(done, total)

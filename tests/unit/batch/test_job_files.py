@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.batch import job_files
 from penstock.batch.job_files import JobFiles
 from penstock.batch.places import JobPlaces
 from penstock.control.resources import Resources
@@ -92,6 +93,21 @@ def test_outputs_on_this_machine_are_read_where_they_were_asked_for(world: World
     assert [file.path for file in world.files.outputs("here")] == ["score/predictions.csv"]
     with pytest.raises(PenstockError, match="s3://bucket/scores"):
         world.files.outputs("there")
+
+
+def test_more_outputs_than_an_answer_has_are_refused_and_not_cut_short(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_files, "_MOST_FILES", 2)
+    world.job("nightly")
+    folder = world.places.outputs("nightly") / "score"
+    for name in ("a", "b"):
+        world.write(folder / f"{name}.csv", "1\n")
+    assert len(world.files.outputs("nightly")) == 2
+    world.write(folder / "c.csv", "1\n")
+    with pytest.raises(PenstockError, match=f"more than 2 files: copy them from {folder}") as error:
+        world.files.outputs("nightly")
+    assert error.value.code is Code.CONFLICT
 
 
 def test_a_log_is_read_on_from_where_one_was_by_whole_lines(world: World) -> None:

@@ -84,6 +84,7 @@ def test_azures_overrides_are_known_by_flag_and_by_path() -> None:
     ("data", "part"),
     [
         (Data(inputs=["=x"]), "write NAME=PATH"),
+        (Data(inputs=["cases.pth=x"]), "'cases.pth=x' is not understood: write NAME=PATH, NAME.path=PATH"),
         (Data(inputs=["{x"]), "begins like JSON"),
         (Data(inputs=["a.type=uri_folder"]), "'inputs.a.path' is required"),
         (Data(input="x", outputs=["a=1", "b=2"]), "scoring has one output"),

@@ -37,3 +37,11 @@ def test_a_transfer_is_told_of_every_two_seconds(clock: Clock) -> None:
         clock.now = tenth / 10
         meter(tenth * 10**6, 60 * 10**6)
     assert clock.lines() == ["2.0s Upload model: 20 of 60 MB", "4.0s Upload model: 40 of 60 MB"]
+
+
+def test_a_transfer_of_little_that_takes_long_is_seen_to_move(clock: Clock) -> None:
+    meter = Meter("Download", "scores", clock.progress())
+    for second in range(6):
+        clock.now = float(second)
+        meter(second * 10**5, 27 * 10**5)
+    assert clock.lines() == ["2.0s Download scores: 0.2 of 2.7 MB", "4.0s Download scores: 0.4 of 2.7 MB"]

@@ -36,6 +36,13 @@ def test_files_arrive_whole_and_are_not_fetched_again_while_they_are_the_same(tm
     assert fetch(tmp_path, remote("score/predictions.csv", FILES["score/predictions.csv"], 2)) == 1
 
 
+def test_it_is_told_how_much_of_a_file_has_come_before_all_of_it_has(tmp_path: Path) -> None:
+    told: list[int] = []
+    path = "score/predictions.csv"
+    fetch_below(tmp_path, [remote(path, FILES[path])], content, lambda done, total: told.append(done))
+    assert told[0] == 2 < told[-1] == len(FILES[path])
+
+
 def test_a_file_that_changes_meanwhile_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(PenstockError) as error:
         fetch(tmp_path, RemoteFile(path="score/predictions.csv", size=3, modified_ns=1))
