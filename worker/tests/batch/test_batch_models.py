@@ -227,14 +227,17 @@ def test_rows_that_a_model_fails_on_are_found_and_a_model_that_always_fails_is_t
 
 
 def test_small_files_are_predicted_together_and_written_apart(scoring: Callable[..., Scoring]) -> None:
-    job = scoring("picky", output_format="csv", output_mode="per_input", keep_columns=("key", "x"))
-    files = [job.input(f"{n}.csv", f"x,key\n{n},k{n}\n", n) for n in range(12)]
+    job = scoring("picky", output_format="parquet", output_mode="per_input", keep_columns=("key", "x"))
+    numbers = [n for n in range(150) if n != 13]  # more than are open at a time
+    files = [job.input(f"{n}.csv", f"x,key\n{n},k{n}\n", n) for n in numbers]
     job.start()
     result = job.score(*files)
-    assert [part.segment for part in result.parts] == list(range(12))
-    texts = [(job.job.folder / "parts" / part.name).read_text() for part in result.parts]
-    assert [text.split(",")[0] for text in texts] == [f"k{n}" for n in range(12)]
-    assert json.loads((job.job.folder / "parts" / "columns.json").read_text()) == ["key", "x", "prediction"]
+    assert [part.segment for part in result.parts] == list(range(149))
+    tables = [pq.read_table(job.job.folder / "parts" / part.name) for part in result.parts]
+    assert [table.to_pylist() for table in tables] == [
+        [{"key": f"k{n}", "x": float(n), "prediction": 2.0 * n}] for n in numbers
+    ]
+    assert tables[9]["key"].chunk(0).dictionary.to_pylist() == ["k9"]  # nothing of other files
 
 
 def test_images_are_arrays_of_the_signatures_type(scoring: Callable[..., Scoring]) -> None:
@@ -285,10 +288,11 @@ def small(number: int) -> str:
     return HEADER + "".join(f"{3 * number + row},{number / 8 + row},n{row}\n" for row in range(3))
 
 
+@pytest.mark.parametrize("mode", ["one_file", "per_input"])
 def test_whatever_is_odd_about_a_file_small_ones_come_out_as_each_alone(
-    scoring: Callable[..., Scoring],
+    scoring: Callable[..., Scoring], mode: str
 ) -> None:
-    job = scoring("picky", output_format="jsonl", keep_columns=("id", "note"))
+    job = scoring("picky", output_format="jsonl", output_mode=mode, keep_columns=("id", "note"))
     texts = [text for at, odd in enumerate(ODD.values()) for text in (small(2 * at), odd, small(2 * at + 1))]
     files = [
         job.input(f"{at:03d}.csv", text.encode("utf-8", "surrogateescape"), at)
@@ -304,6 +308,9 @@ def test_whatever_is_odd_about_a_file_small_ones_come_out_as_each_alone(
         assert getattr(together, count) == sum(getattr(result, count) for result in alone), count
     assert len(lines(job, [together], "rejects")) == 3  # one has 13
     assert {fault.number % 3 for fault in together.faults} == {1}
+    if mode == "per_input":
+        rows = {part.segment: part.rows for part in together.parts if part.kind == "rows"}
+        assert rows == {at: result.rows_out for at, result in enumerate(alone) if result.rows_out}
 
 
 def lines(job: Scoring, results: list[Any], kind: str) -> list[dict[str, Any]]:

@@ -27,11 +27,17 @@ class Flush:
 
     def done(self, beat: Callable[[], None]) -> None:
         """Return when all that was noted is on disk. `beat` is called meanwhile. Raises OSError."""
-        paths = [str(self._root)] if len(self._paths) > _MOST else sorted(self._paths)
-        flush = _flush_file_system if len(self._paths) > _MOST else os.fsync
-        for path in paths:
-            _patiently(lambda path=path: _flushed(path, flush), beat)
+        if len(self._paths) > _MOST:
+            _patiently(lambda: flush_file_system(self._root), beat)
+        else:
+            for path in sorted(self._paths):
+                _patiently(lambda path=path: _flushed(path, os.fsync), beat)
         self._paths.clear()
+
+
+def flush_file_system(path: Union[Path, str]) -> None:
+    """Return when all that anybody has written to the file system of `path` is on disk. Raises OSError."""
+    _flushed(str(path), _sync_file_system)
 
 
 def _flushed(path: str, flush: Callable[[int], None]) -> None:
@@ -46,7 +52,7 @@ def _flushed(path: str, flush: Callable[[int], None]) -> None:
         os.close(descriptor)
 
 
-def _flush_file_system(descriptor: int) -> None:
+def _sync_file_system(descriptor: int) -> None:
     try:
         syncfs = ctypes.CDLL(None, use_errno=True).syncfs
     except AttributeError:

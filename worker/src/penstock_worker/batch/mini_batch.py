@@ -8,7 +8,7 @@ from penstock_worker.batch.fitting import Fitted, MisfitError, fit
 from penstock_worker.batch.images import is_image, read_image
 from penstock_worker.batch.input_file import opened
 from penstock_worker.batch.reading import Columns, UnreadableError, read
-from penstock_worker.batch.row_scorer import Rows, RowScorer, Scored
+from penstock_worker.batch.row_scorer import Rows, RowScorer, Scored, by_file
 from penstock_worker.batch.small_files import read_together
 from penstock_worker.batch.stages import Stages
 from penstock_worker.batch_contract import BYTES, INPUT_UNREADABLE, ROWS, FileFault, Result
@@ -52,7 +52,7 @@ class MiniBatch:
         signature = tools.model.signature
         self._columns = Columns.of(signature)
         self._needed = tools.output.needed(signature)
-        self._joins = task.limit < 0 and not parts.by_file
+        self._joins = task.limit < 0
         self._alone = 0  # segments before this one are read one by one
         self._faults: list[FileFault] = []
         self._rows_in = self._rows_out = self._rows_rejected = self._bytes_in = 0
@@ -109,7 +109,7 @@ class MiniBatch:
         with self._stages.timed("read"):
             table, counts = read_together(segments, at, columns, self._needed)
         files = [segment.file for segment in segments[at : at + len(counts)]]
-        if table is None or not self._fit_and_score(files, counts, table):
+        if table is None or not self._fit_and_score(at, files, counts, table):
             self._alone = at + len(counts)
             return 0
         self._rows_in += table.num_rows
@@ -117,11 +117,11 @@ class MiniBatch:
         self._beat()
         return len(counts)
 
-    def _fit_and_score(self, files: Sequence[File], counts: Sequence[int], table: Any) -> bool:
+    def _fit_and_score(self, at: int, files: Sequence[File], counts: Sequence[int], table: Any) -> bool:
         """False if the table's columns do not fit the signature."""
         numbers = self._tools.arrow.concat_arrays([self._numbers(0, count) for count in counts])
         try:
-            self._score(-1, self._tools.output.names([file.name for file in files], counts), numbers, table)
+            self._score(at, self._tools.output.names([file.name for file in files], counts), numbers, table)
         except MisfitError:
             return False
         return True
@@ -209,7 +209,9 @@ class MiniBatch:
                 continue
             with self._stages.timed("write"):
                 table = self._tools.output.table(rows.kept, rows.numbers, rows.names, predictions)
-                self._parts.write(rows.segment, table)
+                for segment, piece in by_file(rows, table) if self._parts.by_file else [(rows.segment, table)]:
+                    self._parts.write(segment, piece)
+                    self._beat()
             self._rows_out += len(rows.numbers)
 
     def _reject(self, names: Any, numbers: Any, reasons: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Callable, NamedTuple
 from penstock_worker.batch_contract import flush_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 _WRITTEN_AT_ONCE = 256 * 1024  # bytes
@@ -17,10 +17,11 @@ _MOST_OPEN = 64  # files: a mini-batch may come to a thousand parts
 
 
 class Unsafe(NamedTuple):
-    """A part that is not known to be on disk. Its file is open: who opens it later may not be told of an error."""
+    """A part that is not known to be on disk. Its file is open, unless there are many: who opens it later may not be
+    told of an error."""
 
     path: Path
-    descriptor: int
+    descriptor: int | None
 
 
 class PartFiles:
@@ -55,16 +56,14 @@ class PartFiles:
         descriptor = os.open(temporary, os.O_RDONLY)
         try:
             size = os.fstat(descriptor).st_size
-            if len(self._unsafe) >= _MOST_OPEN:
-                os.fsync(descriptor)
             os.replace(temporary, self.folder / name)
         except BaseException:
             os.close(descriptor)
             raise
-        if len(self._unsafe) >= _MOST_OPEN:
-            os.close(descriptor)  # what is left to be done for its name is done with the others
-        else:
-            self._unsafe.append(Unsafe(self.folder / name, descriptor))
+        many = len(self._unsafe) >= _MOST_OPEN
+        if many:
+            os.close(descriptor)
+        self._unsafe.append(Unsafe(self.folder / name, None if many else descriptor))
         return size
 
     def taken(self) -> list[Unsafe]:
@@ -76,12 +75,9 @@ class PartFiles:
         """Have these parts on disk. Raises OSError: then they are gone, and none must be told of."""
         files = list(files)
         try:
-            if len(files) > 1 and hasattr(os, "posix_fadvise"):
-                # The system begins to write them all, where the first to be waited for would go alone.
-                for file in files:
-                    os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            self._begin(files)
             for file in files:
-                os.fsync(file.descriptor)
+                _wait_for(file)
             if files:
                 flush_folder(self.folder)
         except OSError:
@@ -92,4 +88,27 @@ class PartFiles:
         finally:
             for file in files:
                 with suppress(OSError):
-                    os.close(file.descriptor)
+                    if file.descriptor is not None:
+                        os.close(file.descriptor)
+
+    def _begin(self, files: Sequence[Unsafe]) -> None:
+        """Have the system write them all, where the first to be waited for would go alone. Raises OSError."""
+        if any(file.descriptor is None for file in files):
+            from penstock_worker.batch.flushing import flush_file_system
+
+            flush_file_system(self.folder)
+        elif len(files) > 1 and hasattr(os, "posix_fadvise"):
+            for file in files:
+                if file.descriptor is not None:
+                    os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _wait_for(file: Unsafe) -> None:
+    if file.descriptor is not None:
+        os.fsync(file.descriptor)
+        return
+    descriptor = os.open(file.path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -27,7 +27,7 @@ class Parts:
         self._task = task
         self._order = order
         self._parts: list[_PartInMaking] = []  # in the order of their rows
-        self._open: dict[tuple[str, int], _PartInMaking] = {}
+        self._open: dict[str, _PartInMaking] = {}  # by their kind
 
     @property
     def by_file(self) -> bool:
@@ -35,7 +35,7 @@ class Parts:
         return self._order.output_mode == _PER_INPUT
 
     def write(self, segment: int, table: Any) -> None:
-        """Add rows of output, which come from `segment`."""
+        """Add rows of output, which come from `segment`; those of one come together."""
         segment = segment if self._order.output_mode == _PER_INPUT else -1
         self._add(ROWS, segment, self._order.output_format, SUFFIXES[self._order.output_format], table)
 
@@ -57,13 +57,13 @@ class Parts:
             part.discard()
 
     def _add(self, kind: str, segment: int, form: str, suffix: str, table: Any) -> None:
-        part = self._open.get((kind, segment))
-        if part is None or not part.takes(table):
-            number = 0 if part is None else part.number + 1
+        part = self._open.get(kind)
+        if part is None or part.segment != segment or not part.takes(table):
+            number = 0 if part is None or part.segment != segment else part.number + 1
             name = part_name(self._task, segment, f".{number}" if number else "")
             if part is not None:
-                part.close()  # not many of them are open at a time
-            part = self._open[kind, segment] = _PartInMaking(self._files, (name, suffix), kind, segment, number)
+                part.close()
+            part = self._open[kind] = _PartInMaking(self._files, (name, suffix), kind, segment, number)
             self._parts.append(part)
             part.open(form, self._order.mini_batch_rows, self._names)
         part.write(table)
@@ -80,7 +80,7 @@ class _PartInMaking:
         self._temporary = files.temporary(self._name)
         self.number = number
         self._kind = kind
-        self._segment = segment
+        self.segment = segment
         self._file: RowFile | None = None
         self._rows = self._bytes = 0
 
@@ -115,4 +115,4 @@ class _PartInMaking:
                 path.unlink()
 
     def told(self) -> Part:
-        return Part(self._name, self._kind, self._rows, self._bytes, self._segment)
+        return Part(self._name, self._kind, self._rows, self._bytes, self.segment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock_worker.batch.bisection import Effort, bisect
+from penstock_worker.batch.texts import trimmed
 
 if TYPE_CHECKING:
     from penstock_worker.batch.batch_model import BatchModel
@@ -16,8 +17,9 @@ _MOST_CALLS = 300  # to find the rows of a mini-batch that the model fails on
 
 
 class Rows(NamedTuple):
-    """Rows of a file, or of several: their columns for the model, what is kept of them (an Arrow table), their numbers
-    in their file, and its name. `segment` is that of the one file."""
+    """Rows of a file, or of several that follow each other: their columns for the model, what is kept of them (an Arrow
+    table), their numbers in their file, and its name: an Arrow dictionary, whose indices tell which file it is.
+    `segment` is that of the first file."""
 
     segment: int
     names: Any
@@ -36,6 +38,18 @@ class Rows(NamedTuple):
             kept=self.kept.slice(start, length),
             numbers=self.numbers.slice(start, length),
         )
+
+
+def by_file(rows: Rows, table: Any) -> list[tuple[int, Any]]:
+    """What was made of `rows`, a table, in pieces of one file each, with its segment; dictionaries hold what is in the
+    piece, as each is to be a file of its own."""
+    places = rows.names.indices.to_numpy()
+    starts = [0, *((places[1:] != places[:-1]).nonzero()[0] + 1).tolist()]
+    stops = [*starts[1:], len(places)]
+    pieces = [table.slice(start, stop - start) for start, stop in zip(starts, stops)]  # noqa: B905 - Python 3.9
+    if len(rows.names.dictionary) > 1:
+        pieces = [trimmed(piece) for piece in pieces]
+    return [(rows.segment + int(places[start]), piece) for start, piece in zip(starts, pieces)]  # noqa: B905
 
 
 class Scored(NamedTuple):

@@ -37,3 +37,13 @@ def shared(table: Any) -> Any:
         table = arrow.table(columns, names=table.column_names)
     several = any(column.num_chunks > 1 and arrow.types.is_dictionary(column.type) for column in columns)
     return table.unify_dictionaries() if several else table
+
+
+def trimmed(table: Any) -> Any:
+    """`table` with no values in its dictionaries but those of its rows."""
+    arrow: Any = importlib.import_module("pyarrow")
+    columns: list[Any] = table.columns
+    for place, column in enumerate(columns):
+        if arrow.types.is_dictionary(column.type):
+            columns[place] = column.cast(column.type.value_type).dictionary_encode()
+    return arrow.table(columns, names=table.column_names)
