@@ -81,7 +81,7 @@ def verdict(spec: Job, totals: Totals) -> Verdict:
         told.append(f"{totals.files_failed} of {counted(totals.files, 'file')} failed: see logs/user/error.txt")
     skipped = totals.files_by_state.get(FileState.SKIPPED, 0)
     if skipped:
-        told.append(f"{_were(skipped, 'file')} set aside: see job_progress_overview.txt")
+        told.append(f"{_were(skipped, 'file')} set aside: see logs/job_progress_overview.txt")
     if totals.rows_rejected:
         told.append(f"{_were(totals.rows_rejected, 'row')} rejected: see rejects.jsonl in the output")
     return Verdict(True, "; ".join(told))

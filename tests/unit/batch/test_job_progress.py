@@ -56,7 +56,7 @@ def test_what_a_completed_job_has_left_out_is_counted_in_words(
     found = Totals(
         files=9, files_by_state=files, mini_batches_by_state={MiniBatchState.DONE: 1}, rows_rejected=rejected
     )
-    told = f"{aside}: see job_progress_overview.txt; {rejects}: see rejects.jsonl in the output"
+    told = f"{aside}: see logs/job_progress_overview.txt; {rejects}: see rejects.jsonl in the output"
     assert verdict(a_job(), found).message == told
 
 

@@ -143,7 +143,7 @@ def test_a_file_that_changes_while_it_is_scored_is_found_out(task: Task, tmp_pat
             raise ValueError("what is this")
         return paths
 
-    with pytest.raises(TaskFailedError, match=r"1\.txt has changed since the job began") as caught:
+    with pytest.raises(TaskFailedError, match=r"1\.txt has changed since the job was planned") as caught:
         ScriptRunner(run, PartFiles(tmp_path), None).score(task, beat)
     assert caught.value.reason == INPUT_CHANGED
 

@@ -36,7 +36,7 @@ def watched(file: File, stream: FileIO) -> Generator[None]:
         yield
     except Exception as error:
         if not file.is_still(os.fstat(stream.fileno())):
-            raise _changed(file) from error  # that explains whatever went wrong
+            raise changed(file) from error  # that explains whatever went wrong
         raise
     _check(file, stream)
 
@@ -46,7 +46,7 @@ def open_input(file: File) -> FileIO:
     try:
         return open(file.path, "rb", buffering=0)
     except FileNotFoundError as error:
-        raise _changed(file) from error
+        raise changed(file) from error
     except OSError as error:
         raise misread(f"the file cannot be opened: {error.strerror}", file.name, error) from error
 
@@ -75,10 +75,11 @@ def unchanged(file: File) -> bool:
 
 def _check(file: File, stream: FileIO) -> None:
     if not file.is_still(os.fstat(stream.fileno())):
-        raise _changed(file)
+        raise changed(file)
 
 
-def _changed(file: File) -> TaskFailedError:
+def changed(file: File) -> TaskFailedError:
+    """Why a task has failed of which a file is not what it was when the job was planned."""
     return TaskFailedError(
         INPUT_CHANGED,
         f"{file.name} has changed since the job was planned; its rows would be of two versions. "

@@ -10,6 +10,7 @@ from penstock_worker.advice import advice
 from penstock_worker.batch.column_names import ColumnNames
 from penstock_worker.batch.failing import TaskFailedError, not_stored
 from penstock_worker.batch.freed_memory import keep_freed_memory
+from penstock_worker.batch.input_file import changed
 from penstock_worker.batch.part_files import PartFiles
 from penstock_worker.batch.returned import count_of
 from penstock_worker.batch.runner import Loaded
@@ -97,7 +98,7 @@ def _check_unchanged(files: Sequence[File]) -> None:
         except OSError as error:
             raise TaskFailedError(INPUT_CHANGED, f"{file.name} cannot be read any more: {error.strerror}") from error
         if not file.is_still(found):
-            raise TaskFailedError(INPUT_CHANGED, f"{file.name} has changed since the job began")
+            raise changed(file)
 
 
 def _items(returned: Any) -> int:
