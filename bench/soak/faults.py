@@ -28,7 +28,7 @@ def kill_an_instance(stage: Stage) -> None:
     victim = stage.random.choice(sorted(stage.platform.instance_pids(deployment)))
     killed(victim)
     others = stage.counts[deployment]
-    wait_until(lambda: len({*stage.platform.instance_pids(deployment)} - {victim}) == others, timeout=20)
+    wait_until(lambda: len({*stage.platform.instance_pids(deployment)} - {victim}) == others)
     stage.await_instances(deployment)
 
 
@@ -38,7 +38,7 @@ def kill_the_gateway(stage: Stage) -> None:
     for process in victims:
         process.kill()
     gone = {process.pid for process in victims}
-    wait_until(lambda: {process.pid for process in stage.haproxies()} - gone, timeout=20)
+    wait_until(lambda: {process.pid for process in stage.haproxies()} - gone)
     stage.await_answers()
 
 
@@ -94,7 +94,7 @@ def roll_out(stage: Stage) -> None:
     spec = parse(Rollout, {"endpoint_name": SCRIPT, "name": "soak", "from": "blue", "to": "green", **plan}, "rollout")
     stage.client.rollouts.start(spec)
     status = lambda: stage.client.rollouts.get(SCRIPT, "soak").status  # noqa: E731
-    wait_until(lambda: status().settled, timeout=60)
+    wait_until(lambda: status().settled)
     if status().phase is not Phase.PROMOTED:
         raise AssertionError(f"the rollout of an equal deployment ended otherwise: {status().verdict}")
     stage.traffic(blue=100, green=0)
@@ -108,7 +108,7 @@ def autoscale(stage: Stage) -> None:
     spec = parse(Autoscale, {"endpoint_name": SCRIPT, "deployment_name": "green", "min": before + 1, "max": 4}, "a")
     stage.client.autoscales.create_or_update(spec)
     ready = lambda: stage.client.online_deployments.get(SCRIPT, "green").status.ready_instances  # noqa: E731
-    wait_until(lambda: ready() > before, timeout=30)
+    wait_until(lambda: ready() > before)
     stage.client.autoscales.delete(SCRIPT, "green")
     stage.await_instances(deployment)
 

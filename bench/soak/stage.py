@@ -76,7 +76,7 @@ class Stage:
         """Until as many as it should have are ready."""
         endpoint, _, name = deployment.partition(".")
         ready = lambda: self.client.online_deployments.get(endpoint, name).status.ready_instances  # noqa: E731
-        wait_until(lambda: ready() == self.counts[deployment], timeout=_HEAL)
+        wait_until(lambda: ready() == self.counts[deployment])
 
     def await_answers(self) -> None:
         """Until requests are answered again."""
