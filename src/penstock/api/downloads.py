@@ -7,11 +7,21 @@ from typing import Annotated, BinaryIO
 
 from fastapi import Depends, Header
 from fastapi.responses import StreamingResponse
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from penstock.domain.errors import invalid
 
 _CHUNK = 1024 * 1024  # bytes
 _RANGE = re.compile(r"bytes=(\d{1,18})-")
+
+
+class _FilePath(PathConvertor):
+    """`{path:file}` in a route: as `path`, of a file whose name may have line ends."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("file", _FilePath())
 
 
 def first_byte(range_: Annotated[str | None, Header(alias="Range")] = None) -> int | None:

@@ -104,7 +104,7 @@ def list_outputs(name: str, platform: Platform, _: Actor) -> JobFiles:
     return JobFiles(files=list(platform.job_files.outputs(name)))
 
 
-@router.get("/{name}/outputs/{path:path}")
+@router.get("/{name}/outputs/{path:file}")
 def download_output(name: str, path: str, platform: Platform, _: Actor, start: FirstByte) -> StreamingResponse:
     """A file that the job wrote, or with `Range: bytes=N-` its rest."""
     return streamed(platform.job_files.open_output(name, path), start, f"output {path}")

@@ -43,8 +43,8 @@ class JobFiles:
         self._places = places
 
     def outputs(self, name: str) -> Sequence[JobFile]:
-        """What a job has written, as OUTPUT/PATH. Raises `not_found`; `conflict` if it lies on other machines, and for
-        more files than an answer has: without the rest it would look complete."""
+        """What a job has written, as OUTPUT/PATH. Raises `not_found`; `conflict` if it lies on other machines, for
+        names that are no text, and for more files than an answer has: without the rest it would look complete."""
         job = self._resources.get(JOB, name)
         found: list[JobFile] = []
         for output, folder in self._output_folders(job).items():
@@ -53,6 +53,12 @@ class JobFiles:
                 raise conflict(
                     f"output {output!r} of job {name!r} has more than {_MOST_FILES:,} files: copy them from {folder}"
                 )
+            for file in files:
+                if not _is_text(file.path):
+                    raise conflict(
+                        f"output {output!r} of job {name!r} has a file {file.path!a}, whose name is not UTF-8: "
+                        f"copy the files from {folder}"
+                    )
             found += [file.model_copy(update={"path": f"{output}/{file.path}"}) for file in files]
         return found
 
@@ -93,6 +99,14 @@ class JobFiles:
                 raise conflict(f"job {job.name!r} wrote its output {name!r} to {uri}: get it from there")
             found[name] = local
         return found
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -9,7 +9,6 @@ from penstock.client.artifacts import OnBytes
 from penstock.client.downloads import UNFINISHED, make_folders
 from penstock.client.jobs import RemoteFile
 from penstock.client.refusals import refusals_named
-from penstock.domain.artifact import is_plain
 from penstock.domain.errors import invalid, unavailable
 
 
@@ -45,7 +44,7 @@ def fetch_below(
 
 
 def _place(folder: Path, file: RemoteFile, chunks: Iterator[bytes]) -> None:
-    if not is_plain(file.path):
+    if "\0" in file.path or not {"", ".", ".."}.isdisjoint(file.path.split("/")):
         raise invalid(f"the platform names a file {file.path[:200]!a}, which no folder can hold")
     target = folder / file.path
     make_folders(folder, target.parent)

@@ -110,6 +110,16 @@ def test_more_outputs_than_an_answer_has_are_refused_and_not_cut_short(
     assert error.value.code is Code.CONFLICT
 
 
+def test_a_name_that_is_no_text_is_told_and_where_the_files_are(world: World) -> None:
+    world.job("nightly")
+    folder = world.places.outputs("nightly") / "score"
+    world.write(Path(os.fsdecode(bytes(folder) + b"/caf\xe9.csv")), "1")
+    with pytest.raises(
+        PenstockError, match=rf"'caf\\udce9.csv', whose name is not UTF-8: copy the files from {folder}"
+    ):
+        world.files.outputs("nightly")
+
+
 def test_a_log_is_read_on_from_where_one_was_by_whole_lines(world: World) -> None:
     world.job("nightly")
     first = world.files.log("nightly", "user/error.txt", 0)

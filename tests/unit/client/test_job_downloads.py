@@ -36,6 +36,12 @@ def test_files_arrive_whole_and_are_not_fetched_again_while_they_are_the_same(tm
     assert fetch(tmp_path, remote("score/predictions.csv", FILES["score/predictions.csv"], 2)) == 1
 
 
+def test_names_that_look_odd_are_names(tmp_path: Path) -> None:
+    for name in ("new\nline.csv", "back\\slash", "..twice", "-n", "per%20cent"):
+        assert fetch_below(tmp_path, [remote(name, b"x")], lambda _: iter((b"x",)), lambda done, total: None) == 1
+        assert (tmp_path / name).read_bytes() == b"x"
+
+
 def test_it_is_told_how_much_of_a_file_has_come_before_all_of_it_has(tmp_path: Path) -> None:
     told: list[int] = []
     path = "score/predictions.csv"
