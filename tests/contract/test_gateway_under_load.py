@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 from support.gateway import a_backend, a_gateway, a_server, a_socket_folder, a_table, eventually
 from support.instances import Answer, Load
+from support.ports import is_free
 from support.site import Site, a_site
 
 from penstock.domain.errors import Code, PenstockError
@@ -150,15 +151,6 @@ def test_a_killed_gateway_comes_back_as_it_was(site: Site) -> None:
     assert site.score().name == "blue0"
     assert later.observe()["blue1"].draining
     assert later.apply(table) == Applied()
-
-
-def is_free(port: int) -> bool:
-    """A killed process may hold its sockets for a moment after it is gone from the list."""
-    try:
-        with socket.create_server(("127.0.0.1", port)):
-            return True
-    except OSError:
-        return False
 
 
 def test_a_killed_gateway_stays_at_its_port_though_somebody_holds_it_meanwhile(site: Site) -> None:

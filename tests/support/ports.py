@@ -11,14 +11,15 @@ _tried = itertools.count(os.getpid())
 
 def free_port() -> int:
     """A port of this machine that nobody else gets before its server listens: each process of the tests has its own."""
-    return next(port for port in map(_nth, _tried) if _free(port))
+    return next(port for port in map(_nth, _tried) if is_free(port))
 
 
 def _nth(number: int) -> int:
     return _FIRST + _EACH * _NUMBER + number % _EACH
 
 
-def _free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """True if a server can listen there; a killed process may hold its sockets for a moment after it is gone."""
     try:
         with socket.create_server(("127.0.0.1", port)):
             return True
