@@ -198,8 +198,7 @@ class JobRun:
             self._queue.again(id_)
         else:
             found.errors.append(result)
-            self._errors[result.id] += 1
-            failed = self._errors[result.id] > self._most_errors
+            failed = not self._spend_try(result.id)
             self._try_again(id_, result.attempt % ATTEMPTS, result.message, found, failed=failed)
 
     def _retake(self, task: str, why: str, found: Collected, *, by_itself: bool) -> None:
@@ -241,7 +240,7 @@ class JobRun:
             found.stop = result.message
         elif result.reason == NO_SPACE:
             found.waiting = result.message
-        elif result.reason and self._is_worth_a_try(result):
+        elif result.reason and result.reason != INPUT_UNREADABLE and self._spend_try(result.id):
             found.errors.append(result)  # it will be planned anew
         elif result.reason:
             state = FileState.SKIPPED if result.reason == INPUT_UNREADABLE else FileState.FAILED
@@ -262,9 +261,10 @@ class JobRun:
             self._ledger.cut(self._job, list(found.cut), planned)
             self._queue.changed()
 
-    def _is_worth_a_try(self, result: Result) -> bool:
-        self._errors[result.id] += 1
-        return result.reason != INPUT_UNREADABLE and self._errors[result.id] <= self._most_errors
+    def _spend_try(self, task: str) -> bool:
+        """Count an error of a task; False if that was its last try."""
+        self._errors[task] += 1
+        return self._errors[task] <= self._most_errors
 
     def _cutting(self) -> Iterable[str]:
         return (task for task in self._held_tasks() if task.startswith("c"))
